@@ -1,0 +1,1 @@
+"""The outside world: one module per thing in it. No rules."""

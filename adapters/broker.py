@@ -1,0 +1,195 @@
+"""The broker: connecting to it, and the one decorator that every subscriber goes through."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import nats
+import structlog
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.message import NatsMessage
+from faststream.security import SASLPlaintext
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from prometheus_client import Counter
+
+from contracts import codec
+from contracts.commit import Headline, Recorded
+from contracts.subjects import STREAM, Subject
+
+logger = structlog.get_logger()
+
+DELIVERIES_MAX = 6
+BACKOFF_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0)
+ACK_WAIT_SECONDS = 90.0
+
+PARKED = Counter("darkroom_parked_total", "Commits that a handler gave up on", ["durable"])
+BROKER_ERRORS = Counter(
+    "darkroom_broker_errors_total", "Errors that the broker told asynchronously", ["kind"]
+)
+
+Handler = Callable[[Recorded], Awaitable[None]]
+
+
+class Subscription(Struct, frozen=True):
+    """A durable consumer as the set-up step makes it. Consumers are never made by services."""
+
+    durable: str
+    subject: str
+    headlines: frozenset[Headline]
+
+
+class Parked(Struct, frozen=True, kw_only=True):
+    """A commit that a handler with effects could not digest, as an operator sees it."""
+
+    durable: str
+    sequence: int
+    subject: str
+    reason: str
+    deliveries: int
+    at: datetime
+
+
+class Delivery(Struct, frozen=True):
+    """One delivered message, and what its reply subject tells."""
+
+    message: Msg
+    headline: str
+    sequence: int
+    deliveries: int
+
+
+async def on_error(error: Exception) -> None:
+    """A refused permission reaches us only here; the call itself times out."""
+    kind = "permission" if "permissions violation" in str(error).lower() else "other"
+    BROKER_ERRORS.labels(kind).inc()
+    log = logger.error if kind == "permission" else logger.warning
+    log("broker_error", reason=str(error), kind=kind)
+
+
+def connection_options(user: str | None, password: str | None) -> dict[str, Any]:
+    """Options for nats.connect: endless quick reconnects, an inbox of the user's own."""
+    options: dict[str, Any] = {
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.2,
+        "connect_timeout": 2,
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+        "pending_size": 8 * 1024 * 1024,
+        "error_cb": on_error,
+    }
+    if user is not None:
+        options |= {"user": user, "password": password, "inbox_prefix": _inbox_prefix(user)}
+    return options
+
+
+def _inbox_prefix(user: str | None) -> str:
+    """Each user has inboxes of its own: no service can see another's replies."""
+    return f"_INBOX_{user}" if user is not None else "_INBOX"
+
+
+async def connect(url: str, user: str | None, password: str | None, name: str) -> Client:
+    """Connect; retry for ever, as the broker may come up after us."""
+    tls = ssl.create_default_context() if url.startswith("tls://") else None
+    options = connection_options(user, password)
+    return await nats.connect(url, name=name, tls=tls, allow_reconnect=True, **options)
+
+
+def stream_broker(url: str, user: str | None, password: str | None, name: str) -> NatsBroker:
+    """FastStream's broker, without its type casting and logging of every message."""
+    options = connection_options(None, None)
+    security = None
+    if user is not None:
+        security = SASLPlaintext(username=user, password=password or "")
+        options["inbox_prefix"] = _inbox_prefix(user)
+    return NatsBroker(
+        url, name=name, apply_types=False, logger=None, security=security, **options
+    )
+
+
+def subscriber(
+    broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
+) -> Callable[[Handler], Handler]:
+    """Register a handler: manual ack, delayed nak with back-off, parked after 6 deliveries.
+
+    The handler must be harmless to repeat: redelivery is the normal case.
+    """
+
+    def register(handler: Handler) -> Handler:
+        async def deliver(delivery: Delivery) -> None:
+            await _deliver(broker, subscription, handler, delivery)
+
+        broker.subscriber(
+            subscription.subject,
+            stream=JStream(STREAM, declare=False),
+            durable=subscription.durable,
+            pull_sub=PullSub(batch_size=min(workers, 100), timeout=5.0),
+            ack_policy=AckPolicy.MANUAL,
+            max_workers=workers,
+            decoder=_delivery,
+            inbox_prefix=f"{_inbox_prefix(user)}.".encode(),
+        )(deliver)
+        return handler
+
+    return register
+
+
+async def _delivery(message: NatsMessage) -> Delivery:
+    raw = message.raw_message
+    tokens = raw.reply.split(".")
+    deliveries, sequence = tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
+    headline = (raw.headers or {}).get("Darkroom-Headline", "")
+    return Delivery(raw, headline, int(sequence), int(deliveries))
+
+
+async def _deliver(
+    broker: NatsBroker, subscription: Subscription, handler: Handler, delivery: Delivery
+) -> None:
+    if delivery.headline not in subscription.headlines:
+        await delivery.message.ack()
+        return
+    message = delivery.message
+    try:
+        commit = codec.decode(message.data)
+        await handler(Recorded(delivery.sequence, Subject(message.subject), commit))
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost.
+        await _failed(broker, subscription, delivery, error)
+    else:
+        await message.ack()
+
+
+async def _failed(
+    broker: NatsBroker, subscription: Subscription, delivery: Delivery, error: Exception
+) -> None:
+    reason = f"{type(error).__name__}: {error}"[:500]
+    logger.warning(
+        "handler_failed",
+        durable=subscription.durable,
+        sequence=delivery.sequence,
+        delivery=delivery.deliveries,
+        reason=reason,
+    )
+    if delivery.deliveries < DELIVERIES_MAX:
+        delay = BACKOFF_SECONDS[min(delivery.deliveries, len(BACKOFF_SECONDS)) - 1]
+        await delivery.message.nak(delay=delay)
+        return
+    parked = Parked(
+        durable=subscription.durable,
+        sequence=delivery.sequence,
+        subject=delivery.message.subject,
+        reason=reason,
+        deliveries=delivery.deliveries,
+        at=datetime.now(UTC),
+    )
+    subject = f"parked.{subscription.durable}"
+    await broker.request(msgspec.json.encode(parked), subject, timeout=3.0)
+    PARKED.labels(subscription.durable).inc()
+    logger.error("commit_parked", durable=subscription.durable, sequence=delivery.sequence)
+    await delivery.message.term()

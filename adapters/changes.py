@@ -1,0 +1,102 @@
+"""Changes: how far the read models are, as the projector announces it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from contracts import announcement
+from contracts.announcement import Announcement
+from contracts.subjects import CHANGES
+
+logger = structlog.get_logger()
+
+RECHECK_SECONDS = 0.25
+
+PositionReader = Callable[[], Awaitable[int]]
+Listener = Callable[[Announcement], None]
+
+
+class NotThereYet(Exception):  # noqa: N818 - reads as the state it reports.
+    """The read models did not reach the position in time."""
+
+
+class Changes:
+    """Announcements can be lost: whoever waits also looks at the position itself."""
+
+    def __init__(self, read_position: PositionReader) -> None:
+        self.position = 0
+        self._read_position = read_position
+        self._moved = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._watches: dict[str, set[asyncio.Event]] = {}
+
+    async def start(self, client: Client) -> None:
+        await client.subscribe(CHANGES, cb=self._receive)
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    @contextmanager
+    def watch(self, row_ids: Iterable[str]) -> Iterator[asyncio.Event]:
+        """Give an event that is set when one of these rows may have changed."""
+        ids = tuple(row_ids)
+        event = asyncio.Event()
+        for row_id in ids:
+            self._watches.setdefault(row_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            for row_id in ids:
+                watching = self._watches[row_id]
+                watching.discard(event)
+                if not watching:
+                    del self._watches[row_id]
+
+    def advance(self, position: int) -> None:
+        """Take notice that the read models are at `position`, and wake who waits for it."""
+        if position > self.position:
+            self.position = position
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+
+    async def next_change(self, seconds: float) -> None:
+        """Wait for the read models to move, at most so long."""
+        moved = self._moved
+        try:
+            await asyncio.wait_for(moved.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def wait_for(self, position: int, seconds: float = 2.0) -> None:
+        """Return once the read models are at `position` or later; raise NotThereYet."""
+        if self.position >= position:
+            return
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while (seconds_left := deadline - clock()) > 0:
+            await self.next_change(min(seconds_left, RECHECK_SECONDS))
+            if self.position < position:
+                self.advance(await self._read_position())
+            if self.position >= position:
+                return
+        msg = f"the read models are at {self.position}, {position} was asked for"
+        raise NotThereYet(msg)
+
+    async def _receive(self, message: Msg) -> None:
+        heard = announcement.decode(message.data)
+        if heard.previous > self.position:
+            self._wake(self._watches)  # An announcement was lost: anything may have changed.
+        else:
+            self._wake(row.id for row in heard.rows)
+        for listener in self._listeners:
+            listener(heard)
+        self.advance(heard.position)
+
+    def _wake(self, row_ids: Iterable[str]) -> None:
+        for row_id in row_ids:
+            for event in self._watches.get(row_id, ()):
+                event.set()

@@ -1,0 +1,116 @@
+"""The database of the read models: SQLite beside us, or PostgreSQL. One way to use both."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 2.0
+
+
+class DatabaseUnavailable(Exception):  # noqa: N818 - reads as the state it reports.
+    """The database cannot be reached, is locked, or has no tables yet."""
+
+
+class Database(Protocol):
+    """`work` is plain synchronous SQL on one connection, in one transaction and one snapshot."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T: ...
+
+    async def write(self, work: Callable[[Connection], T]) -> T: ...
+
+    async def close(self) -> None: ...
+
+
+def open_database(url: str, *, read_only: bool) -> Database:
+    """Open `sqlite:///path` or `postgresql+asyncpg://…`."""
+    if url.startswith("sqlite:"):
+        return SqliteDatabase(url, read_only=read_only)
+    return PostgresDatabase(url, read_only=read_only)
+
+
+class SqliteDatabase:
+    """Called in the event loop: a read takes some 50 µs, a hop to a thread twice as much
+    (docs/decisions/0004). In WAL mode readers never wait for the one writer."""
+
+    def __init__(self, url: str, *, read_only: bool) -> None:
+        self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+        path = url.removeprefix("sqlite:///")
+        if not read_only:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        mode = "ro" if read_only else "rwc"
+        self._engine: Engine = create_engine(
+            f"sqlite:///file:{path}?mode={mode}&uri=true",
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_size=1,
+            max_overflow=0,
+        )
+        event.listen(self._engine, "connect", _prepare_reader if read_only else _prepare_writer)
+        event.listen(self._engine, "begin", self._on_begin)
+
+    def _on_begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql(self._begin)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise DatabaseUnavailable(str(error.orig)) from error
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise DatabaseUnavailable(str(error.orig)) from error
+
+    async def close(self) -> None:
+        self._engine.dispose()
+
+
+def _prepare_reader(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # We say BEGIN ourselves: a read is a snapshot.
+
+
+def _prepare_writer(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    # The log is the truth and the position stands beside the rows: NORMAL loses nothing.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class PostgresDatabase:
+    """Through asyncpg; reads are repeatable-read snapshots."""
+
+    def __init__(self, url: str, *, read_only: bool) -> None:
+        isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            isolation_level=isolation,
+            pool_size=10,
+            pool_timeout=BUSY_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"timeout": BUSY_SECONDS, "command_timeout": 30},
+        )
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(work)
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        except (DBAPIError, OSError, TimeoutError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        await self._engine.dispose()

@@ -1,0 +1,270 @@
+"""fal.ai: one POST a submission through the real client, and looks at what became of it."""
+
+import asyncio
+from typing import Any
+
+import fal_client
+import httpx
+import msgspec
+from fal_client.auth import FAL_QUEUE_RUN_HOST
+from fal_client.client import USER_AGENT, AsyncRequestHandle
+from msgspec import Struct
+
+POST_SECONDS = 30.0
+LOOK_SECONDS = 20.0
+CONNECT_SECONDS = 5.0
+RESULT_BYTES_MAX = 8 * 1024 * 1024
+WORDS_MAX = 1000
+
+
+class Accepted(Struct, frozen=True):
+    """The provider has the job."""
+
+    request_id: str
+    status_url: str
+    response_url: str
+    cancel_url: str
+
+
+class Refused(Struct, frozen=True):
+    """The provider took nothing (no connection, or 429 or 5xx without a request id)."""
+
+    words: str
+    retry_after_seconds: float | None = None
+
+
+class Rejected(Struct, frozen=True):
+    """The provider will never take this (404, 422 and other 4xx)."""
+
+    status: int
+    words: str
+
+
+class OperatorTrouble(Struct, frozen=True):
+    """The operator's account is the reason (401, 402, 403): no job's fault."""
+
+    status: int
+    words: str
+
+
+class OutcomeUnknown(Struct, frozen=True):
+    """The POST was sent and nobody can tell whether it was taken."""
+
+    words: str
+
+
+Submission = Accepted | Refused | Rejected | OperatorTrouble | OutcomeUnknown
+
+
+class StillRunning(Struct, frozen=True):
+    """The provider is not done. `queue_position` counts the requests ahead."""
+
+    queue_position: int | None = None
+
+
+class Finished(Struct, frozen=True):
+    """The result's GET answered: `ok` means 2xx, `body` is what it said."""
+
+    ok: bool
+    body: bytes
+
+
+class Gone(Struct, frozen=True):
+    """The provider does not know the request, or no longer has its result."""
+
+
+class NoAnswer(Struct, frozen=True):
+    """The provider cannot be reached or is in trouble: look again later."""
+
+    words: str
+
+
+Look = StillRunning | Finished | Gone | NoAnswer
+
+
+class _NotSent(Exception):  # noqa: N818 - not an httpx error on purpose: the client retries those.
+    """No connection was made."""
+
+
+class _Answered(Exception):  # noqa: N818 - as above.
+    """The POST got an answer that is no success."""
+
+    def __init__(self, status: int, headers: httpx.Headers, text: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+
+class _Lost(Exception):  # noqa: N818 - as above.
+    """The POST went out, its answer did not come."""
+
+
+class OnePost(httpx.AsyncBaseTransport):
+    """A transport under which the client sends each POST exactly once.
+
+    fal's client repeats a POST up to ten times (lost replies, 408, 409, 429, some 5xx), and each
+    can be a paid job. It repeats httpx's errors only, so ours end its ladder at the first rung.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST":
+            return await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+            body = await response.aread()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _NotSent(_words(error)) from error
+        except httpx.TransportError as error:
+            raise _Lost(_words(error)) from error
+        if not response.is_success:
+            text = body.decode(errors="replace")
+            raise _Answered(response.status_code, response.headers, text)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class FalGateway:
+    """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS."""
+
+    def __init__(self, key: str, *, connections_max: int = 64) -> None:
+        limits = httpx.Limits(
+            max_connections=connections_max, max_keepalive_connections=connections_max
+        )
+        transport = OnePost(httpx.AsyncHTTPTransport(limits=limits, verify=httpx.create_ssl_context()))
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
+            timeout=httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS),
+        )
+        self._client = _Client(self._http, key)
+
+    async def submit(
+        self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
+    ) -> Submission:
+        """POST once. Every end of it is one of the five outcomes."""
+        try:
+            async with asyncio.timeout(POST_SECONDS + CONNECT_SECONDS):
+                handle = await self._client.submit(endpoint, arguments, webhook_url=webhook_url)
+        except _NotSent as error:
+            return Refused(f"no connection: {error}")
+        except _Answered as error:
+            return classify(error.status, error.headers, error.text)
+        except (_Lost, TimeoutError) as error:
+            return OutcomeUnknown(f"the reply was lost: {_words(error)}")
+        except (KeyError, ValueError, TypeError) as error:
+            return OutcomeUnknown(f"the reply has no request id: {_words(error)}")
+        return Accepted(
+            handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
+        )
+
+    async def look(self, endpoint: str, found: Accepted) -> Look:
+        """Ask once for the status, and for the result when it says COMPLETED.
+
+        COMPLETED is no success: failed and cancelled requests end so too. Only the result tells.
+        """
+        handle = self._handle(endpoint, found)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                status = await self._get(handle.status_url)
+                answer = _look_of(status)
+                if answer is not None:
+                    return answer
+                return _result_of(await self._get(handle.response_url))
+        except (httpx.HTTPError, TimeoutError, ValueError, KeyError) as error:
+            return NoAnswer(_words(error))
+
+    async def cancel(self, endpoint: str, found: Accepted) -> str | None:
+        """Ask the provider to cancel; return what it said, None when it did not answer."""
+        handle = self._handle(endpoint, found)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                response = await self._http.put(handle.cancel_url)
+        except (httpx.HTTPError, TimeoutError):
+            return None
+        if response.status_code >= 500:  # noqa: PLR2004
+            return None
+        return f"{response.status_code} {response.text[:200]}"
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _get(self, url: str) -> httpx.Response:
+        response = await self._http.get(url)
+        if len(response.content) > RESULT_BYTES_MAX:
+            msg = "the result is too large"
+            raise ValueError(msg)
+        return response
+
+    def _handle(self, endpoint: str, found: Accepted) -> AsyncRequestHandle:
+        """Use the URLs that the provider returned, if they are on its own host: they get the key."""
+        urls = (found.status_url, found.response_url, found.cancel_url)
+        if all(url.startswith(f"https://{FAL_QUEUE_RUN_HOST}/") for url in urls):
+            status_url, response_url, cancel_url = urls
+            return AsyncRequestHandle(
+                found.request_id, response_url, status_url, cancel_url, self._http
+            )
+        return AsyncRequestHandle.from_request_id(self._http, endpoint, found.request_id)
+
+
+class _Client(fal_client.AsyncClient):
+    """fal's own client, on our HTTP client."""
+
+    def __init__(self, http: httpx.AsyncClient, key: str) -> None:
+        super().__init__(key=key, default_timeout=POST_SECONDS)
+        object.__setattr__(self, "_http", http)
+
+    @property
+    async def _client(self) -> httpx.AsyncClient:
+        return self._http  # type: ignore[attr-defined,no-any-return]
+
+
+def classify(status: int, headers: Any, text: str) -> Submission:
+    """Say what an answer without success to a POST means."""
+    words = f"HTTP {status}: {text[:WORDS_MAX]}"
+    if status in {401, 402, 403}:
+        return OperatorTrouble(status, words)
+    if status == 429 or status >= 500:  # noqa: PLR2004
+        if "x-fal-request-id" in headers or '"request_id"' in text:
+            return OutcomeUnknown(words)
+        return Refused(words, _retry_after(headers))
+    return Rejected(status, words)
+
+
+def _retry_after(headers: Any) -> float | None:
+    try:
+        return float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+
+
+def _look_of(response: httpx.Response) -> Look | None:
+    """Read a status; None means that the request is over and its result can be fetched."""
+    if response.status_code == 404:  # noqa: PLR2004
+        return Gone()
+    if not response.is_success:
+        return NoAnswer(f"HTTP {response.status_code}")
+    fields = msgspec.json.decode(response.content, type=dict[str, Any])
+    if fields.get("status") == "COMPLETED":
+        return None
+    if fields.get("status") not in {"IN_QUEUE", "IN_PROGRESS"}:
+        return NoAnswer(f"unknown status {fields.get('status')!r}")
+    return StillRunning(fields.get("queue_position"))
+
+
+def _result_of(response: httpx.Response) -> Look:
+    if response.status_code == 404:  # noqa: PLR2004
+        return Gone()
+    if response.status_code in {401, 403, 408, 429}:
+        return NoAnswer(f"HTTP {response.status_code}")
+    return Finished(response.is_success, response.content)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:WORDS_MAX]
+

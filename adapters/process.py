@@ -1,0 +1,69 @@
+"""Running a service as a process: settings in, signals handled, exit codes as documented."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from adapters import telemetry
+from adapters.settings import AnySettings, BadSetting, load
+
+logger = structlog.get_logger()
+
+EXIT_USAGE = 2
+EXIT_DEPENDENCY_DOWN = 5
+DRAIN_SECONDS = 8.0
+
+Run = Callable[[AnySettings, asyncio.Event], Awaitable[None]]
+
+
+def main(
+    service: str, kind: type[AnySettings], run: Run[AnySettings], *, calls_provider: bool = False
+) -> None:
+    """Run one service until SIGTERM or SIGINT; a bad setting ends with a line and exit code 2."""
+    try:
+        settings = load(kind)
+        settings.require_broker()
+        if calls_provider:
+            require_provider(settings.provider_key, settings.provider)
+    except BadSetting as error:
+        print(f"darkroom {service}: {error}", file=sys.stderr)  # noqa: T201 - nothing is set up yet.
+        sys.exit(EXIT_USAGE)
+    telemetry.configure(service, level=settings.log_level, style=settings.log_format)
+    telemetry.serve_metrics(settings.metrics_port)
+    uvloop.run(_run_until_signalled(run, settings))
+
+
+def require_provider(key: str, provider: str) -> None:
+    """A service started alone needs a key, or has to be told that the simulator is meant."""
+    if not key and provider != "simulator":
+        msg = "FAL_KEY is not set: set it, or say PROVIDER=simulator"
+        raise BadSetting(msg)
+
+
+async def _run_until_signalled(run: Run[AnySettings], settings: AnySettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    logger.info("starting")
+    await run(settings, stop)
+    logger.info("stopped")
+
+
+async def until(stop: asyncio.Event, *tasks: "asyncio.Task[None]") -> None:
+    """Wait for the signal, or for a task that ends by itself: its error becomes ours."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+    finally:
+        stopped.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

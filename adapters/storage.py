@@ -1,0 +1,218 @@
+"""Storage: artifacts and large bodies, as files beside us or as objects in S3 or R2."""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+CHUNK_BYTES = 256 * 1024
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
+OTHER_MEDIA_TYPE = "application/octet-stream"
+_KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - reads as the state it reports.
+    """The store did not answer, or refused. Nothing half-written is visible."""
+
+
+class BadKey(ValueError):
+    """The text cannot be a storage key."""
+
+
+class StoredObject(Struct, frozen=True):
+    """An object that is there. `etag` is without quotes; `chunks` can be read once."""
+
+    media_type: str
+    size_bytes: int
+    etag: str
+    chunks: AsyncIterator[bytes]
+
+
+class Storage(Protocol):
+    """Keys are `folder/name.ext`; writing the same key again replaces the object whole."""
+
+    async def put(self, key: str, body: bytes) -> None: ...
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def open(self, key: str) -> StoredObject | None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+    def public_url(self, key: str) -> str | None:
+        """Return where anybody may read the object, if the store itself serves it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def media_type_of(key: str) -> str:
+    return MEDIA_TYPES.get(key.rpartition(".")[2], OTHER_MEDIA_TYPE)
+
+
+def checked_key(key: str) -> str:
+    if len(key) > 256 or _KEY.fullmatch(key) is None:  # noqa: PLR2004
+        raise BadKey(key[:80])
+    return key
+
+
+class FileStorage:
+    """Files in a folder, written whole: a temporary file, flushed, then renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, key: str, body: bytes) -> None:
+        await self._run(self._put, checked_key(key), body)
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._run(self._get, checked_key(key))
+
+    async def open(self, key: str) -> StoredObject | None:
+        body = await self.get(key)
+        if body is None:
+            return None
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        return StoredObject(media_type_of(key), len(body), etag, _chunks(body))
+
+    async def delete(self, key: str) -> None:
+        path = self._folder / checked_key(key)
+        await self._run(lambda: path.unlink(missing_ok=True))
+
+    def public_url(self, key: str) -> str | None:
+        del key
+        return None
+
+    async def close(self) -> None:
+        return
+
+    def _put(self, key: str, body: bytes) -> None:
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{token_hex(8)}.part")
+        try:
+            with temporary.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            return (self._folder / key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    async def _run(self, work: Any, *arguments: Any) -> Any:
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        except OSError as error:
+            raise StorageUnavailable(str(error)) from error
+
+
+async def _chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), CHUNK_BYTES):
+        yield body[start : start + CHUNK_BYTES]
+
+
+class S3Storage:
+    """A bucket of S3, R2 or anything that speaks their protocol, with signature version 4."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        endpoint_url: str | None,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        public_url: str | None,
+    ) -> None:
+        parts = urlsplit(url)
+        self._bucket = parts.netloc
+        self._prefix = parts.path.strip("/")
+        self._public_url = public_url.rstrip("/") if public_url else None
+        self._options = {
+            "endpoint_url": endpoint_url,
+            "aws_access_key_id": access_key_id,
+            "aws_secret_access_key": secret_access_key,
+            "region_name": os.environ.get("AWS_REGION", "auto"),
+        }
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+        self._opening = asyncio.Lock()
+
+    async def put(self, key: str, body: bytes) -> None:
+        await self._call("put_object", key, Body=body, ContentType=media_type_of(key))
+
+    async def get(self, key: str) -> bytes | None:
+        found = await self._call("get_object", key)
+        if found is None:
+            return None
+        async with found["Body"] as stream:
+            return bytes(await stream.read())
+
+    async def open(self, key: str) -> StoredObject | None:
+        found = await self._call("get_object", key)
+        if found is None:
+            return None
+        size, etag = int(found["ContentLength"]), str(found["ETag"]).strip('"')
+        return StoredObject(media_type_of(key), size, etag, _s3_chunks(found["Body"]))
+
+    async def delete(self, key: str) -> None:
+        await self._call("delete_object", key)
+
+    def public_url(self, key: str) -> str | None:
+        return f"{self._public_url}/{self._path(key)}" if self._public_url else None
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    def _path(self, key: str) -> str:
+        return f"{self._prefix}/{checked_key(key)}" if self._prefix else checked_key(key)
+
+    async def _call(self, method: str, key: str, **arguments: Any) -> Any:
+        # Imported here: aioboto3 takes 60 MB, which a world with files never pays.
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        path = self._path(key)
+        try:
+            client = await self._connected()
+            return await getattr(client, method)(Bucket=self._bucket, Key=path, **arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise StorageUnavailable(str(error)) from error
+        except (BotoCoreError, OSError, TimeoutError) as error:
+            raise StorageUnavailable(str(error)) from error
+
+    async def _connected(self) -> Any:
+        async with self._opening:
+            if self._client is None:
+                import aioboto3  # noqa: PLC0415
+                from botocore.config import Config  # noqa: PLC0415
+
+                config = Config(
+                    signature_version="s3v4",
+                    connect_timeout=5,
+                    read_timeout=30,
+                    retries={"max_attempts": 2, "mode": "standard"},
+                )
+                client = aioboto3.Session().client("s3", config=config, **self._options)
+                self._client = await self._stack.enter_async_context(client)
+            return self._client
+
+
+async def _s3_chunks(body: Any) -> AsyncIterator[bytes]:
+    async with body as stream:
+        async for chunk in stream.content.iter_chunked(CHUNK_BYTES):
+            yield chunk

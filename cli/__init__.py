@@ -1,0 +1,1 @@
+"""The operator's hands: the `darkroom` command."""

@@ -1,0 +1,75 @@
+"""Finding a world: the embedded one through its folder, another through NATS_URL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct, structs
+from nats.aio.client import Client
+
+from adapters.account_desk import AccountDesk
+from adapters.broker import connect
+from adapters.changes import Changes
+from adapters.database import Database, open_database
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.job_desk import JobDesk
+from adapters.settings import CommonSettings, load
+from cli.world import read_world
+from read_models import accounts, positions
+
+
+class NoWorld(Exception):  # noqa: N818 - reads as the state it reports.
+    """Nothing runs there."""
+
+
+class Connection(Struct):
+    """An operator's connection: the log, the read models, the desks."""
+
+    settings: CommonSettings
+    client: Client
+    log: JetStreamLog
+    database: Database
+    changes: Changes
+    accounts: AccountDesk
+    jobs: JobDesk
+
+
+def settings_of(data_dir: Path) -> CommonSettings:
+    """Return the settings with which a command reaches the world; raise NoWorld."""
+    settings = structs.replace(load(CommonSettings), darkroom_data_dir=str(data_dir))
+    if settings.nats_url:
+        return settings
+    world = read_world(data_dir)
+    if world is None or world.pid == 0:
+        msg = f"no world is running in {data_dir}: start one with `darkroom up`, or set NATS_URL"
+        raise NoWorld(msg)
+    return structs.replace(
+        settings,
+        nats_url=world.nats_url,
+        nats_user="operator",
+        nats_password=world.passwords["operator"],
+    )
+
+
+@asynccontextmanager
+async def connected(data_dir: Path) -> AsyncIterator[Connection]:
+    settings = settings_of(data_dir)
+    client = await connect(
+        settings.nats_url, settings.nats_user, settings.nats_password, "darkroom cli"
+    )
+    database = open_database(settings.database, read_only=True)
+    try:
+        log = await JetStreamLog.open(client)
+        changes = Changes(lambda: database.read(positions.read))
+        await changes.start(client)
+        desk = AccountDesk(
+            log,
+            lambda account, keys: database.read(
+                lambda connection: accounts.snapshot(connection, account, list(keys))
+            ),
+            changes,
+        )
+        yield Connection(settings, client, log, database, changes, desk, JobDesk(log))
+    finally:
+        await database.close()
+        await client.close()

@@ -1,0 +1,1 @@
+"""The language: ids, events, commits and subjects. Imports msgspec and nothing else."""

@@ -1,0 +1,30 @@
+"""Cursors: what outsiders see of a position in the log. Opaque to them."""
+
+import re
+
+from msgspec import Struct
+
+_FORM = re.compile(r"([a-z0-9]{1,16})\.([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
+
+
+class BadCursor(ValueError):
+    """The text is no cursor of ours."""
+
+
+class Cursor(Struct, frozen=True):
+    """A position: the log's epoch, a commit's sequence, and the index of a change in it."""
+
+    epoch: str
+    sequence: int
+    index: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.sequence}.{self.index}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        msg = f"not a cursor: {text[:80]!r}"
+        raise BadCursor(msg)
+    return Cursor(found[1], int(found[2]), int(found[3]))

@@ -1,0 +1,78 @@
+"""Every event there is, and the union that decodes them."""
+
+from contracts.events.account import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    CreditsGranted,
+    CreditsReserved,
+    CreditsRevoked,
+    JobRequested,
+)
+from contracts.events.base import Event
+from contracts.events.evidence import (
+    ArtifactsRemoved,
+    CancellationAnswered,
+    JobSubmitted,
+    ResultReceived,
+)
+from contracts.events.job import (
+    Artifact,
+    AttemptFailed,
+    CreditsCharged,
+    CreditsReleased,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobHidden,
+    SubmissionStarted,
+)
+from contracts.events.operator import OperatorActed
+
+AccountEvent = (
+    CreditsGranted
+    | CreditsRevoked
+    | CreditsReserved
+    | JobRequested
+    | AccessTokenIssued
+    | AccessTokenRevoked
+)
+JobEvent = (
+    SubmissionStarted
+    | AttemptFailed
+    | JobCompleted
+    | JobFailed
+    | JobCancelled
+    | JobHidden
+    | CreditsCharged
+    | CreditsReleased
+)
+EvidenceEvent = JobSubmitted | ResultReceived | CancellationAnswered | ArtifactsRemoved
+AnyEvent = AccountEvent | JobEvent | EvidenceEvent | OperatorActed
+
+__all__ = [
+    "AccessTokenIssued",
+    "AccessTokenRevoked",
+    "AccountEvent",
+    "AnyEvent",
+    "Artifact",
+    "ArtifactsRemoved",
+    "AttemptFailed",
+    "CancellationAnswered",
+    "CreditsCharged",
+    "CreditsGranted",
+    "CreditsReleased",
+    "CreditsReserved",
+    "CreditsRevoked",
+    "Event",
+    "EvidenceEvent",
+    "JobCancelled",
+    "JobCompleted",
+    "JobEvent",
+    "JobFailed",
+    "JobHidden",
+    "JobRequested",
+    "JobSubmitted",
+    "OperatorActed",
+    "ResultReceived",
+    "SubmissionStarted",
+]

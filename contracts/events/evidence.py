@@ -1,0 +1,56 @@
+"""Evidence: what the outside world said. True in every state, so never guarded."""
+
+from enum import StrEnum
+
+from contracts.events.base import Event
+from contracts.ids import AccountId, JobId
+from contracts.sealed import Sealed
+
+
+class Via(StrEnum):
+    WEBHOOK = "webhook"
+    POLL = "poll"
+
+
+class Verdict(StrEnum):
+    """What the envelope of a result claims, before anyone looked inside."""
+
+    OK = "ok"
+    ERROR = "error"
+    NO_PAYLOAD = "no_payload"  # Neither says yes nor no: the result has to be fetched.
+
+
+class JobSubmitted(Event, frozen=True, kw_only=True, tag="job.submitted.v1"):
+    job_id: JobId
+    account_id: AccountId
+    attempt: int
+    provider: str
+    request_id: str
+    status_url: str
+    response_url: str
+    cancel_url: str
+
+
+class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1"):
+    job_id: JobId
+    account_id: AccountId
+    attempt: int
+    via: Via
+    request_id: str
+    verdict: Verdict
+    body: Sealed  # The raw bytes, as they came.
+
+
+class CancellationAnswered(Event, frozen=True, kw_only=True, tag="cancellation.answered.v1"):
+    """The provider was asked to cancel an attempt and said so much."""
+
+    job_id: JobId
+    account_id: AccountId
+    request_id: str
+    answer: str
+
+
+class ArtifactsRemoved(Event, frozen=True, kw_only=True, tag="artifacts.removed.v1"):
+    job_id: JobId
+    account_id: AccountId
+    keys: tuple[str, ...]

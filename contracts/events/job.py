@@ -1,0 +1,90 @@
+"""Decisions about one job: its attempts and its one end."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from contracts.events.base import Event
+from contracts.ids import AccountId, JobId
+from contracts.sealed import Sealed
+
+
+class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that a job made. `key` is its place in our storage; without one, `url` is where
+    the provider keeps it."""
+
+    media_type: str
+    key: str | None = None
+    url: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.started.v1"):
+    """Written before the paid POST: from here on the provider may have been asked."""
+
+    job_id: JobId
+    account_id: AccountId
+    attempt: int
+    provider: str
+    endpoint: str
+    arguments: Sealed  # JSON, exactly what is sent.
+
+
+class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt.failed.v1"):
+    """The attempt is over without a result, the job is not.
+
+    `may_have_run` tells a refusal (nothing was taken) from an outcome that stayed unknown.
+    """
+
+    job_id: JobId
+    account_id: AccountId
+    attempt: int
+    code: str
+    error: Sealed  # The provider's words: for operators.
+    may_have_run: bool
+    not_before: datetime
+
+
+class JobCompleted(Event, frozen=True, kw_only=True, tag="job.completed.v1"):
+    job_id: JobId
+    account_id: AccountId
+    attempt: int
+    artifacts: tuple[Artifact, ...]
+
+
+class JobFailed(Event, frozen=True, kw_only=True, tag="job.failed.v1"):
+    job_id: JobId
+    account_id: AccountId
+    code: str
+    message: Sealed  # What the user reads.
+    detail: Sealed | None = None  # What the provider said: for operators.
+
+
+class JobCancelled(Event, frozen=True, kw_only=True, tag="job.cancelled.v1"):
+    job_id: JobId
+    account_id: AccountId
+    by: str
+    reason: str
+
+
+class JobHidden(Event, frozen=True, kw_only=True, tag="job.hidden.v1"):
+    """Deleted by its owner: gone from lists; its artifacts are to be removed."""
+
+    job_id: JobId
+    account_id: AccountId
+    by: str
+
+
+class CreditsCharged(Event, frozen=True, kw_only=True, tag="credits.charged.v1"):
+    account_id: AccountId
+    job_id: JobId
+    amount: int
+
+
+class CreditsReleased(Event, frozen=True, kw_only=True, tag="credits.released.v1"):
+    account_id: AccountId
+    job_id: JobId
+    amount: int

@@ -1,0 +1,13 @@
+"""Facts about what operators did, and to the log itself."""
+
+from typing import Any
+
+from contracts.events.base import Event
+
+
+class OperatorActed(Event, frozen=True, kw_only=True, tag="operator.acted.v1"):
+    operator: str
+    action: str
+    why: str
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}

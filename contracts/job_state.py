@@ -1,0 +1,41 @@
+"""The folded decision state that every commit of a job carries: what is enough to decide."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from contracts.ids import AccountId, JobId
+
+
+class Outcome(StrEnum):
+    """How one attempt ended, as far as its job's boundary knows."""
+
+    OPEN = "open"  # Started. Submitted, refused or lost: the evidence tells.
+    REFUSED = "refused"  # The provider took nothing; another POST costs nothing.
+    UNKNOWN = "unknown"  # Given up waiting for: the provider may have run it.
+
+
+class End(StrEnum):
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    outcome: Outcome
+    not_before: datetime | None = None
+
+
+class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fold of a job's history. `hold` is in credits; it is 0 once the job has ended."""
+
+    job_id: JobId
+    account_id: AccountId
+    kind: str
+    hold: int
+    requested_in: int  # Sequence of the account's commit that holds the job's JobRequested.
+    deadline_at: datetime
+    attempts: tuple[Attempt, ...] = ()
+    end: End | None = None
+    hidden: bool = False

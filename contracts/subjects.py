@@ -1,0 +1,36 @@
+"""Subjects: the only place where an id becomes part of a broker subject."""
+
+from typing import Literal, NewType
+
+from contracts.ids import AccountId, JobId, checked
+
+Subject = NewType("Subject", str)
+
+STREAM = "LOG"
+ALL = "log.>"
+KEY_BUCKET = "keys"
+PARKED_STREAM = "PARKED"
+CHANGES = "live.changes"
+
+ACCOUNTS = "log.account.*"
+RESULTS = "log.evidence.result"
+
+Evidence = Literal["submitted", "result", "cancellation", "removal"]
+
+
+def account_subject(account: AccountId) -> Subject:
+    return Subject(f"log.account.{checked(account)}")
+
+
+def job_subject(job: JobId) -> Subject:
+    return Subject(f"log.job.{checked(job)}")
+
+
+def evidence_subject(kind: Evidence) -> Subject:
+    return Subject(f"log.evidence.{kind}")
+
+
+def boundary_of(subject: str) -> tuple[str, str]:
+    """Split a log subject into its boundary and id: `log.job.X` is `("job", "X")`."""
+    _, boundary, *rest = subject.split(".")
+    return boundary, rest[0] if rest else ""

@@ -1,0 +1,164 @@
+"""The account: what it has, what it holds, what it was already answered."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from msgspec import Struct, structs
+
+from contracts.commit import Recorded, Request
+from contracts.events import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    AccountEvent,
+    CreditsGranted,
+    CreditsReserved,
+    CreditsRevoked,
+    JobRequested,
+)
+from contracts.events.account import Role
+from contracts.ids import AccountId, TokenId
+from domain.refusals import Refused, invalid
+
+AMOUNT_MAX = 1_000_000_000
+
+
+class Answered(Struct, frozen=True):
+    """Where the answer to a request stands: `events` are indices into the commit."""
+
+    fingerprint: str
+    sequence: int
+    events: tuple[int, ...]
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account as of `sequence`, its last commit. Amounts are credits.
+
+    Charges and releases that are not folded in yet only make `available` too small.
+    """
+
+    id: AccountId
+    granted: int = 0
+    revoked: int = 0
+    charged: int = 0
+    held: int = 0
+    sequence: int = 0
+    answered: Mapping[str, Answered] = {}
+
+    @property
+    def available(self) -> int:
+        return self.granted - self.revoked - self.charged - self.held
+
+
+class GrantCredits(Struct, frozen=True):
+    amount: int
+    reason: str
+
+
+class RevokeCredits(Struct, frozen=True):
+    amount: int
+    reason: str
+
+
+class RequestJobs(Struct, frozen=True):
+    """All of the jobs or none."""
+
+    jobs: tuple[JobRequested, ...]
+
+
+class IssueToken(Struct, frozen=True):
+    token_id: TokenId
+    sha256: str
+    role: Role
+
+
+class RevokeToken(Struct, frozen=True):
+    token_id: TokenId
+
+
+AccountCommand = GrantCredits | RevokeCredits | RequestJobs | IssueToken | RevokeToken
+
+
+def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
+    """Return what happens; raise Refused when it may not."""
+    match command:
+        case GrantCredits(amount, reason):
+            _check_amount(amount)
+            return [CreditsGranted(account_id=account.id, amount=amount, reason=reason)]
+        case RevokeCredits(amount, reason):
+            _check_amount(amount)
+            _check_available(amount, account)
+            return [CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
+        case RequestJobs(jobs):
+            return _request_jobs(jobs, account)
+        case IssueToken(token_id, sha256, role):
+            return [
+                AccessTokenIssued(
+                    account_id=account.id, token_id=token_id, sha256=sha256, role=role
+                )
+            ]
+        case RevokeToken(token_id):
+            return [AccessTokenRevoked(account_id=account.id, token_id=token_id)]
+        case _:
+            assert_never(command)
+
+
+def earlier_answer(key: str | None, fingerprint: str | None, account: Account) -> Answered | None:
+    """Return the answer that this Idempotency-Key already got; raise Refused for other content."""
+    found = account.answered.get(key) if key is not None else None
+    if found is not None and found.fingerprint != fingerprint:
+        raise Refused("idempotency_key_reused", "the key was used before, with another body")
+    return found
+
+
+def evolve(account: Account, event: AccountEvent) -> Account:
+    match event:
+        case CreditsGranted(amount=amount):
+            return structs.replace(account, granted=account.granted + amount)
+        case CreditsRevoked(amount=amount):
+            return structs.replace(account, revoked=account.revoked + amount)
+        case CreditsReserved(amount=amount):
+            return structs.replace(account, held=account.held + amount)
+        case JobRequested() | AccessTokenIssued() | AccessTokenRevoked():
+            return account
+        case _:
+            assert_never(event)
+
+
+def evolve_commit(account: Account, recorded: Recorded) -> Account:
+    """Fold one commit of the account's own subject: its events and the requests it answered."""
+    for event in recorded.commit.events:
+        if isinstance(event, AccountEvent):
+            account = evolve(account, event)
+    answered = dict(account.answered)
+    for request in recorded.commit.requests:
+        if request.idempotency_key is not None:
+            answered[request.idempotency_key] = answered_by(request, recorded.sequence)
+    return structs.replace(account, sequence=recorded.sequence, answered=answered)
+
+
+def answered_by(request: Request, sequence: int) -> Answered:
+    return Answered(request.fingerprint or "", sequence, request.events)
+
+
+def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[AccountEvent]:
+    _check_available(sum(job.price_credits for job in jobs), account)
+    events: list[AccountEvent] = []
+    for job in jobs:
+        hold = CreditsReserved(account_id=account.id, job_id=job.job_id, amount=job.price_credits)
+        events += [hold, job]
+    return events
+
+
+def _check_available(amount: int, account: Account) -> None:
+    if amount > account.available:
+        raise Refused(
+            "insufficient_credits",
+            f"needs {amount} credits, {account.available} are available",
+            needed=amount,
+            available=account.available,
+        )
+
+
+def _check_amount(amount: int) -> None:
+    if not 1 <= amount <= AMOUNT_MAX:
+        raise invalid("amount", f"must be from 1 to {AMOUNT_MAX}")

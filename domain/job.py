@@ -1,0 +1,185 @@
+"""The job: its attempts, and its one end, which settles its hold."""
+
+from datetime import datetime
+from typing import assert_never
+
+from msgspec import Struct, structs
+
+from contracts.events import (
+    Artifact,
+    AttemptFailed,
+    CreditsCharged,
+    CreditsReleased,
+    JobCancelled,
+    JobCompleted,
+    JobEvent,
+    JobFailed,
+    JobHidden,
+    JobRequested,
+    SubmissionStarted,
+)
+from contracts.job_state import Attempt, End, JobState, Outcome
+from contracts.sealed import Sealed
+from domain.refusals import Refused
+
+
+class StartSubmission(Struct, frozen=True, kw_only=True):
+    provider: str
+    endpoint: str
+    arguments: Sealed
+
+
+class GiveUpAttempt(Struct, frozen=True, kw_only=True):
+    """The attempt brought no result; the job goes on from `not_before`."""
+
+    attempt: int
+    code: str
+    error: Sealed
+    may_have_run: bool
+    not_before: datetime
+
+
+class Complete(Struct, frozen=True, kw_only=True):
+    attempt: int
+    artifacts: tuple[Artifact, ...]
+
+
+class Fail(Struct, frozen=True, kw_only=True):
+    code: str
+    message: Sealed
+    detail: Sealed | None = None
+
+
+class Cancel(Struct, frozen=True, kw_only=True):
+    by: str
+    reason: str
+
+
+class Hide(Struct, frozen=True, kw_only=True):
+    by: str
+
+
+JobCommand = StartSubmission | GiveUpAttempt | Complete | Fail | Cancel | Hide
+
+
+def requested(event: JobRequested, sequence: int) -> JobState:
+    """Return the state of a job that has no commit of its own yet."""
+    return JobState(
+        job_id=event.job_id,
+        account_id=event.account_id,
+        kind=event.kind,
+        hold=event.price_credits,
+        requested_in=sequence,
+        deadline_at=event.deadline_at,
+    )
+
+
+def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
+    """Return what happens: nothing for a repeat. Raise Refused when the wish is wrong."""
+    match command:
+        case StartSubmission():
+            return _start(command, job)
+        case GiveUpAttempt():
+            return _give_up(command, job)
+        case Complete(attempt=attempt, artifacts=artifacts):
+            completed = JobCompleted(
+                job_id=job.job_id,
+                account_id=job.account_id,
+                attempt=attempt,
+                artifacts=artifacts,
+            )
+            return [] if job.end else [completed, _charge(job)]
+        case Fail(code=code, message=message, detail=detail):
+            failed = JobFailed(
+                job_id=job.job_id,
+                account_id=job.account_id,
+                code=code,
+                message=message,
+                detail=detail,
+            )
+            return [] if job.end else [failed, _release(job)]
+        case Cancel():
+            return _cancel(command, job)
+        case Hide(by=by):
+            if job.end is None:
+                raise Refused("job_open", "a job can be deleted once it has ended")
+            hidden = JobHidden(job_id=job.job_id, account_id=job.account_id, by=by)
+            return [] if job.hidden else [hidden]
+        case _:
+            assert_never(command)
+
+
+def evolve(job: JobState, event: JobEvent) -> JobState:
+    match event:
+        case SubmissionStarted():
+            attempts = (*job.attempts, Attempt(outcome=Outcome.OPEN))
+            return structs.replace(job, attempts=attempts)
+        case AttemptFailed(may_have_run=may_have_run, not_before=not_before):
+            outcome = Outcome.UNKNOWN if may_have_run else Outcome.REFUSED
+            closed = Attempt(outcome=outcome, not_before=not_before)
+            return structs.replace(job, attempts=(*job.attempts[:-1], closed))
+        case JobCompleted():
+            return structs.replace(job, end=End.COMPLETED)
+        case JobFailed():
+            return structs.replace(job, end=End.FAILED)
+        case JobCancelled():
+            return structs.replace(job, end=End.CANCELLED)
+        case JobHidden():
+            return structs.replace(job, hidden=True)
+        case CreditsCharged() | CreditsReleased():
+            return structs.replace(job, hold=0)
+        case _:
+            assert_never(event)
+
+
+def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
+    if job.end is not None:
+        raise Refused("job_ended", "the job has ended")
+    if job.attempts and job.attempts[-1].outcome is Outcome.OPEN:
+        raise Refused("job_open", "an attempt is under way")
+    return [
+        SubmissionStarted(
+            job_id=job.job_id,
+            account_id=job.account_id,
+            attempt=len(job.attempts) + 1,
+            provider=command.provider,
+            endpoint=command.endpoint,
+            arguments=command.arguments,
+        )
+    ]
+
+
+def _give_up(command: GiveUpAttempt, job: JobState) -> list[JobEvent]:
+    is_open = len(job.attempts) == command.attempt and job.attempts[-1].outcome is Outcome.OPEN
+    if job.end is not None or not is_open:
+        return []
+    return [
+        AttemptFailed(
+            job_id=job.job_id,
+            account_id=job.account_id,
+            attempt=command.attempt,
+            code=command.code,
+            error=command.error,
+            may_have_run=command.may_have_run,
+            not_before=command.not_before,
+        )
+    ]
+
+
+def _cancel(command: Cancel, job: JobState) -> list[JobEvent]:
+    if job.end is End.CANCELLED:
+        return []
+    if job.end is not None:
+        raise Refused("job_ended", f"the job has {job.end.value} already")
+    cancelled = JobCancelled(
+        job_id=job.job_id, account_id=job.account_id, by=command.by, reason=command.reason
+    )
+    return [cancelled, _release(job)]
+
+
+def _charge(job: JobState) -> CreditsCharged:
+    return CreditsCharged(account_id=job.account_id, job_id=job.job_id, amount=job.hold)
+
+
+def _release(job: JobState) -> CreditsReleased:
+    return CreditsReleased(account_id=job.account_id, job_id=job.job_id, amount=job.hold)

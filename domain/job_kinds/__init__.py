@@ -1,0 +1,44 @@
+"""The kinds of job. A new one is one file and one name in this union."""
+
+from typing import Any, get_args
+
+import msgspec
+
+from domain.job_kinds.base import InvalidField
+from domain.job_kinds.infograph import Infograph
+from domain.refusals import Refused, invalid
+
+AnyJobKind = Infograph
+
+KINDS: dict[str, type[AnyJobKind]] = {
+    kind.name: kind for kind in get_args(AnyJobKind) or (AnyJobKind,)
+}
+
+
+def parse(kind: str, fields: Any) -> AnyJobKind:
+    """Check an input as a caller sent it; raise Refused with the field that is wrong."""
+    if kind not in KINDS:
+        raise invalid("kind", f"must be one of {', '.join(sorted(KINDS))}")
+    try:
+        return msgspec.convert(fields, KINDS[kind])
+    except msgspec.ValidationError as error:
+        raise refusal_of(error) from None
+
+
+def recall(kind: str, fields: bytes) -> AnyJobKind | None:
+    """Read an input back from the log; None when the kind is no longer made."""
+    try:
+        return msgspec.json.decode(fields, type=KINDS[kind])
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
+def refusal_of(error: msgspec.ValidationError) -> Refused:
+    """Name the field that msgspec complains about, in a body (`$.data`) or an input (`$`)."""
+    if isinstance(error.__cause__, InvalidField):
+        return invalid(error.__cause__.field, error.__cause__.message)
+    message, _, path = str(error).partition(" - at `$")
+    field = path.strip("`.").removeprefix("data").strip(".")
+    if not field and ("unknown field" in message or "missing required field" in message):
+        field = message.rsplit("`", 2)[-2]
+    return invalid("body" if field in {"", "data"} else field, message)

@@ -1,0 +1,80 @@
+"""What a provider's answer means: files, a failure in plain words, or nothing yet."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from contracts.events.evidence import Verdict
+
+DETAIL_CHARACTERS_MAX = 2000
+
+
+class Envelope(Struct, frozen=True):
+    """A webhook's body, normalised: fal's envelope, or the bare result of the seeds' curl."""
+
+    verdict: Verdict
+    request_id: str
+    payload: Any
+    error: str = ""
+
+
+class Failure(Struct, frozen=True):
+    """Why a job failed: `code` is one of JOB_CODES, `detail` is for operators."""
+
+    code: str
+    detail: str
+
+
+class BadEnvelope(ValueError):
+    """The body is neither an envelope nor a bare result."""
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Parse a webhook's body; raise BadEnvelope.
+
+    `{"request_id", "status": "OK"|"ERROR", "payload", "error"}` as fal documents it; a body
+    without `status` is the model's bare output. A null payload says nothing in either case.
+    """
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadEnvelope(str(error)) from error
+    if not isinstance(fields, dict):
+        msg = "not an object"
+        raise BadEnvelope(msg)
+    if "status" not in fields:
+        return Envelope(Verdict.OK, "", fields)
+    payload = fields.get("payload")
+    error_text = str(fields.get("error") or fields.get("payload_error") or "")
+    verdict = Verdict.OK if fields["status"] == "OK" else Verdict.ERROR
+    if payload is None:
+        verdict = Verdict.NO_PAYLOAD
+    return Envelope(verdict, str(fields.get("request_id", "")), payload, error_text)
+
+
+def failure_of(payload: Any, error: str) -> Failure:
+    """Tell apart what the user can change from what only the provider can."""
+    detail = payload.get("detail") if isinstance(payload, dict) else payload
+    said = (msgspec.json.encode(detail).decode() if detail else error)[:DETAIL_CHARACTERS_MAX]
+    types = _types(detail)
+    if "content_policy_violation" in types:
+        return Failure("content_policy", said)
+    if types and not types & _PROVIDERS_OWN:
+        return Failure("invalid_input", said)
+    return Failure("provider_failed", said)
+
+
+# Types that are the provider's trouble; any other type means that the input was not accepted.
+_PROVIDERS_OWN = {
+    "internal_server_error",
+    "generation_timeout",
+    "downstream_service_error",
+    "downstream_service_unavailable",
+    "no_media_generated",
+}
+
+
+def _types(detail: Any) -> set[str]:
+    items = detail if isinstance(detail, list) else []
+    return {str(item["type"]) for item in items if isinstance(item, dict) and "type" in item}

@@ -1,0 +1,65 @@
+"""Refusals: every code that a caller can read, and the exception that carries one."""
+
+from typing import Any
+
+# Code -> (HTTP status, title). The one documented list; docs/guides/errors.md is checked against it.
+CODES: dict[str, tuple[int, str]] = {
+    "unparsable": (400, "The body cannot be parsed"),
+    "unauthorized": (401, "A valid token is needed"),
+    "insufficient_credits": (402, "Not enough credits"),
+    "forbidden": (403, "This token's role does not allow that"),
+    "not_found": (404, "There is no such thing"),
+    "method_not_allowed": (405, "This path does not take that method"),
+    "job_ended": (409, "The job has ended"),
+    "job_open": (409, "The job has not ended yet"),
+    "idempotency_in_flight": (409, "A request with this Idempotency-Key is under way"),
+    "too_large": (413, "The body is too large"),
+    "invalid": (422, "A value is wrong"),
+    "cursor_invalid": (422, "The cursor is not one of ours"),
+    "idempotency_key_reused": (422, "This Idempotency-Key was used for another request"),
+    "rate_limited": (429, "Too many requests"),
+    "internal": (500, "Something is broken on our side"),
+    "unavailable": (503, "Not available right now"),
+    "log_full": (503, "The log is full: new work has to wait"),
+}
+
+# Codes that a failed job can end with, and what its owner reads.
+JOB_CODES: dict[str, str] = {
+    "cancelled": "The job was cancelled.",
+    "blog_unreadable": "The blog page could not be read.",
+    "content_policy": "The provider's content checker refused this prompt.",
+    "invalid_input": "The provider did not accept the input.",
+    "provider_refused": "The provider did not take the job.",
+    "provider_failed": "The provider could not finish the job.",
+    "outcome_unknown": "The provider never said what became of the job.",
+    "bad_result": "The provider's result is not a usable image.",
+    "media_host_refused": "The result lies on a host that is not allowed.",
+    "deadline": "The job took longer than it may.",
+    "storage_deadline": "The result could not be stored in time.",
+    "unknown_kind": "This kind of job is no longer made.",
+}
+
+
+class Refused(Exception):  # noqa: N818 - the field's word, and not an error of ours.
+    """A wish that cannot be granted. `code` is one of CODES; `detail` says what was wrong.
+
+    `errors` names fields; `extra` is shown beside them (`needed`, `available`).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.extra = extra
+
+
+def invalid(field: str, message: str) -> Refused:
+    return Refused("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])

@@ -1,0 +1,54 @@
+"""What readers see: one file is one read model, its tables, its projection and its queries."""
+
+from sqlalchemy import Connection
+
+from contracts.announcement import ChangedRow
+from contracts.commit import Recorded
+from read_models import (
+    access_tokens,
+    accounts,
+    answered_requests,
+    job_commits,
+    jobs,
+    waiting_jobs,
+)
+from read_models.unit_of_work import At, Model, UnitOfWork
+
+MODELS: tuple[Model, ...] = (
+    jobs.MODEL,
+    accounts.MODEL,
+    access_tokens.MODEL,
+    waiting_jobs.MODEL,
+)
+# Written once a commit, not once an event.
+COMMIT_MODELS = (job_commits.project, answered_requests.project)
+
+_BY_EVENT = {
+    event: tuple(model for model in MODELS if event in model.events)
+    for event in {event for model in MODELS for event in model.events}
+}
+
+
+def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ...]:
+    """Fold a batch of commits into the tables; return which rows changed.
+
+    Rows are read once and written once a batch, however often the batch changes them.
+    """
+    facts = [
+        (event, At.of(recorded, index))
+        for recorded in batch
+        for index, event in enumerate(recorded.commit.events)
+        if type(event) in _BY_EVENT
+    ]
+    unit = UnitOfWork(connection)
+    for event, _ in facts:
+        for model in _BY_EVENT[type(event)]:
+            unit.want(model.table, model.key(event))
+    unit.load()
+    for event, at in facts:
+        for model in _BY_EVENT[type(event)]:
+            model.project(event, at, unit)
+    for recorded in batch:
+        for project in COMMIT_MODELS:
+            project(recorded, unit)
+    return unit.flush()

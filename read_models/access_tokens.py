@@ -1,0 +1,81 @@
+"""Access tokens: only their hashes, whose they are and what they may."""
+
+from operator import attrgetter
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Table, Text, bindparam, select
+
+from contracts.events import AccessTokenIssued, AccessTokenRevoked, Event
+from contracts.events.account import Role
+from contracts.ids import AccountId
+from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork
+
+table = Table(
+    "access_tokens",
+    METADATA,
+    Column("token_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("access_tokens_by_hash", "sha256"),
+)
+
+
+class AccessToken(Struct, frozen=True, kw_only=True):
+    token_id: str
+    account_id: AccountId
+    sha256: str
+    role: Role
+    revoked: bool
+    created_at: int
+    sequence: int
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    match event:
+        case AccessTokenIssued(token_id=token, account_id=account, sha256=sha256, role=role):
+            row = {
+                "token_id": token,
+                "account_id": account,
+                "sha256": sha256,
+                "role": role.value,
+                "revoked": False,
+                "created_at": at.micros,
+                "sequence": at.sequence,
+            }
+            unit.put(table, token, row)
+        case AccessTokenRevoked(token_id=token):
+            known = unit.row(table, token)
+            if known is not None:
+                known |= {"revoked": True, "sequence": at.sequence}
+        case _:
+            return
+
+
+MODEL = Model(
+    table, frozenset({AccessTokenIssued, AccessTokenRevoked}), attrgetter("token_id"), project
+)
+
+_BY_HASH = select(table).where(table.c.sha256 == bindparam("sha256"))
+
+
+def by_hash(connection: Connection, sha256: str) -> AccessToken | None:
+    """Return the token with this hash if it was not revoked."""
+    found = connection.execute(_BY_HASH, {"sha256": sha256}).one_or_none()
+    if found is None or found.revoked:
+        return None
+    return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
+
+
+def of_account(connection: Connection, account: AccountId | None) -> list[AccessToken]:
+    """Return the tokens of one account, or of all, oldest first."""
+    query = select(table).order_by(table.c.created_at, table.c.token_id)
+    if account is not None:
+        query = query.where(table.c.account_id == account)
+    return [
+        AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
+        for found in connection.execute(query)
+    ]

@@ -1,0 +1,187 @@
+"""Accounts: their credits, and every entry that moved them."""
+
+from operator import attrgetter
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    select,
+    tuple_,
+)
+
+from contracts.events import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    CreditsCharged,
+    CreditsGranted,
+    CreditsReleased,
+    CreditsReserved,
+    CreditsRevoked,
+    Event,
+    JobRequested,
+)
+from contracts.ids import AccountId
+from domain.account import Account
+from read_models import answered_requests
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
+
+table = Table(
+    "accounts",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("granted", BigInteger, nullable=False),
+    Column("revoked", BigInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("own_sequence", BigInteger, nullable=False),  # Of its last commit on its own subject.
+    Column("sequence", BigInteger, nullable=False),
+)
+entries = Table(
+    "credit_entries",
+    METADATA,
+    Column("sequence", BigInteger, primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("move", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("job_id", Text),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+    Column("available_after", BigInteger, nullable=False),
+    Column("held_after", BigInteger, nullable=False),
+    Index("credit_entries_of_account", "account_id", "sequence", "index"),
+)
+
+# Move -> what it adds to (granted, revoked, charged, held), once per credit.
+MOVES: dict[type[Event], tuple[str, tuple[int, int, int, int]]] = {
+    CreditsGranted: ("granted", (1, 0, 0, 0)),
+    CreditsRevoked: ("revoked", (0, 1, 0, 0)),
+    CreditsReserved: ("reserved", (0, 0, 0, 1)),
+    CreditsCharged: ("charged", (0, 0, 1, -1)),
+    CreditsReleased: ("released", (0, 0, 0, -1)),
+}
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One move of credits, and the balance after it. `at` is in microseconds."""
+
+    sequence: int
+    index: int
+    account_id: str
+    at: int
+    move: str
+    amount: int
+    job_id: str | None
+    actor: str
+    reason: str | None
+    available_after: int
+    held_after: int
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    account = getattr(event, "account_id", "")
+    row = unit.row(table, account)
+    if row is None:
+        row = _opened(account)
+        unit.put(table, account, row)
+    row["sequence"] = at.sequence
+    if at.boundary == "account":
+        row["own_sequence"] = at.sequence
+    if type(event) not in MOVES:
+        return
+    move, (granted, revoked, charged, held) = MOVES[type(event)]
+    amount = getattr(event, "amount", 0)
+    row["granted"] += granted * amount
+    row["revoked"] += revoked * amount
+    row["charged"] += charged * amount
+    row["held"] += held * amount
+    unit.insert(
+        entries,
+        {
+            "sequence": at.sequence,
+            "index": at.index,
+            "account_id": account,
+            "at": at.micros,
+            "move": move,
+            "amount": amount,
+            "job_id": getattr(event, "job_id", None),
+            "actor": at.actor,
+            "reason": getattr(event, "reason", None),
+            "available_after": row["granted"] - row["revoked"] - row["charged"] - row["held"],
+            "held_after": row["held"],
+        },
+    )
+
+
+def _opened(account: str) -> Row:
+    names = ("granted", "revoked", "charged", "held", "own_sequence", "sequence")
+    return {"account_id": account, **dict.fromkeys(names, 0)}
+
+
+MODEL = Model(
+    table,
+    frozenset({*MOVES, JobRequested, AccessTokenIssued, AccessTokenRevoked}),
+    attrgetter("account_id"),
+    project,
+)
+
+_BY_ID = select(table).where(table.c.account_id == bindparam("account_id"))
+
+
+class Balance(Struct, frozen=True):
+    account: Account
+    sequence: int  # Of the last commit that touched it, on whatever subject.
+
+
+def find(connection: Connection, account: AccountId) -> Balance:
+    """Return the account; one without entries has zeros."""
+    found = connection.execute(_BY_ID, {"account_id": account}).one_or_none()
+    if found is None:
+        return Balance(Account(id=account), 0)
+    state = Account(
+        id=account,
+        granted=found.granted,
+        revoked=found.revoked,
+        charged=found.charged,
+        held=found.held,
+        sequence=found.own_sequence,
+    )
+    return Balance(state, found.sequence)
+
+
+def snapshot(connection: Connection, account: AccountId, keys: list[str]) -> Account:
+    """Return what a decision needs: the row, and the earlier answers to these keys."""
+    state = find(connection, account).account
+    if not keys:
+        return state
+    return Account(
+        id=account,
+        granted=state.granted,
+        revoked=state.revoked,
+        charged=state.charged,
+        held=state.held,
+        sequence=state.sequence,
+        answered=answered_requests.find(connection, account, keys),
+    )
+
+
+def newest_entries(
+    connection: Connection,
+    account: AccountId,
+    before: tuple[int, int] | None,
+    limit: int,
+) -> list[Entry]:
+    """Return entries, newest first; `before` is the `(sequence, index)` of the last one seen."""
+    query = select(entries).where(entries.c.account_id == account)
+    if before is not None:
+        query = query.where(tuple_(entries.c.sequence, entries.c.index) < before)
+    query = query.order_by(entries.c.sequence.desc(), entries.c.index.desc()).limit(limit)
+    return [Entry(**found._mapping) for found in connection.execute(query)]  # noqa: SLF001

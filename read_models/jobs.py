@@ -1,0 +1,211 @@
+"""Jobs as their owners see them."""
+
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
+
+from contracts.events import (
+    Artifact,
+    AttemptFailed,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobHidden,
+    JobRequested,
+    JobSubmitted,
+    SubmissionStarted,
+)
+from contracts.ids import AccountId, JobId
+from contracts.sealed import Sealed
+from domain.job_status import JobStatus
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
+
+table = Table(
+    "jobs",
+    METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("input", LargeBinary, nullable=False),
+    Column("price_credits", Integer, nullable=False),
+    Column("provider", Text),
+    Column("request_id", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("artifacts", LargeBinary),
+    Column("error_code", Text),
+    Column("error_message", LargeBinary),
+    Column("retry_of", Text),
+    Column("hidden", Boolean, nullable=False),
+    Column("requested_in", BigInteger, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("jobs_of_account", "account_id", "requested_in", "job_id"),
+)
+
+_encode = msgspec.json.Encoder().encode
+_sealed = msgspec.json.Decoder(Sealed)
+_artifacts = msgspec.json.Decoder(tuple[Artifact, ...])
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One row. `sequence` is its last change's place in the log; sealed values stay sealed."""
+
+    job_id: JobId
+    account_id: AccountId
+    kind: str
+    status: JobStatus
+    input: Sealed
+    price_credits: int
+    provider: str | None
+    request_id: str | None
+    attempt: int
+    artifacts: tuple[Artifact, ...]
+    error_code: str | None
+    error_message: Sealed | None
+    retry_of: str | None
+    hidden: bool
+    requested_in: int
+    created_at: int
+    updated_at: int
+    sequence: int
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    if isinstance(event, JobRequested):
+        unit.put(table, event.job_id, _requested(event, at))
+        return
+    row = unit.row(table, getattr(event, "job_id", ""))
+    if row is None:
+        return
+    match event:
+        case SubmissionStarted(attempt=attempt, provider=provider):
+            row |= {"attempt": attempt, "provider": provider}
+        case JobSubmitted(request_id=request_id, attempt=attempt):
+            if row["status"] == JobStatus.PENDING or attempt >= row["attempt"]:
+                row["request_id"] = request_id
+            if row["status"] == JobStatus.PENDING:
+                row["status"] = JobStatus.PROCESSING.value
+        case AttemptFailed():
+            row |= {"status": JobStatus.PENDING.value, "request_id": None}
+        case JobCompleted(artifacts=artifacts):
+            row |= {"status": JobStatus.COMPLETED.value, "artifacts": _encode(artifacts)}
+        case JobFailed(code=code, message=message):
+            row |= {"status": JobStatus.FAILED.value, "error_code": code}
+            row["error_message"] = _encode(message)
+        case JobCancelled():
+            row |= {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"}
+        case _:
+            row["hidden"] = True
+    row |= {"updated_at": max(at.micros, row["created_at"]), "sequence": at.sequence}
+
+
+def _requested(event: JobRequested, at: At) -> Row:
+    return {
+        "job_id": event.job_id,
+        "account_id": event.account_id,
+        "kind": event.kind,
+        "status": JobStatus.PENDING.value,
+        "input": _encode(event.input),
+        "price_credits": event.price_credits,
+        "provider": None,
+        "request_id": None,
+        "attempt": 0,
+        "artifacts": None,
+        "error_code": None,
+        "error_message": None,
+        "retry_of": event.retry_of,
+        "hidden": False,
+        "requested_in": at.sequence,
+        "created_at": at.micros,
+        "updated_at": at.micros,
+        "sequence": at.sequence,
+    }
+
+
+MODEL = Model(
+    table,
+    frozenset(
+        {
+            JobRequested,
+            SubmissionStarted,
+            JobSubmitted,
+            AttemptFailed,
+            JobCompleted,
+            JobFailed,
+            JobCancelled,
+            JobHidden,
+        }
+    ),
+    attrgetter("job_id"),
+    project,
+)
+
+_BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
+_BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=True)))
+
+
+def find(connection: Connection, job: JobId) -> Job | None:
+    """Return the row, hidden or not."""
+    found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
+    return _job(found) if found is not None else None
+
+
+def find_all(connection: Connection, jobs: list[JobId]) -> dict[JobId, Job]:
+    return {found.job_id: _job(found) for found in connection.execute(_BY_IDS, {"job_ids": jobs})}
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which of an account's jobs: `before` is the `(requested_in, job_id)` of the last one seen."""
+
+    account_id: AccountId | None
+    kind: str | None = None
+    statuses: frozenset[str] = frozenset()
+    before: tuple[int, str] | None = None
+    limit: int = 50
+
+
+def newest(connection: Connection, wanted: Filter) -> list[Job]:
+    """Return what is not hidden, newest first."""
+    query = select(table).where(table.c.hidden.is_(False))
+    if wanted.account_id is not None:
+        query = query.where(table.c.account_id == wanted.account_id)
+    if wanted.kind is not None:
+        query = query.where(table.c.kind == wanted.kind)
+    if wanted.statuses:
+        query = query.where(table.c.status.in_(sorted(wanted.statuses)))
+    if wanted.before is not None:
+        sequence, job = wanted.before
+        same = and_(table.c.requested_in == sequence, table.c.job_id < job)
+        query = query.where(or_(table.c.requested_in < sequence, same))
+    query = query.order_by(table.c.requested_in.desc(), table.c.job_id.desc())
+    return [_job(found) for found in connection.execute(query.limit(wanted.limit))]
+
+
+def _job(found: Any) -> Job:
+    fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
+    fields["status"] = JobStatus(found.status)
+    fields["input"] = _sealed.decode(found.input)
+    fields["artifacts"] = _artifacts.decode(found.artifacts) if found.artifacts else ()
+    message = found.error_message
+    fields["error_message"] = _sealed.decode(message) if message else None
+    return Job(**fields)

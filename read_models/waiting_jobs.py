@@ -1,0 +1,247 @@
+"""Waiting is a row: every job that somebody still has to do something about, and since when.
+
+Ids, times and states only, so that no content can stop it.
+"""
+
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+)
+
+from contracts.events import (
+    ArtifactsRemoved,
+    AttemptFailed,
+    CancellationAnswered,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobHidden,
+    JobRequested,
+    JobSubmitted,
+    ResultReceived,
+    SubmissionStarted,
+)
+from contracts.ids import AccountId, JobId
+from contracts.job_state import End
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, micros_of
+
+
+class Waits(StrEnum):
+    """What for. Beside each: what `waits_from` is, and whose sweep acts on it."""
+
+    TO_SUBMIT = "to_submit"  # When it was requested, or may be tried again. Dispatcher.
+    OUTCOME = "outcome"  # When the POST was about to be sent. Dispatcher, ingestor.
+    RESULT = "result"  # When the provider took it. Ingestor.
+    STORING = "storing"  # When the result came. Ingestor.
+    REPLY = "reply"  # It has ended, but the POST's reply may still come. Nobody.
+    CANCELLATION = "cancellation"  # When it ended while the provider had it. Dispatcher.
+    REMOVAL = "removal"  # When its owner deleted it. Ingestor.
+
+
+table = Table(
+    "waiting_jobs",
+    METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("waits", Text, nullable=False),
+    Column("waits_from", Micros, nullable=False),
+    Column("deadline_at", Micros, nullable=False),
+    Column("requested_in", BigInteger, nullable=False),
+    Column("result_in", BigInteger),
+    Column("attempt", Integer, nullable=False),
+    Column("end", Text),
+    Column("endpoint", Text),
+    Column("request_id", Text),
+    Column("status_url", Text),
+    Column("response_url", Text),
+    Column("cancel_url", Text),
+    Column("sequence", BigInteger, nullable=False),
+    Index("waiting_jobs_due", "waits", "waits_from"),
+    Index("waiting_jobs_deadline", "deadline_at"),
+)
+
+
+class WaitingJob(Struct, frozen=True, kw_only=True):
+    """One row. Times are in microseconds; URLs are the provider's, once it has answered."""
+
+    job_id: JobId
+    account_id: AccountId
+    waits: Waits
+    waits_from: int
+    deadline_at: int
+    requested_in: int
+    result_in: int | None
+    attempt: int
+    end: str | None
+    endpoint: str | None
+    request_id: str | None
+    status_url: str | None
+    response_url: str | None
+    cancel_url: str | None
+    sequence: int
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    match event:
+        case JobRequested():
+            unit.put(table, event.job_id, _requested(event, at))
+            return
+        case JobHidden(job_id=job, account_id=account):
+            unit.put(table, job, _removal(job, account, at))
+            return
+    job_id = getattr(event, "job_id", "")
+    row = unit.row(table, job_id)
+    if row is None:
+        return
+    row["sequence"] = at.sequence
+    match event:
+        case SubmissionStarted(attempt=attempt, endpoint=endpoint):
+            row |= {"attempt": attempt, "endpoint": endpoint}
+            _wait(row, Waits.OUTCOME, at.micros)
+        case AttemptFailed(not_before=not_before):
+            _wait(row, Waits.TO_SUBMIT, micros_of(not_before))
+        case JobSubmitted():
+            _submitted(row, event, at, unit)
+        case ResultReceived(request_id=request_id):
+            if row["end"] is None:
+                row |= {"result_in": at.sequence, "request_id": request_id or row["request_id"]}
+                _wait(row, Waits.STORING, at.micros)
+        case JobCompleted():
+            _ended(row, End.COMPLETED, at, unit)
+        case JobFailed():
+            _ended(row, End.FAILED, at, unit)
+        case JobCancelled():
+            _ended(row, End.CANCELLED, at, unit)
+        case _:
+            unit.put(table, job_id, None)
+
+
+def _submitted(row: Row, event: JobSubmitted, at: At, unit: UnitOfWork) -> None:
+    if row["end"] == End.COMPLETED:
+        unit.put(table, event.job_id, None)
+        return
+    row |= {
+        "request_id": event.request_id,
+        "status_url": event.status_url,
+        "response_url": event.response_url,
+        "cancel_url": event.cancel_url,
+    }
+    if row["end"] is not None:
+        _wait(row, Waits.CANCELLATION, at.micros)
+    elif row["waits"] in {Waits.OUTCOME, Waits.TO_SUBMIT}:
+        _wait(row, Waits.RESULT, at.micros)
+
+
+def _ended(row: Row, end: End, at: At, unit: UnitOfWork) -> None:
+    row["end"] = end.value
+    if row["waits"] == Waits.OUTCOME:
+        _wait(row, Waits.REPLY, at.micros)
+    elif row["waits"] == Waits.RESULT and end is not End.COMPLETED:
+        _wait(row, Waits.CANCELLATION, at.micros)
+    else:
+        unit.put(table, row["job_id"], None)
+
+
+def _wait(row: Row, waits: Waits, since: int) -> None:
+    row |= {"waits": waits.value, "waits_from": since}
+
+
+def _requested(event: JobRequested, at: At) -> Row:
+    row = _row(event.job_id, event.account_id, Waits.TO_SUBMIT, at)
+    return row | {"requested_in": at.sequence, "deadline_at": micros_of(event.deadline_at)}
+
+
+def _removal(job: str, account: str, at: At) -> Row:
+    return _row(job, account, Waits.REMOVAL, at) | {"end": "hidden"}
+
+
+def _row(job: str, account: str, waits: Waits, at: At) -> Row:
+    optional = ("result_in", "end", "endpoint", "request_id")
+    urls = ("status_url", "response_url", "cancel_url")
+    return {
+        "job_id": job,
+        "account_id": account,
+        "waits": waits.value,
+        "waits_from": at.micros,
+        "deadline_at": 0,
+        "requested_in": 0,
+        "attempt": 0,
+        "sequence": at.sequence,
+        **dict.fromkeys((*optional, *urls)),
+    }
+
+
+MODEL = Model(
+    table,
+    frozenset(
+        {
+            JobRequested,
+            SubmissionStarted,
+            AttemptFailed,
+            JobSubmitted,
+            ResultReceived,
+            JobCompleted,
+            JobFailed,
+            JobCancelled,
+            JobHidden,
+            CancellationAnswered,
+            ArtifactsRemoved,
+        }
+    ),
+    attrgetter("job_id"),
+    project,
+)
+
+_TURN = func.row_number().over(partition_by=table.c.account_id, order_by=table.c.waits_from)
+_DUE = (
+    select(table)
+    .where(table.c.waits == bindparam("waits"), table.c.waits_from <= bindparam("until"))
+    .order_by(_TURN, table.c.waits_from)
+    .limit(bindparam("limit"))
+)
+_OVERDUE = (
+    select(table)
+    .where(
+        table.c.deadline_at <= bindparam("until"),
+        table.c.end.is_(None),
+        table.c.waits.in_([Waits.TO_SUBMIT.value, Waits.OUTCOME.value, Waits.RESULT.value]),
+    )
+    .order_by(table.c.deadline_at)
+    .limit(bindparam("limit"))
+)
+_BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
+
+
+def due(connection: Connection, waits: Waits, until: int, limit: int) -> list[WaitingJob]:
+    """Return who has waited since `until` or longer, one of each account in turn."""
+    found = connection.execute(_DUE, {"waits": waits.value, "until": until, "limit": limit})
+    return [_waiting(row) for row in found]
+
+
+def past_deadline(connection: Connection, until: int, limit: int) -> list[WaitingJob]:
+    """Return the open jobs without a recorded result whose deadline has passed."""
+    found = connection.execute(_OVERDUE, {"until": until, "limit": limit})
+    return [_waiting(row) for row in found]
+
+
+def find(connection: Connection, job: JobId) -> WaitingJob | None:
+    found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
+    return _waiting(found) if found is not None else None
+
+
+def _waiting(found: Any) -> WaitingJob:
+    return WaitingJob(**{**found._mapping, "waits": Waits(found.waits)})  # noqa: SLF001

@@ -1,0 +1,1 @@
+"""The api: HTTP in, decide, commit, query; the front door."""

@@ -1,0 +1,157 @@
+"""Wires the api and decides nothing."""
+
+import asyncio
+from typing import Any
+
+import httpx
+from litestar import Litestar, Response, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from prometheus_client import Counter
+
+from adapters import broker
+from adapters.account_desk import AccountDesk
+from adapters.changes import Changes
+from adapters.database import open_database
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.http_server import serve
+from adapters.job_desk import JobDesk
+from adapters.vault import BrokerKeyStore, Vault
+from read_models import accounts, positions
+from services.api.authentication import Authenticator, require_operator, require_token
+from services.api.dependencies import Api
+from services.api.handlers.create_jobs import create_infographs, create_job
+from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
+from services.api.handlers.relay_webhooks import relay_webhook
+from services.api.handlers.serve_artifacts import serve_artifact
+from services.api.handlers.show_credits import list_entries, show_credits
+from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
+from services.api.handlers.show_jobs import (
+    list_infographs,
+    list_jobs,
+    show_history,
+    show_job,
+    show_job_kinds,
+    show_status,
+)
+from services.api.problems import on_error
+from services.api.settings import ApiSettings
+
+BODY_BYTES_MAX = 128 * 1024
+EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
+ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status", ["status"])
+
+
+async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
+    settings.check()
+    api = await connect(settings)
+    app = build(api)
+    await serve(app, settings.darkroom_host, settings.darkroom_port, stop)
+    await api.relay.aclose()
+    await api.database.close()
+    await api.storage.close()
+    await api.client.close()
+
+
+async def connect(settings: ApiSettings) -> Api:
+    client = await broker.connect(
+        settings.nats_url, settings.nats_user, settings.nats_password, "api"
+    )
+    log = await JetStreamLog.open(client)
+    database = open_database(settings.database, read_only=True)
+    storage = settings.storage()
+    changes = Changes(lambda: database.read(positions.read))
+    await changes.start(client)
+    desk = AccountDesk(
+        log,
+        lambda account, keys: database.read(
+            lambda connection: accounts.snapshot(connection, account, list(keys))
+        ),
+        changes,
+    )
+    return Api(
+        settings=settings,
+        client=client,
+        log=log,
+        database=database,
+        storage=storage,
+        vault=Vault(settings.master_key(), BrokerKeyStore(client), storage),
+        changes=changes,
+        accounts=desk,
+        jobs=JobDesk(log),
+        relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
+    )
+
+
+def build(api: Api) -> Litestar:
+    infographs: list[Any] = [
+        Router(
+            "/",
+            route_handlers=[
+                create_infographs,
+                show_status,
+                list_infographs,
+                cancel_infograph,
+                delete_infograph,
+            ],
+            guards=[require_token],
+        ),
+        relay_webhook,
+    ]
+    owned = Router(
+        "/api",
+        route_handlers=[
+            create_job,
+            list_jobs,
+            show_job,
+            show_history,
+            cancel_job,
+            show_job_kinds,
+            show_credits,
+            list_entries,
+        ],
+        guards=[require_token],
+    )
+    return Litestar(
+        [
+            owned,
+            Router("/api/infographs", route_handlers=infographs),
+            Router("/infographs", route_handlers=infographs, include_in_schema=False),
+            Router("/", route_handlers=[show_metrics], guards=[require_operator]),
+            serve_artifact,
+            show_liveness,
+            show_readiness,
+        ],
+        state=State({"api": api, "authenticator": Authenticator(api)}),
+        exception_handlers={Exception: on_error},
+        after_request=_count,
+        cors_config=_cors(api.settings.cors_origins),
+        openapi_config=OpenAPIConfig(
+            title="Darkroom",
+            version="1",
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+        debug=False,
+    )
+
+
+async def _count(response: Response) -> Response:
+    ANSWERS.labels(response.status_code or 200).inc()
+    return response
+
+
+def _cors(origins: str) -> CORSConfig | None:
+    """Exact origins only; without any there is no CORS at all."""
+    allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    if not allowed:
+        return None
+    return CORSConfig(
+        allow_origins=allowed,
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer"],
+        expose_headers=EXPOSED_HEADERS,
+    )

@@ -1,0 +1,97 @@
+"""Authentication: whose token this is, and what its role may do. Deny by default."""
+
+import asyncio
+import hashlib
+import re
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
+
+from contracts.announcement import Announcement
+from contracts.events.account import Role
+from contracts.ids import AccountId
+from domain.refusals import Refused
+from read_models import access_tokens
+from read_models.access_tokens import AccessToken
+from services.api.dependencies import Api
+
+TOKEN_FORM = re.compile(r"dkr_[A-Za-z0-9_-]{43}", re.ASCII)
+CACHE_SECONDS = 5.0
+CACHED_MAX = 10_000
+
+
+class Caller(Struct, frozen=True):
+    account_id: AccountId
+    role: Role
+    token_id: str
+
+    @property
+    def actor(self) -> str:
+        return f"token:{self.token_id}"
+
+
+class Authenticator:
+    """Looks tokens up by hash. A revoked one is forgotten as soon as the projector tells, and
+    after 5 s in any case."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known: dict[str, tuple[float, Caller]] = {}
+        api.changes.listen(self._forget)
+
+    async def caller(self, authorization: str) -> Caller:
+        """Return who sent this header; raise Refused `unauthorized`."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() not in {"token", "bearer"} or TOKEN_FORM.fullmatch(token) is None:
+            raise Refused("unauthorized", "send `Authorization: Token <token>`")
+        sha256 = hashlib.sha256(token.encode()).hexdigest()
+        clock = asyncio.get_running_loop().time()
+        cached = self._known.get(sha256)
+        if cached is not None and clock - cached[0] < CACHE_SECONDS:
+            return cached[1]
+        found = await self._find(sha256)
+        if found is None:
+            # It may be newer than the read models: look again once they reach the log's end.
+            await self._api.changes.wait_for(await self._api.log.end())
+            found = await self._find(sha256)
+        if found is None:
+            raise Refused("unauthorized", "the token is unknown or revoked")
+        caller = Caller(found.account_id, found.role, found.token_id)
+        if len(self._known) >= CACHED_MAX:
+            self._known.clear()
+        self._known[sha256] = (clock, caller)
+        return caller
+
+    async def _find(self, sha256: str) -> AccessToken | None:
+        return await self._api.database.read(
+            lambda connection: access_tokens.by_hash(connection, sha256)
+        )
+
+    def _forget(self, heard: Announcement) -> None:
+        lost_some = heard.previous > self._api.changes.position
+        if lost_some or any(row.table == "access_tokens" for row in heard.rows):
+            self._known.clear()
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.scope["user"]
+    return caller
+
+
+async def require_token(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:
+    """Guard: a valid token; and reads that are as new as the caller has a right to."""
+    authenticator: Authenticator = connection.app.state["authenticator"]
+    api: Api = connection.app.state["api"]
+    caller = await authenticator.caller(connection.headers.get("authorization", ""))
+    connection.scope["user"] = caller
+    if connection.scope.get("method") == "GET":
+        await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
+
+
+async def require_operator(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
+    await require_token(connection, handler)
+    if connection.scope["user"].role is not Role.OPERATOR:
+        raise Refused("forbidden", "this path is for operators")

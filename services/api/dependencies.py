@@ -1,0 +1,126 @@
+"""What the api's handlers may ask for."""
+
+import asyncio
+from collections.abc import Iterable
+
+import httpx
+from litestar import Request
+from msgspec import Struct
+from nats.aio.client import Client
+
+from adapters.account_desk import AccountDesk
+from adapters.changes import Changes
+from adapters.database import Database
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.job_desk import JobDesk
+from adapters.storage import Storage
+from adapters.vault import Vault
+from contracts.cursor import BadCursor, Cursor, parse_cursor
+from contracts.ids import AccountId, BadId, JobId, job_id
+from contracts.subjects import account_subject
+from domain.account import Account
+from domain.refusals import Refused
+from read_models import accounts, jobs, positions
+from services.api.settings import ApiSettings
+
+ADMISSION_SECONDS = 1.0
+WRITERS_REMEMBERED_MAX = 50_000
+
+
+class Api(Struct):
+    """The api's parts, and the reads that several handlers share."""
+
+    settings: ApiSettings
+    client: Client
+    log: JetStreamLog
+    database: Database
+    storage: Storage
+    vault: Vault
+    changes: Changes
+    accounts: AccountDesk
+    jobs: JobDesk
+    relay: httpx.AsyncClient
+    written: dict[AccountId, int] = {}
+    admission_checked_at: float = -1e9
+    admission_open: bool = True
+
+    def cursor(self, sequence: int) -> str:
+        return str(Cursor(self.log.epoch, sequence))
+
+    def as_of(self) -> str:
+        return self.cursor(self.changes.position)
+
+    def wrote(self, account: AccountId, sequence: int) -> None:
+        """Remember the account's newest write through this process: its reads wait for it."""
+        if len(self.written) > WRITERS_REMEMBERED_MAX:
+            self.written.clear()
+        self.written[account] = max(sequence, self.written.get(account, 0))
+
+    async def freshen(self, account: AccountId, min_as_of: str | None) -> None:
+        """Wait until reads are at least as new as the account's writes here, and as `min_as_of`."""
+        wanted = self.written.get(account, 0)
+        if min_as_of:
+            wanted = max(wanted, self.sequence_of(min_as_of))
+        if wanted > self.changes.position:
+            await self.changes.wait_for(wanted)
+
+    def sequence_of(self, cursor: str) -> int:
+        try:
+            parsed = parse_cursor(cursor)
+        except BadCursor as error:
+            raise Refused("cursor_invalid", str(error)) from None
+        if parsed.epoch != self.log.epoch:
+            raise Refused("cursor_invalid", "the cursor belongs to another life of the log")
+        return parsed.sequence
+
+    async def job_of(self, account: AccountId, text: str) -> jobs.Job:
+        """Return the account's job; raise Refused `not_found` for any other or a hidden one.
+
+        A miss is never answered from the read model alone: the log may know more.
+        """
+        try:
+            wanted = job_id(text)
+        except BadId:
+            raise _no_such_job() from None
+        found = await self.database.read(lambda connection: jobs.find(connection, wanted))
+        if found is None:
+            last = await self.log.last(account_subject(account))
+            if last is not None:
+                await self.changes.wait_for(last.sequence)
+            found = await self.database.read(lambda connection: jobs.find(connection, wanted))
+        if found is None or found.account_id != account or found.hidden:
+            raise _no_such_job()
+        return found
+
+    async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, jobs.Job]:
+        return await self.database.read(lambda connection: jobs.find_all(connection, wanted))
+
+    async def snapshot(self, account: AccountId, keys: Iterable[str]) -> Account:
+        wanted = list(keys)
+        return await self.database.read(
+            lambda connection: accounts.snapshot(connection, account, wanted)
+        )
+
+    async def position(self) -> int:
+        return await self.database.read(positions.read)
+
+    async def admit(self) -> None:
+        """Refuse new work while the log has room only for the jobs in flight to end."""
+        clock = asyncio.get_running_loop().time()
+        if clock - self.admission_checked_at > ADMISSION_SECONDS:
+            size, limit = await self.log.fill()
+            limit = limit if limit > 0 else self.settings.log_max_bytes
+            self.admission_open = size < limit - self.settings.log_reserve_bytes
+            self.admission_checked_at = clock
+        if not self.admission_open:
+            raise Refused("log_full", "the log is nearly full; jobs in flight still end")
+
+
+def api_of(request: Request) -> Api:
+    api: Api = request.app.state["api"]
+    return api
+
+
+def _no_such_job() -> Refused:
+    return Refused("not_found", "there is no such job in this account")
+

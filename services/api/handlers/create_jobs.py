@@ -1,0 +1,212 @@
+"""Takes requests for work: credits reserved and jobs requested in one commit."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.params import JSONBody
+from msgspec import Meta, Struct, structs
+
+from adapters.account_desk import Granted, Wish
+from adapters.clock import fresh_job_id, now
+from contracts.events import JobRequested
+from contracts.ids import JobId
+from domain import job_kinds
+from domain.account import RequestJobs
+from domain.job_kinds.infograph import Infograph
+from domain.job_status import JobStatus
+from domain.refusals import Refused, invalid
+from read_models.jobs import Job
+from services.api.authentication import Caller, caller_of
+from services.api.dependencies import Api, api_of
+from services.api.documents import job_document
+from services.api.problems import request_id_of
+
+WAIT_SECONDS_MAX = 30.0
+KEY_LENGTH_MAX = 255
+
+
+class CreateInfographs(Infograph, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An infograph's input, and how many of it."""
+
+    number_of_infographs: Annotated[int, Meta(ge=1, le=4)] = 1
+
+
+class CreateJob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Any kind of job; `GET /api/job-kinds` has the schemas of their inputs."""
+
+    kind: str
+    input: dict[str, Any]
+
+
+class Preference(Struct, frozen=True):
+    """How long the answer may wait for the submission, and what was asked of us."""
+
+    seconds: float
+    applied: str | None = None
+
+
+@post("/create", status_code=201)
+async def create_infographs(request: Request, data: JSONBody[CreateInfographs]) -> Response:
+    """Request 1 to 4 infographs, 1 credit each: all of them or none."""
+    api, caller = api_of(request), caller_of(request)
+    fields = {name: getattr(data, name) for name in Infograph.__struct_fields__}
+    kind = job_kinds.parse("infograph", fields)
+    preference = _preference(request, api.settings.create_wait_seconds)
+    granted = await _request_jobs(request, kind, data.number_of_infographs, data)
+    ids = _job_ids(granted)
+    known = await _wait_for_submission(api, caller, granted, preference)
+    items = [_created(api, job_id, known.get(job_id)) for job_id in ids]
+    document = {
+        "infographs": items,
+        "total_submitted": len(items),
+        "credits_used": len(items) * kind.price_credits,
+        "as_of": api.cursor(granted.sequence),
+    }
+    return _answer(api, granted, preference, document, [item["status_url"] for item in items])
+
+
+@post("/jobs", status_code=201)
+async def create_job(request: Request, data: JSONBody[CreateJob]) -> Response:
+    """Request one job of any kind."""
+    api, caller = api_of(request), caller_of(request)
+    kind = job_kinds.parse(data.kind, data.input)
+    preference = _preference(request, api.settings.create_wait_seconds)
+    granted = await _request_jobs(request, kind, 1, data)
+    await _wait_for_submission(api, caller, granted, preference)
+    job_id = _job_ids(granted)[0]
+    await api.freshen(caller.account_id, None)
+    document = await job_document(api, await api.job_of(caller.account_id, job_id))
+    document["as_of"] = api.cursor(granted.sequence)
+    location = f"{api.settings.origin}/api/jobs/{job_id}"
+    return _answer(api, granted, preference, document, [location])
+
+
+async def _request_jobs(
+    request: Request, kind: job_kinds.AnyJobKind, count: int, body: Struct
+) -> Granted:
+    api, caller = api_of(request), caller_of(request)
+    await api.admit()
+    deadline_at = now() + timedelta(seconds=api.settings.job_deadline_seconds)
+    sealed = await api.vault.seal(caller.account_id, msgspec.json.encode(kind))
+    jobs = tuple(
+        JobRequested(
+            job_id=fresh_job_id(caller.account_id),
+            account_id=caller.account_id,
+            kind=kind.name,
+            input=sealed,
+            price_credits=kind.price_credits,
+            deadline_at=deadline_at,
+        )
+        for _ in range(count)
+    )
+    return await ask(request, RequestJobs(jobs), body)
+
+
+async def ask(request: Request, command: Any, body: Struct) -> Granted:
+    """Put a wish before the account desk, under the request's Idempotency-Key if it has one."""
+    api, caller = api_of(request), caller_of(request)
+    key = idempotency_key_of(request)
+    wish = Wish(
+        command=command,
+        actor=caller.actor,
+        correlation_id=request_id_of(request),
+        idempotency_key=key,
+        fingerprint=_fingerprint(request, body) if key is not None else None,
+    )
+    granted = await api.accounts.ask(caller.account_id, wish)
+    api.wrote(caller.account_id, granted.sequence)
+    return granted
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must be 1 to {KEY_LENGTH_MAX} printable characters")
+    return key
+
+
+def _fingerprint(request: Request, body: Struct) -> str:
+    """Hash what was asked, so that a key cannot be used for something else."""
+    path = request.url.path.removeprefix("/api").strip("/")
+    fields = {**structs.asdict(body)}
+    content = msgspec.json.encode([path, fields], order="deterministic")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _preference(request: Request, default_seconds: float) -> Preference:
+    """Read `Prefer: respond-async` or `Prefer: wait=SECONDS` (RFC 7240)."""
+    for wish in request.headers.get("prefer", "").split(","):
+        name, _, value = wish.strip().partition("=")
+        if name == "respond-async":
+            return Preference(0.0, "respond-async")
+        if name == "wait":
+            try:
+                seconds = min(max(float(value), 0.0), WAIT_SECONDS_MAX)
+            except ValueError:
+                continue
+            return Preference(seconds, f"wait={seconds:g}")
+    return Preference(default_seconds)
+
+
+async def _wait_for_submission(
+    api: Api, caller: Caller, granted: Granted, preference: Preference
+) -> dict[JobId, Job]:
+    """Wait until the provider has each job, or it has ended, or the time is up."""
+    ids = _job_ids(granted)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + preference.seconds
+    known: dict[JobId, Job] = {}
+    with api.changes.watch(ids) as changed:
+        while (seconds_left := deadline - clock()) > 0:
+            changed.clear()
+            known = await api.jobs_by_id(ids)
+            if len(known) == len(ids) and all(_is_submitted(job) for job in known.values()):
+                break
+            try:
+                await asyncio.wait_for(changed.wait(), min(seconds_left, 0.5))
+            except TimeoutError:
+                continue
+    newest = max((job.sequence for job in known.values()), default=0)
+    api.wrote(caller.account_id, newest)
+    return known
+
+
+def _is_submitted(job: Job) -> bool:
+    return job.request_id is not None or job.status.is_end
+
+
+def _created(api: Api, job_id: JobId, job: Job | None) -> dict[str, Any]:
+    """Say `processing` with the provider's id once it has one, whatever came later."""
+    submitted = job is not None and job.request_id is not None
+    failed = job is not None and job.status.is_end and job.status is not JobStatus.COMPLETED
+    status = "processing" if submitted else "failed" if failed else "pending"
+    return {
+        "id": job_id,
+        "request_id": job.request_id if job is not None else None,
+        "status": status,
+        "status_url": f"{api.settings.origin}/api/infographs/status/{job_id}/",
+    }
+
+
+def _job_ids(granted: Granted) -> list[JobId]:
+    ids = [event.job_id for event in granted.events if isinstance(event, JobRequested)]
+    if not ids:
+        raise Refused("idempotency_key_reused", "the key was used for something else")
+    return ids
+
+
+def _answer(
+    api: Api, granted: Granted, preference: Preference, document: Any, locations: list[str]
+) -> Response:
+    headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}
+    if len(locations) == 1:
+        headers["Location"] = locations[0]
+    if preference.applied is not None:
+        headers["Preference-Applied"] = preference.applied
+    if granted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(document, status_code=201, headers=headers)

@@ -1,0 +1,75 @@
+"""Ends jobs at their owner's wish: cancels open ones, deletes ended ones."""
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response, delete, post
+from litestar.params import FromPath
+
+from adapters.job_desk import Made
+from adapters.storage import StorageUnavailable
+from contracts.commit import Request as Answered
+from domain.job import Cancel, Hide, JobCommand
+from domain.refusals import Refused
+from read_models.jobs import Job
+from services.api.authentication import caller_of
+from services.api.dependencies import Api, api_of
+from services.api.documents import job_document, status_document
+from services.api.problems import request_id_of
+
+logger = structlog.get_logger()
+
+
+@post("/{id:str}/cancel", status_code=200)
+async def cancel_infograph(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+    """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
+    return await _cancel(request, id, status_document)
+
+
+@post("/jobs/{id:str}/cancel", status_code=200)
+async def cancel_job(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+    """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
+    return await _cancel(request, id, job_document)
+
+
+@delete("/{id:str}", status_code=204)
+async def delete_infograph(request: Request, id: FromPath[str]) -> Response[None]:  # noqa: A002
+    """Delete an ended infograph and its artifacts. Its events and entries stay."""
+    api = api_of(request)
+    job = await api.job_of(caller_of(request).account_id, id)
+    made = await _decide(request, job, Hide(by=caller_of(request).actor))
+    await _remove_artifacts(api, job)
+    return Response(None, status_code=204, headers={"Darkroom-As-Of": api.cursor(made.sequence)})
+
+
+async def _cancel(request: Request, text: str, document: Any) -> Response:
+    api, caller = api_of(request), caller_of(request)
+    job = await api.job_of(caller.account_id, text)
+    made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
+    await api.freshen(caller.account_id, None)
+    shown = await document(api, await api.job_of(caller.account_id, text))
+    sequence = made.sequence or job.sequence
+    shown["as_of"] = api.cursor(sequence)
+    return Response(shown, status_code=200, headers={"Darkroom-As-Of": api.cursor(sequence)})
+
+
+async def _decide(request: Request, job: Job, command: JobCommand) -> Made:
+    api, caller = api_of(request), caller_of(request)
+    known = await api.jobs.load(job.job_id, job.requested_in)
+    if known is None:
+        raise Refused("not_found", "there is no such job in this account")
+    asked = Answered(actor=caller.actor, correlation_id=request_id_of(request), events=())
+    made = await api.jobs.decide(known, command, request=asked)
+    api.wrote(caller.account_id, made.sequence)
+    return made
+
+
+async def _remove_artifacts(api: Api, job: Job) -> None:
+    """Remove at once what can be; the ingestor's sweep removes the rest and records it."""
+    for artifact in job.artifacts:
+        if artifact.key is None:
+            continue
+        try:
+            await api.storage.delete(artifact.key)
+        except StorageUnavailable as error:
+            logger.warning("artifact_not_removed_yet", job=job.job_id, reason=str(error))

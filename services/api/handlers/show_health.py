@@ -1,0 +1,41 @@
+"""Shows whether the system lives, whether it consumes, and its figures."""
+
+import asyncio
+
+from litestar import Request, Response, get
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from adapters.health import ask_health
+from services.api.dependencies import api_of
+
+DATABASE_SECONDS = 1.0
+
+
+@get("/health/live")
+async def show_liveness() -> dict[str, str]:
+    """200 as long as the process answers."""
+    return {"status": "live"}
+
+
+@get("/health/ready")
+async def show_readiness(request: Request) -> Response:
+    """200 only when all four services consume. No details: those are for operators."""
+    api = api_of(request)
+    states = await ask_health(api.client)
+    ready = api.client.is_connected and all(state.consuming for state in states)
+    if ready:
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS):
+                await api.position()
+        except Exception:  # noqa: BLE001 - whatever it is, reads do not work.
+            ready = False
+    if not ready:
+        headers = {"Retry-After": "2"}
+        return Response({"status": "not ready"}, status_code=503, headers=headers)
+    return Response({"status": "ready"})
+
+
+@get("/metrics")
+async def show_metrics() -> Response:
+    """Prometheus figures of this process. For operators on this port."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,203 @@
+"""Shows jobs: their status, lists of them, their histories, the kinds there are."""
+
+import asyncio
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery
+
+from contracts.commit import Recorded
+from contracts.events import Event, JobFailed, JobRequested
+from contracts.ids import AccountId
+from contracts.sealed import Sealed
+from contracts.subjects import boundary_of
+from domain.job_kinds import KINDS
+from domain.job_status import JobStatus
+from domain.refusals import invalid
+from read_models import job_commits, jobs
+from read_models.jobs import Filter, Job
+from read_models.unit_of_work import At, micros_of
+from services.api.authentication import caller_of
+from services.api.dependencies import Api, api_of
+from services.api.documents import etag_of, job_document, list_document, status_document, time_of
+
+LIMIT_MAX = 100
+_PAGE = re.compile(r"([0-9]{1,18})\.([0-9a-f-]{36})", re.ASCII)
+
+
+@get("/status/{id:str}")
+async def show_status(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+    """One infograph's status. Sends an ETag and answers 304 to If-None-Match."""
+    api = api_of(request)
+    job = await api.job_of(caller_of(request).account_id, id)
+    return await _conditional(request, api, job, status_document)
+
+
+@get("/jobs/{id:str}")
+async def show_job(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+    """One job. Sends an ETag and answers 304 to If-None-Match."""
+    api = api_of(request)
+    job = await api.job_of(caller_of(request).account_id, id)
+    return await _conditional(request, api, job, job_document)
+
+
+async def _conditional(request: Request, api: Api, job: Job, document: Any) -> Response:
+    etag = etag_of(api, job.sequence)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(None, status_code=304, headers=headers)
+    return Response(await document(api, job), headers=headers)
+
+
+@get("/list")
+async def list_infographs(
+    request: Request,
+    status: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+    cursor: FromQuery[str | None] = None,
+) -> Response:
+    """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
+    api = api_of(request)
+    found = await _page(request, "infograph", status, limit, cursor)
+    items = [await list_document(api, job) for job in found]
+    headers = {}
+    if len(found) == limit:
+        query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (f"&status={status}" if status else "")
+        path = f"{api.settings.origin}/api/infographs/list/{query}"
+        headers["Link"] = f'<{path}>; rel="next"'
+    return Response(items, headers=headers)
+
+
+@get("/jobs")
+async def list_jobs(
+    request: Request,
+    kind: FromQuery[str | None] = None,
+    status: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+    cursor: FromQuery[str | None] = None,
+) -> dict[str, Any]:
+    """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
+    api = api_of(request)
+    found = await _page(request, kind, status, limit, cursor)
+    items = [await job_document(api, job) for job in found]
+    return {"items": items, "next": _cursor(found[-1]) if len(found) == limit else None}
+
+
+async def _page(
+    request: Request, kind: str | None, status: str | None, limit: int, cursor: str | None
+) -> list[Job]:
+    if not 1 <= limit <= LIMIT_MAX:
+        raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
+    before = None
+    if cursor is not None:
+        parsed = _PAGE.fullmatch(cursor)
+        if parsed is None:
+            raise invalid("cursor", "is not a cursor of this list")
+        before = (int(parsed[1]), parsed[2])
+    wanted = Filter(
+        account_id=caller_of(request).account_id,
+        kind=kind,
+        statuses=_statuses(status),
+        before=before,
+        limit=limit,
+    )
+    return await api_of(request).database.read(lambda connection: jobs.newest(connection, wanted))
+
+
+def _statuses(text: str | None) -> frozenset[str]:
+    """Read `?status=`, in any case; `failed` includes the cancelled, as the views show them."""
+    if text is None:
+        return frozenset()
+    known = text.lower()
+    if known not in set(JobStatus):
+        raise invalid("status", f"must be one of {', '.join(JobStatus)}")
+    return frozenset({known, "cancelled"} if known == "failed" else {known})
+
+
+def _cursor(job: Job) -> str:
+    return f"{job.requested_in}.{job.job_id}"
+
+
+@get("/jobs/{id:str}/history")
+async def show_history(request: Request, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
+    """All events about one job, wherever they were written, oldest first."""
+    api, caller = api_of(request), caller_of(request)
+    job = await api.job_of(caller.account_id, id)
+    sequences = await api.database.read(
+        lambda connection: job_commits.sequences(connection, job.job_id)
+    )
+    commits = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    items = [
+        await event_document(api, caller.account_id, recorded, index)
+        for recorded in commits
+        if recorded is not None
+        for index, event in enumerate(recorded.commit.events)
+        if getattr(event, "job_id", None) == job.job_id
+    ]
+    return {"items": items, "as_of": api.as_of()}
+
+
+async def event_document(
+    api: Api, account: AccountId, recorded: Recorded, index: int
+) -> dict[str, Any]:
+    """An event as its owner sees it: own words readable, the provider's sealed."""
+    event, commit = recorded.commit.events[index], recorded.commit
+    boundary, boundary_id = boundary_of(recorded.subject)
+    request = next((each for each in commit.requests if index in each.events), None)
+    return {
+        "sequence": recorded.sequence,
+        "index": index,
+        "type": type(event).__name__,
+        "at": time_of(micros_of(commit.at)),
+        "boundary": boundary,
+        "id": boundary_id,
+        "account": account,
+        "actor": At.of(recorded, index).actor,
+        "correlation_id": request.correlation_id if request else None,
+        "causation_id": commit.causation_id,
+        "body": await _body(api, account, event),
+    }
+
+
+async def _body(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, Sealed):
+            value = await _reveal(api, account, event, name, value)
+        elif isinstance(value, datetime):
+            value = time_of(micros_of(value))
+        body[name] = msgspec.to_builtins(value)
+    return body
+
+
+async def _reveal(api: Api, account: AccountId, event: Event, name: str, value: Sealed) -> Any:
+    match event, name:
+        case JobRequested(), "input":
+            text = await api.vault.unseal_text(account, value)
+            return msgspec.json.decode(text) if text else None
+        case JobFailed(), "message":
+            return await api.vault.unseal_text(account, value)
+        case _:
+            return {"sealed": True}
+
+
+@get("/job-kinds")
+async def show_job_kinds() -> dict[str, Any]:
+    """The kinds of job there are: title, JSON schema of the input, price in credits."""
+    return {
+        "items": [
+            {
+                "kind": name,
+                "title": kind.title,
+                "price": kind.price_credits,
+                "input_schema": msgspec.json.schema(kind),
+            }
+            for name, kind in KINDS.items()
+        ]
+    }
+
+

@@ -1,0 +1,119 @@
+"""Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from nats import errors
+
+from adapters.changes import NotThereYet
+from adapters.clock import fresh_commit_id
+from adapters.database import DatabaseUnavailable
+from adapters.event_log import LogUnavailable
+from adapters.storage import StorageUnavailable
+from adapters.vault import Unreadable
+from contracts.ids import BadId, checked
+from domain.job_kinds import refusal_of
+from domain.refusals import CODES, Refused, invalid
+
+logger = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = "2"
+PROBLEM_TYPE = "application/problem+json"
+_DEPENDENCY_DOWN = (
+    LogUnavailable,
+    NotThereYet,
+    DatabaseUnavailable,
+    StorageUnavailable,
+    errors.Error,
+)
+_UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id under which this request is found in logs and events."""
+    known = request.scope.get("darkroom_request_id")
+    if known is None:
+        try:
+            known = checked(request.headers.get("x-request-id", ""))
+        except BadId:
+            known = fresh_commit_id()
+        request.scope["darkroom_request_id"] = known  # type: ignore[typeddict-unknown-key]
+    return str(known)
+
+
+def on_error(request: Request, error: Exception) -> Response:
+    """Turn whatever a handler raised into a problem document."""
+    refused = _refused(error)
+    if refused.code == "internal":
+        logger.error(
+            "request_failed",
+            path=request.url.path,
+            request_id=request_id_of(request),
+            exc_info=error,
+        )
+    elif refused.code == "unavailable":
+        logger.warning("request_unavailable", path=request.url.path, reason=repr(error)[:300])
+    return problem(request, refused)
+
+
+def problem(request: Request, refused: Refused) -> Response:
+    status, title = CODES[refused.code]
+    document: dict[str, Any] = {
+        "type": f"urn:darkroom:problem:{refused.code}",
+        "title": title,
+        "status": status,
+        "detail": refused.detail,
+        "code": refused.code,
+        "request_id": request_id_of(request),
+        **refused.extra,
+    }
+    if refused.errors:
+        document["errors"] = refused.errors
+    headers = {}
+    if status in {429, 503}:
+        headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))
+    if status == 401:  # noqa: PLR2004
+        headers["WWW-Authenticate"] = 'Token realm="darkroom"'
+    return Response(
+        msgspec.json.encode(document), status_code=status, headers=headers, media_type=PROBLEM_TYPE
+    )
+
+
+def _refused(error: Exception) -> Refused:
+    match error:
+        case Refused():
+            return error
+        case ValidationException():
+            return _invalid(error)
+        case MethodNotAllowedException():
+            return Refused("method_not_allowed", "see /api/openapi.json")
+        case NotFoundException():
+            return Refused("not_found", "see /api/openapi.json for the paths there are")
+        case HTTPException(status_code=status) if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+            return Refused("too_large", "the body is larger than this path takes")
+    if isinstance(error, (*_UNPARSABLE, ClientException)):
+        return Refused("unparsable", "the body is not valid JSON in UTF-8")
+    if isinstance(error, _DEPENDENCY_DOWN):
+        return Refused("unavailable", "a part of the system is away; nothing was lost: try again")
+    if isinstance(error, Unreadable):
+        return Refused("not_found", "the content can no longer be read")
+    return Refused("internal", "the fault was logged under this request id")
+
+
+def _invalid(error: ValidationException) -> Refused:
+    cause = error.__cause__
+    if isinstance(cause, msgspec.ValidationError):
+        return refusal_of(cause)
+    return invalid("body", error.detail)
+

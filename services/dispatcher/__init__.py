@@ -1,0 +1,1 @@
+"""The dispatcher: acts outwards on what the log says."""

@@ -1,0 +1,55 @@
+"""Wires the dispatcher and decides nothing."""
+
+import asyncio
+
+from adapters import broker
+from adapters.attempt_tokens import AttemptTokens
+from adapters.database import open_database
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.fal import FalGateway
+from adapters.health import Health, answer_health
+from adapters.job_desk import JobDesk
+from adapters.process import until
+from adapters.vault import BrokerKeyStore, Vault
+from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.handlers import submit_jobs
+from services.dispatcher.handlers.sweep_waiting import sweep_waiting
+from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.submitting import ALARM_WORDS
+
+STOP_SECONDS = 5.0
+
+
+async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
+    who = (settings.nats_url, settings.nats_user, settings.nats_password, "dispatcher")
+    client = await broker.connect(*who)
+    log = await JetStreamLog.open(client)
+    database = open_database(settings.database, read_only=True)
+    storage = settings.storage()
+    master_key = settings.master_key()
+    gateway = FalGateway(settings.provider_key or "simulator:no-money")
+    dispatcher = Dispatcher(
+        settings,
+        log,
+        database,
+        Vault(master_key, BrokerKeyStore(client), storage),
+        JobDesk(log),
+        gateway,
+        AttemptTokens(master_key),
+    )
+    stream = broker.stream_broker(*who)
+    submit_jobs.register(stream, dispatcher)
+    await stream.start()
+
+    def check() -> Health:
+        open_now = dispatcher.breaker.is_open
+        alarms = (f"{ALARM_WORDS}: {dispatcher.breaker.words}",) if open_now else ()
+        return Health("dispatcher", client.is_connected, alarms)
+
+    await answer_health(client, "dispatcher", check)
+    await until(stop, asyncio.create_task(sweep_waiting(dispatcher)))
+    await asyncio.wait_for(stream.stop(), STOP_SECONDS)
+    await gateway.close()
+    await database.close()
+    await storage.close()
+    await client.close()

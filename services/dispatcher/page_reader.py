@@ -1,0 +1,95 @@
+"""The child process that fetches one page and turns it into text, within its limits.
+
+Reads `{"url", "allowed_hosts"}` on stdin, writes `{"text"}` or `{"error"}` to stdout.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+
+import httpx
+
+from services.dispatcher.guarded_transport import AddressRefused, GuardedTransport
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+TEXT_CHARACTERS_MAX = 100_000
+FETCH_SECONDS = 10.0
+MEMORY_BYTES_MAX = 1024**3
+CPU_SECONDS_MAX = 10
+REDIRECTS_MAX = 5
+USER_AGENT = "darkroom/1 (reads a page that its user named)"
+
+
+class PageUnreadable(Exception):  # noqa: N818 - reads as the state it reports.
+    """The message is for the job's owner."""
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    wish = json.load(sys.stdin)
+    try:
+        html = asyncio.run(fetch(wish["url"], frozenset(wish["allowed_hosts"])))
+        answer = {"text": extract(html)}
+    except PageUnreadable as error:
+        answer = {"error": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+async def fetch(url: str, allowed_hosts: frozenset[str]) -> bytes:
+    """Return the page. No connection is made to a private, loopback or link-local address,
+    through redirects and DNS too, unless its `host:port` is in `allowed_hosts`."""
+    body = bytearray()
+    try:
+        async with (
+            asyncio.timeout(FETCH_SECONDS),
+            httpx.AsyncClient(
+                transport=GuardedTransport(allowed_hosts),
+                follow_redirects=True,
+                max_redirects=REDIRECTS_MAX,
+                timeout=5.0,
+                headers={"User-Agent": USER_AGENT, "Accept": "text/html, text/plain;q=0.9"},
+            ) as client,
+            client.stream("GET", url) as response,
+        ):
+            _check(response)
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > PAGE_BYTES_MAX:
+                    msg = "The page is too large."
+                    raise PageUnreadable(msg)
+    except TimeoutError:
+        msg = "The page did not answer in time."
+        raise PageUnreadable(msg) from None
+    except AddressRefused as error:
+        msg = "The page's address is not allowed."
+        raise PageUnreadable(msg) from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        msg = "The page's server could not be reached."
+        raise PageUnreadable(msg) from error
+    return bytes(body)
+
+
+def _check(response: httpx.Response) -> None:
+    if not response.is_success:
+        msg = f"The page's server answered {response.status_code}."
+        raise PageUnreadable(msg)
+    if not response.headers.get("content-type", "text/html").startswith("text/"):
+        msg = "The page is not text."
+        raise PageUnreadable(msg)
+
+
+def extract(html: bytes) -> str:
+    import trafilatura  # noqa: PLC0415 - 50 MB and half a second, not needed for a bad page.
+
+    text = trafilatura.extract(html.decode(errors="replace"), include_comments=False) or ""
+    if not text.strip():
+        msg = "The page holds no readable text."
+        raise PageUnreadable(msg)
+    return text[:TEXT_CHARACTERS_MAX].replace("\x00", "")
+
+
+if __name__ == "__main__":
+    main()

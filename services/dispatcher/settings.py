@@ -1,0 +1,33 @@
+"""Which environment variables the dispatcher reads, beside the common ones."""
+
+from adapters.settings import CommonSettings, is_loopback
+
+
+class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
+    """`webhook_base_url` is where the provider reaches us."""
+
+    site_url: str = ""
+    webhook_base_url: str = ""
+    source_hosts_allowed: str = ""
+    submit_attempts_max: int = 3
+    submit_unknown_seconds: float = 180.0
+    submit_backoff_seconds_max: float = 10.0
+    provider_concurrency_max: int = 1000
+
+    @property
+    def webhooks_base(self) -> str | None:
+        """Where webhooks are sent, None when results are polled instead.
+
+        A real provider cannot reach a loopback address, and drops such URLs unasked.
+        """
+        base = (self.webhook_base_url or self.site_url).rstrip("/")
+        if not base or self.fal_webhooks == "off":
+            return None
+        if is_loopback(base) and self.provider != "simulator":
+            return None
+        return base
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        hosts = (host.strip() for host in self.source_hosts_allowed.split(","))
+        return frozenset(host for host in hosts if host)

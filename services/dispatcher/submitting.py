@@ -1,0 +1,180 @@
+"""Submitting a job: gather, commit SubmissionStarted, POST once, commit what came of it."""
+
+import asyncio
+import random
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from adapters import fal
+from adapters.clock import fresh_commit_id, now
+from adapters.event_log import Unavailable
+from adapters.job_desk import KnownJob, Made
+from contracts.commit import Commit
+from contracts.events import JobRequested, JobSubmitted, SubmissionStarted
+from contracts.ids import CommitId, JobId
+from contracts.subjects import evidence_subject
+from domain import job_kinds
+from domain.job import Fail, GiveUpAttempt, StartSubmission
+from domain.refusals import JOB_CODES, Refused
+from domain.retry import after_refusal
+from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.source_pages import PageUnreadable, read_page
+
+logger = structlog.get_logger()
+
+EVIDENCE_TRIES = 20
+SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
+ALARM_WORDS = "the provider refuses the operator's account"
+
+
+async def submit(
+    dispatcher: Dispatcher, known: KnownJob, requested: JobRequested, causation: CommitId | None
+) -> None:
+    """Submit the job unless somebody else does, or it has ended. Harmless to repeat."""
+    job_id = known.state.job_id
+    if job_id in dispatcher.active:
+        return
+    dispatcher.active.add(job_id)
+    try:
+        await _submit(dispatcher, known, requested, causation)
+    finally:
+        dispatcher.active.discard(job_id)
+
+
+async def _submit(
+    dispatcher: Dispatcher, known: KnownJob, requested: JobRequested, causation: CommitId | None
+) -> None:
+    plain = await dispatcher.vault.unseal(requested.account_id, requested.input)
+    kind = job_kinds.recall(requested.kind, plain)
+    if kind is None:
+        await fail(dispatcher, known, "unknown_kind", JOB_CODES["unknown_kind"])
+        return
+    url = kind.source_url()
+    try:
+        text = await read_page(url, dispatcher.settings.allowed_hosts) if url else None
+    except PageUnreadable as reason:
+        await fail(dispatcher, known, "blog_unreadable", f"{JOB_CODES['blog_unreadable']} {reason}")
+        return
+    arguments = kind.arguments(text)
+    async with dispatcher.posts:
+        started = await _start(dispatcher, known, kind.endpoint, arguments, causation)
+        if started is not None:
+            await _post(dispatcher, started, kind.endpoint, arguments)
+
+
+async def _start(
+    dispatcher: Dispatcher,
+    known: KnownJob,
+    endpoint: str,
+    arguments: dict[str, object],
+    causation: CommitId | None,
+) -> Made | None:
+    """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST."""
+    sealed = await dispatcher.vault.seal(known.state.account_id, msgspec.json.encode(arguments))
+    provider = dispatcher.settings.provider_name
+    command = StartSubmission(provider=provider, endpoint=endpoint, arguments=sealed)
+    try:
+        return await dispatcher.jobs.decide_once(known, command, causation=causation)
+    except Refused:
+        return None  # It has ended, or an attempt is open: nothing to do here.
+
+
+async def _post(
+    dispatcher: Dispatcher, started: Made, endpoint: str, arguments: dict[str, object]
+) -> None:
+    url = _webhook_url(dispatcher, started)
+    outcome = await dispatcher.gateway.submit(endpoint, arguments, url)
+    SUBMISSIONS.labels(type(outcome).__name__).inc()
+    match outcome:
+        case fal.Accepted():
+            dispatcher.breaker.close()
+            await _record_submitted(dispatcher, started, outcome)
+        case fal.Rejected(status, words):
+            code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
+            await fail(dispatcher, started.job, code, JOB_CODES[code], words)
+        case fal.OperatorTrouble(_, words):
+            dispatcher.breaker.trip(words)
+            logger.error("provider_refuses_operator", words=words)
+            await _back_off(dispatcher, started, "provider_unavailable", words, None)
+        case fal.Refused(words, retry_after_seconds):
+            await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
+        case fal.OutcomeUnknown(words):
+            # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
+            logger.warning("submission_unknown", job=started.job.state.job_id, words=words)
+
+
+async def _record_submitted(dispatcher: Dispatcher, started: Made, taken: fal.Accepted) -> None:
+    """Commit the evidence. The reply is in our hands only, so do not let go of it easily."""
+    event = started.events[0]
+    if not isinstance(event, SubmissionStarted):
+        return
+    commit = Commit(
+        id=fresh_commit_id(),
+        at=now(),
+        causation_id=started.commit_id,
+        events=(
+            JobSubmitted(
+                job_id=event.job_id,
+                account_id=event.account_id,
+                attempt=event.attempt,
+                provider=event.provider,
+                request_id=taken.request_id,
+                status_url=taken.status_url,
+                response_url=taken.response_url,
+                cancel_url=taken.cancel_url,
+            ),
+        ),
+    )
+    for _ in range(EVIDENCE_TRIES):
+        outcome = await dispatcher.log.append(evidence_subject("submitted"), commit, after=None)
+        if not isinstance(outcome, Unavailable):
+            return
+        await asyncio.sleep(0.5)
+    logger.error("reply_not_recorded", job=event.job_id, request_id=taken.request_id)
+
+
+async def _back_off(
+    dispatcher: Dispatcher, started: Made, code: str, words: str, retry_after: float | None
+) -> None:
+    known = started.job
+    decision = after_refusal(
+        known.state,
+        at=now(),
+        retry_after_seconds=retry_after,
+        jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
+        seconds_max=dispatcher.settings.submit_backoff_seconds_max,
+    )
+    if decision.not_before is None:
+        await fail(dispatcher, known, "deadline", JOB_CODES["deadline"], words)
+        return
+    account = known.state.account_id
+    command = GiveUpAttempt(
+        attempt=len(known.state.attempts),
+        code=code,
+        error=await dispatcher.vault.seal(account, words.encode()),
+        may_have_run=False,
+        not_before=decision.not_before,
+    )
+    await dispatcher.jobs.decide(known, command, causation=started.commit_id)
+
+
+async def fail(
+    dispatcher: Dispatcher, known: KnownJob, code: str, message: str, detail: str = ""
+) -> None:
+    """End the job as failed; its hold is released in the same commit."""
+    account = known.state.account_id
+    sealed = await dispatcher.vault.seal(account, message.encode())
+    words = await dispatcher.vault.seal(account, detail.encode()) if detail else None
+    await dispatcher.jobs.decide(known, Fail(code=code, message=sealed, detail=words))
+
+
+def _webhook_url(dispatcher: Dispatcher, started: Made) -> str | None:
+    base = dispatcher.settings.webhooks_base
+    if base is None:
+        return None
+    state = started.job.state
+    attempt = len(state.attempts)
+    token = dispatcher.tokens.mint(state.account_id, JobId(state.job_id), attempt)
+    return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={attempt}&token={token}"

@@ -1,0 +1,82 @@
+"""Wires the ingestor and decides nothing."""
+
+import asyncio
+
+import httpx
+from litestar import Litestar
+from litestar.datastructures import State
+
+from adapters import broker
+from adapters.attempt_tokens import AttemptTokens
+from adapters.database import open_database
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.fal import FalGateway
+from adapters.health import Health, answer_health
+from adapters.http_server import serve
+from adapters.job_desk import JobDesk
+from adapters.process import until
+from adapters.vault import BrokerKeyStore, Vault, derive
+from services.ingestor.dependencies import Ingestor
+from services.ingestor.handlers import settle_results
+from services.ingestor.handlers.receive_webhooks import BODY_BYTES_MAX, on_error, receive_webhook
+from services.ingestor.handlers.sweep_waiting import sweep_waiting
+from services.ingestor.settings import IngestorSettings
+from services.ingestor.signatures import Signatures
+
+STOP_SECONDS = 5.0
+
+
+async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
+    settings.check()
+    who = (settings.nats_url, settings.nats_user, settings.nats_password, "ingestor")
+    client = await broker.connect(*who)
+    log = await JetStreamLog.open(client)
+    storage = settings.storage()
+    master_key = settings.master_key()
+    web = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
+    ingestor = Ingestor(
+        settings=settings,
+        log=log,
+        database=open_database(settings.database, read_only=True),
+        storage=storage,
+        vault=Vault(master_key, BrokerKeyStore(client), storage),
+        jobs=JobDesk(log),
+        gateway=FalGateway(settings.provider_key or "simulator:no-money"),
+        tokens=AttemptTokens(master_key),
+        signatures=Signatures(settings.fal_jwks_url, settings.fal_user_id, web),
+        media=web,
+        artifact_key=derive(master_key, "artifact names"),
+    )
+    stream = broker.stream_broker(*who)
+    settle_results.register(stream, ingestor)
+    await stream.start()
+    await answer_health(client, "ingestor", lambda: Health("ingestor", client.is_connected))
+    await until(
+        stop,
+        asyncio.create_task(sweep_waiting(ingestor)),
+        asyncio.create_task(
+            serve(build(ingestor), settings.ingestor_host, settings.ingestor_port, stop)
+        ),
+    )
+    await asyncio.wait_for(stream.stop(), STOP_SECONDS)
+    await close(ingestor)
+    await client.close()
+
+
+async def close(ingestor: Ingestor) -> None:
+    await ingestor.gateway.close()
+    await ingestor.media.aclose()
+    await ingestor.database.close()
+    await ingestor.storage.close()
+
+
+def build(ingestor: Ingestor) -> Litestar:
+    return Litestar(
+        [receive_webhook],
+        state=State({"ingestor": ingestor}),
+        exception_handlers={Exception: on_error},
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )

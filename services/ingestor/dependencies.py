@@ -1,0 +1,34 @@
+"""What the ingestor's handlers may ask for."""
+
+import httpx
+from msgspec import Struct, field
+
+from adapters.attempt_tokens import AttemptTokens
+from adapters.database import Database
+from adapters.event_log import EventLog
+from adapters.fal import FalGateway
+from adapters.job_desk import JobDesk
+from adapters.storage import Storage
+from adapters.vault import Vault
+from contracts.ids import JobId
+from services.ingestor.settings import IngestorSettings
+from services.ingestor.signatures import Signatures
+
+
+class Ingestor(Struct):
+    """`active` are the jobs that this process is settling right now; `looked_at` says when the
+    provider was last asked about a job, so that it is asked politely."""
+
+    settings: IngestorSettings
+    log: EventLog
+    database: Database
+    storage: Storage
+    vault: Vault
+    jobs: JobDesk
+    gateway: FalGateway
+    tokens: AttemptTokens
+    signatures: Signatures
+    media: httpx.AsyncClient
+    artifact_key: bytes
+    active: set[JobId] = field(default_factory=set)
+    looked_at: dict[JobId, float] = field(default_factory=dict)

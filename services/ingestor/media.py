@@ -1,0 +1,126 @@
+"""Media: fetched from allowed hosts within limits, decoded before they are believed, stored."""
+
+import asyncio
+import hashlib
+import hmac
+import io
+import warnings
+from urllib.parse import urlsplit
+
+import httpx
+from msgspec import Struct
+
+from contracts.events import Artifact
+from contracts.ids import AccountId
+from domain.job_kinds.base import ProviderFile
+from services.ingestor.dependencies import Ingestor
+
+BYTES_MAX = 50 * 1024 * 1024
+PIXELS_MAX = 40_000_000
+FETCH_SECONDS = 60.0
+GONE_STATUSES = {400, 404, 410, 451}
+FORMATS = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "WEBP": ("webp", "image/webp")}
+
+
+class MediaRefused(Exception):  # noqa: N818 - reads as the state it reports.
+    """The file will never do. `code` is the job's error code."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+class MediaUnavailable(Exception):  # noqa: N818 - as above.
+    """The file cannot be had right now: the job waits."""
+
+
+class Picture(Struct, frozen=True):
+    extension: str
+    media_type: str
+    width: int
+    height: int
+
+
+async def keep(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> Artifact:
+    """Copy the provider's file to our storage; raise MediaRefused, MediaUnavailable or
+    StorageUnavailable. With `ARTIFACTS=link` only its URL is kept."""
+    _check_host(file.url, ingestor.settings.media_hosts)
+    if ingestor.settings.artifacts == "link":
+        return Artifact(
+            media_type=file.content_type or "image/png",
+            url=file.url,
+            width=file.width,
+            height=file.height,
+        )
+    body = await _fetch(ingestor.media, file.url)
+    picture = await asyncio.to_thread(look_at, body)
+    digest = hashlib.sha256(body).hexdigest()
+    name = hmac.digest(ingestor.artifact_key, f"{account}/{digest}".encode(), "sha256").hex()[:40]
+    key = f"artifacts/{name}.{picture.extension}"
+    await ingestor.storage.put(key, body)
+    return Artifact(
+        media_type=picture.media_type,
+        key=key,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(body),
+        sha256=digest,
+    )
+
+
+def _check_host(url: str, allowed: frozenset[str]) -> None:
+    try:
+        parts = urlsplit(url)
+        names = {parts.netloc, f"{parts.hostname}:{parts.port or 443}"}
+        if parts.port in {None, 443}:
+            names.add(str(parts.hostname))
+    except ValueError:
+        names, parts = set(), urlsplit("")
+    if parts.scheme != "https" or not names & allowed:
+        raise MediaRefused("media_host_refused", f"{parts.scheme}://{parts.netloc}"[:200])
+
+
+async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
+    """Without the provider's key, following no redirect, at most 50 MB in 60 s."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(FETCH_SECONDS), client.stream("GET", url) as response:
+            if response.status_code in GONE_STATUSES or response.is_redirect:
+                raise MediaRefused("bad_result", f"HTTP {response.status_code}")
+            if not response.is_success:
+                msg = f"HTTP {response.status_code}"
+                raise MediaUnavailable(msg)
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > BYTES_MAX:
+                    raise MediaRefused("bad_result", f"more than {BYTES_MAX} bytes")
+            declared = response.headers.get("content-length", "")
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise MediaUnavailable(msg) from error
+    if declared.isdigit() and int(declared) > len(body):
+        msg = "the file is truncated"
+        raise MediaUnavailable(msg)
+    return bytes(body)
+
+
+def look_at(body: bytes) -> Picture:
+    """Decode the whole picture; raise MediaRefused for anything that is none or is a bomb."""
+    from PIL import Image  # noqa: PLC0415 - only a process that stores pictures pays for it.
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(body), formats=tuple(FORMATS)) as image:
+                if image.width * image.height > PIXELS_MAX:
+                    raise MediaRefused("bad_result", f"{image.width} x {image.height} pixels")
+                image.load()
+                extension, media_type = FORMATS[str(image.format)]
+                return Picture(extension, media_type, image.width, image.height)
+    except MediaRefused:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise MediaRefused("bad_result", str(error)) from error
+    except Exception as error:
+        raise MediaRefused("bad_result", f"not an image: {type(error).__name__}") from error

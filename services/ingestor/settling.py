@@ -1,0 +1,161 @@
+"""Settling: from a recorded result to the job's end and the settlement of its hold."""
+
+import msgspec
+import structlog
+
+from adapters import fal
+from adapters.clock import fresh_commit_id, now
+from adapters.event_log import sequence_of
+from adapters.job_desk import KnownJob
+from adapters.storage import StorageUnavailable
+from contracts.commit import Commit
+from contracts.events import Artifact, ResultReceived
+from contracts.events.evidence import Verdict, Via
+from contracts.ids import CommitId
+from contracts.subjects import evidence_subject
+from domain.job import Complete, Fail
+from domain.job_kinds import KINDS, AnyJobKind
+from domain.job_kinds.base import BadResult
+from domain.provider_results import (
+    BadEnvelope,
+    Envelope,
+    Failure,
+    failure_of,
+    read_envelope,
+)
+from domain.refusals import JOB_CODES
+from read_models import waiting_jobs
+from read_models.waiting_jobs import WaitingJob
+from services.ingestor.dependencies import Ingestor
+from services.ingestor.media import MediaRefused, MediaUnavailable, keep
+
+logger = structlog.get_logger()
+
+
+async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId) -> None:
+    """End the job as its result says. What cannot be done now waits as a row. Harmless to repeat."""
+    if event.job_id in ingestor.active:
+        return
+    ingestor.active.add(event.job_id)
+    try:
+        known = await ingestor.jobs.load(event.job_id)
+        if known is not None and known.state.end is None:
+            await _settle(ingestor, known, event, causation)
+    finally:
+        ingestor.active.discard(event.job_id)
+
+
+async def _settle(
+    ingestor: Ingestor, known: KnownJob, event: ResultReceived, causation: CommitId
+) -> None:
+    kind = KINDS.get(known.state.kind)
+    envelope = await _envelope(ingestor, event)
+    if kind is None:
+        await fail(ingestor, known, Failure("unknown_kind", ""), causation)
+    elif envelope is None or envelope.verdict is Verdict.NO_PAYLOAD:
+        await _fetch_result(ingestor, event)
+    elif envelope.verdict is Verdict.OK:
+        await _complete(ingestor, known, kind, envelope, event, causation)
+    elif event.attempt >= len(known.state.attempts):  # An older attempt's failure ends nothing.
+        await fail(ingestor, known, failure_of(envelope.payload, envelope.error), causation)
+
+
+async def _complete(
+    ingestor: Ingestor,
+    known: KnownJob,
+    kind: type[AnyJobKind],
+    envelope: Envelope,
+    event: ResultReceived,
+    causation: CommitId,
+) -> None:
+    artifacts: list[Artifact] = []
+    try:
+        for file in kind.files(envelope.payload):
+            artifacts.append(await keep(ingestor, event.account_id, file))  # noqa: PERF401
+    except BadResult as error:
+        await fail(ingestor, known, Failure("bad_result", str(error)), causation)
+    except MediaRefused as error:
+        await fail(ingestor, known, Failure(error.code, error.detail), causation)
+    except (MediaUnavailable, StorageUnavailable) as error:
+        logger.warning("artifact_waits", job=event.job_id, reason=str(error))
+    else:
+        command = Complete(attempt=event.attempt, artifacts=tuple(artifacts))
+        await ingestor.jobs.decide(known, command, causation=causation)
+
+
+async def fail(
+    ingestor: Ingestor, known: KnownJob, failure: Failure, causation: CommitId | None = None
+) -> None:
+    """End the job as failed; its hold is released in the same commit."""
+    account = known.state.account_id
+    message = await ingestor.vault.seal(account, JOB_CODES[failure.code].encode())
+    detail = None
+    if failure.detail:
+        detail = await ingestor.vault.seal(account, failure.detail.encode())
+    command = Fail(code=failure.code, message=message, detail=detail)
+    await ingestor.jobs.decide(known, command, causation=causation)
+
+
+async def _envelope(ingestor: Ingestor, event: ResultReceived) -> Envelope | None:
+    body = await ingestor.vault.unseal(event.account_id, event.body)
+    try:
+        return read_envelope(body)
+    except BadEnvelope:
+        return None
+
+
+async def _fetch_result(ingestor: Ingestor, event: ResultReceived) -> None:
+    """The delivery said nothing usable: ask the provider for the result itself."""
+    row = await ingestor.database.read(
+        lambda connection: waiting_jobs.find(connection, event.job_id)
+    )
+    if row is not None:
+        await look(ingestor, row)
+
+
+async def look(ingestor: Ingestor, row: WaitingJob) -> None:
+    """Ask the provider what became of a job, and record a result if there is one."""
+    if row.request_id is None or row.endpoint is None:
+        return
+    found = fal.Accepted(
+        row.request_id, row.status_url or "", row.response_url or "", row.cancel_url or ""
+    )
+    answer = await ingestor.gateway.look(row.endpoint, found)
+    if isinstance(answer, fal.Finished):
+        body = _as_envelope(row.request_id, answer)
+        verdict = Verdict.OK if answer.ok else Verdict.ERROR
+        await record_result(ingestor, row, verdict, body)
+    elif isinstance(answer, fal.NoAnswer):
+        logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
+
+
+async def record_result(
+    ingestor: Ingestor, row: WaitingJob, verdict: Verdict, body: bytes
+) -> None:
+    event = ResultReceived(
+        job_id=row.job_id,
+        account_id=row.account_id,
+        attempt=row.attempt,
+        via=Via.POLL,
+        request_id=row.request_id or "",
+        verdict=verdict,
+        body=await ingestor.vault.seal(row.account_id, body),
+    )
+    await record(ingestor, event)
+
+
+async def record(ingestor: Ingestor, event: ResultReceived) -> None:
+    """Commit the evidence; raise LogUnavailable when the log did not acknowledge it."""
+    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
+    sequence_of(await ingestor.log.append(evidence_subject("result"), commit, after=None))
+
+
+def _as_envelope(request_id: str, answer: fal.Finished) -> bytes:
+    """Wrap a polled result as a webhook would bring it, so that one reader reads both."""
+    try:
+        payload = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        payload = {"detail": answer.body[:2000].decode(errors="replace")}
+    status = "OK" if answer.ok else "ERROR"
+    fields = {"request_id": request_id, "status": status, "payload": payload}
+    return msgspec.json.encode(fields)

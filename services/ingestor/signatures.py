@@ -1,0 +1,133 @@
+"""Signatures of webhooks: Ed25519 over the raw body, against the provider's published keys."""
+
+import asyncio
+import hashlib
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from enum import StrEnum
+
+import httpx
+import msgspec
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
+
+logger = structlog.get_logger()
+
+WINDOW_SECONDS = 300  # fal: reject when the timestamp is further away.
+KEYS_SECONDS_MAX = 24 * 3600.0  # fal: cache keys at most a day.
+REFRESH_SECONDS_MIN = 60.0
+FETCH_SECONDS = 5.0
+HEADER_LENGTH_MAX = 200
+SIGNATURE_BYTES = 64
+
+
+class Rejection(StrEnum):
+    """Why a delivery is refused. The sender reads the same answer for each."""
+
+    MISSING_HEADER = "missing_header"
+    BAD_TIMESTAMP = "bad_timestamp"
+    STALE = "stale"
+    OTHER_USER = "other_user"
+    BAD_SIGNATURE = "bad_signature"
+    NO_KEYS = "no_keys"
+    OTHER_REQUEST = "other_request"
+
+
+class _Key(Struct):
+    kty: str = ""
+    crv: str = ""
+    x: str = ""
+
+
+class _KeySet(Struct):
+    keys: list[_Key]
+
+
+class Signatures:
+    """Keys are fetched once and kept; an unknown signature asks for them anew, at most once a
+    minute; when the provider's key server is away the last good keys serve on."""
+
+    def __init__(self, url: str, expected_user: str, client: httpx.AsyncClient) -> None:
+        self._url = url
+        self._expected_user = expected_user
+        self._client = client
+        self._keys: list[Ed25519PublicKey] = []
+        self._fetched_at = -KEYS_SECONDS_MAX
+        self._tried_at = -KEYS_SECONDS_MAX
+        self._fetching = asyncio.Lock()
+
+    async def check(
+        self, headers: Mapping[str, str], body: bytes, unix_seconds: float
+    ) -> Rejection | None:
+        """Return why the delivery is refused, None when the signature holds."""
+        names = ("request-id", "user-id", "timestamp", "signature")
+        values = [headers.get(f"x-fal-webhook-{name}", "") for name in names]
+        if not all(0 < len(value) <= HEADER_LENGTH_MAX for value in values):
+            return Rejection.MISSING_HEADER
+        request_id, user_id, timestamp, signature = values
+        if not (timestamp.isascii() and timestamp.isdigit()):
+            return Rejection.BAD_TIMESTAMP
+        if abs(unix_seconds - int(timestamp)) > WINDOW_SECONDS:
+            return Rejection.STALE
+        if self._expected_user and user_id != self._expected_user:
+            return Rejection.OTHER_USER
+        digest = hashlib.sha256(body).hexdigest()
+        message = f"{request_id}\n{user_id}\n{timestamp}\n{digest}".encode()
+        return await self._verify(signature, message)
+
+    async def _verify(self, signature: str, message: bytes) -> Rejection | None:
+        try:
+            raw = bytes.fromhex(signature)
+        except ValueError:
+            return Rejection.BAD_SIGNATURE
+        if len(raw) != SIGNATURE_BYTES:
+            return Rejection.BAD_SIGNATURE
+        clock = asyncio.get_running_loop().time
+        if clock() - self._fetched_at > KEYS_SECONDS_MAX:
+            await self._refresh()
+        if _matches(self._keys, raw, message):
+            return None
+        if clock() - self._tried_at > REFRESH_SECONDS_MIN:
+            await self._refresh()
+            if _matches(self._keys, raw, message):
+                return None
+        return Rejection.BAD_SIGNATURE if self._keys else Rejection.NO_KEYS
+
+    async def _refresh(self) -> None:
+        asked_at = asyncio.get_running_loop().time()
+        async with self._fetching:
+            if self._tried_at >= asked_at:
+                return  # Somebody else fetched while we waited.
+            self._tried_at = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(FETCH_SECONDS):
+                    response = await self._client.get(self._url)
+                keys = _parse(response.raise_for_status().content)
+            except (httpx.HTTPError, TimeoutError, ValueError) as error:
+                logger.warning("webhook_keys_not_fetched", reason=repr(error))
+                return
+            if keys:
+                self._keys = keys
+                self._fetched_at = self._tried_at
+
+
+def _matches(keys: list[Ed25519PublicKey], signature: bytes, message: bytes) -> bool:
+    for key in keys:
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            continue
+        return True
+    return False
+
+
+def _parse(body: bytes) -> list[Ed25519PublicKey]:
+    """Read a key set; `x` may come without its padding."""
+    keys = msgspec.json.decode(body, type=_KeySet).keys
+    return [
+        Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(key.x + "=" * (-len(key.x) % 4)))
+        for key in keys
+        if key.kty == "OKP" and key.crv == "Ed25519"
+    ]

@@ -1,0 +1,1 @@
+"""The projector: turns the log into read models, and announces what changed."""

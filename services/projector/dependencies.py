@@ -1,0 +1,20 @@
+"""What the projector's handler may ask for."""
+
+from msgspec import Struct
+from nats.aio.client import Client
+
+from adapters.database import Database
+from adapters.event_log import EventLog
+
+
+class Projector(Struct):
+    """`position` is the sequence up to which the read models are committed.
+
+    `degraded` holds the reason why a commit could not be projected: it is never skipped.
+    """
+
+    log: EventLog
+    database: Database
+    client: Client
+    position: int = 0
+    degraded: str = ""

@@ -1,0 +1,152 @@
+"""The simulator's HTTP face: routes as fal has them, plus its own switches under /simulator."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from simulator import pictures
+from simulator.faults import UnknownFault
+from simulator.queue import Queue, Reply
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+ARTICLE = "".join(
+    f"<p>{text}</p>"
+    for text in (
+        "Coral reefs cover less than one percent of the ocean floor and shelter a quarter of all"
+        " marine species.",
+        "Since 1950 half of the living coral has been lost. Warm water drives out the algae that"
+        " feed the coral, and it bleaches.",
+        "Reefs protect 200 million people from storms. Where fishing is limited and water is kept"
+        " clean, they recover within ten to fifteen years.",
+    )
+)
+PAGE = f"<html><head><title>Coral reefs</title></head><body><article><h1>Coral reefs</h1>{ARTICLE}"
+
+
+class Simulator:
+    """An ASGI application without a framework: it answers some thousand calls a second."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"].strip("/"), scope["method"]
+        query = parse_qs(scope["query_string"].decode())
+        if path.startswith("files/"):
+            await self._file(path.removeprefix("files/"), send)
+            return
+        if path == "pages/blog":
+            await _send(send, Reply(200, None), PAGE.encode(), "text/html; charset=utf-8")
+            return
+        body = await _body(receive)
+        headers = dict(scope["headers"])
+        if path.startswith("simulator/"):
+            reply = self._control(path.removeprefix("simulator/"), method, body)
+        elif path == ".well-known/jwks.json":
+            reply = Reply(200, self.queue.webhooks.key_set())
+        elif not headers.get(b"authorization", b"").startswith(b"Key "):
+            reply = Reply(401, {"detail": "No user found for Key ID and Secret"})
+        else:
+            reply = await self._call(path, method, query, body)
+        await _send(send, reply)
+
+    async def _call(
+        self, path: str, method: str, query: dict[str, list[str]], body: bytes
+    ) -> Reply:
+        """Route on the `requests` segment, as the app's path may have two or three parts."""
+        app, found, rest = path.partition("/requests/")
+        if not found:
+            if method != "POST" or "/" not in app:
+                return Reply(404, {"detail": f"Path /{path} not found"})
+            try:
+                arguments = msgspec.json.decode(body, type=dict[str, Any])
+            except msgspec.DecodeError:
+                return Reply(400, {"detail": "Invalid JSON", "error_type": "bad_request"})
+            return await self.queue.submit(path, arguments, query.get("fal_webhook", [None])[0])
+        request_id, _, call = rest.partition("/")
+        match method, call:
+            case "GET", "status":
+                logs = query.get("logs", ["0"])[0] in {"1", "true", "True"}
+                return self.queue.status(request_id, with_logs=logs)
+            case "GET", "" | "response":
+                return self.queue.result(request_id)
+            case "PUT", "cancel":
+                return self.queue.cancel(request_id)
+        return Reply(404, {"detail": f"Path /{path} not found"})
+
+    def _control(self, path: str, method: str, body: bytes) -> Reply:
+        """Switch faults, count POSTs, rotate the signing key. For tests, on loopback only."""
+        queue = self.queue
+        match method, path:
+            case "POST", "faults":
+                wish = msgspec.json.decode(body)
+                try:
+                    queue.faults.switch(wish["stage"], wish["mode"], wish.get("times", 1))
+                except UnknownFault as error:
+                    return Reply(422, {"detail": str(error)})
+            case "DELETE", "faults":
+                queue.faults.clear()
+            case "POST", "seconds":
+                queue.seconds = float(msgspec.json.decode(body))
+            case "POST", "keys":
+                queue.webhooks.rotate()
+            case "GET", "posts":
+                return Reply(200, queue.requests.posts)
+            case "GET", "requests":
+                states = {each.id: each.state for each in queue.requests.by_id.values()}
+                return Reply(200, states)
+            case _:
+                return Reply(404, {"detail": "no such switch"})
+        return Reply(200, {"status": "done"})
+
+    async def _file(self, name: str, send: Send) -> None:
+        request = self.queue.requests.by_id.get(name.removesuffix(".png"))
+        fault = self.queue.faults.take("file")
+        if request is None or fault == "missing":
+            await _send(send, Reply(404, {"detail": "no such file"}))
+        elif fault == "forbidden":
+            await _send(send, Reply(403, {"detail": "forbidden"}))
+        elif fault == "not_image":
+            await _send(send, Reply(200, None), b"<svg onload='alert(1)'/>", "image/png")
+        elif fault == "bomb":
+            await _send(send, Reply(200, None), await asyncio.to_thread(pictures.bomb), "image/png")
+        else:
+            wish = request.arguments
+            names = ("prompt", "aspect_ratio", "resolution")
+            picture = await asyncio.to_thread(
+                pictures.draw, *(str(wish.get(name, "1:1")) for name in names)
+            )
+            cut = picture[: len(picture) // 2] if fault == "truncated" else picture
+            await _send(send, Reply(200, None), cut, "image/png")
+
+
+async def _body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body") or len(body) > BODY_BYTES_MAX:
+            return bytes(body)
+
+
+async def _send(
+    send: Send, reply: Reply, content: bytes | None = None, media_type: str = "application/json"
+) -> None:
+    if content is None:
+        content = msgspec.json.encode(reply.body)
+    headers = [
+        (b"content-type", media_type.encode()),
+        (b"content-length", str(len(content)).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if not reply.lost:  # A lost reply breaks off here: the connection is closed without a body.
+        await send({"type": "http.response.body", "body": content})

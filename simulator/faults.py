@@ -1,0 +1,54 @@
+"""Fault switches: what can be made to go wrong, how often, at which stage."""
+
+from collections import deque
+
+MODES = {
+    "submit": {
+        *("unauthorized", "locked", "payment_required", "queue_full", "ingress_503"),
+        *("server_503", "lose_reply", "slow_reply", "late_reply"),
+        *("not_found", "invalid"),
+    },
+    "run": {
+        *("requeue", "content_policy", "invalid_input", "runner_error", "expired"),
+        *("start_timeout", "never_ends"),
+    },
+    "status": {"server_503", "not_found"},
+    "webhook": {
+        *("duplicate", "stale", "bad_signature", "other_user", "altered"),
+        *("null_payload", "never", "unknown_key"),
+    },
+    "file": {"missing", "truncated", "not_image", "bomb", "forbidden", "other_host"},
+}
+
+
+class UnknownFault(ValueError):
+    """There is no such switch."""
+
+
+class Faults:
+    """Each stage has a queue of `(mode, times)`; -1 means until it is cleared."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[tuple[str, int]]] = {stage: deque() for stage in MODES}
+
+    def switch(self, stage: str, mode: str, times: int) -> None:
+        if mode not in MODES.get(stage, set()):
+            msg = f"no fault {stage}/{mode}"
+            raise UnknownFault(msg)
+        self._queues[stage].append((mode, times))
+
+    def clear(self) -> None:
+        for queue in self._queues.values():
+            queue.clear()
+
+    def take(self, stage: str) -> str | None:
+        """Return the fault of this occasion, if there is one left."""
+        queue = self._queues[stage]
+        if not queue:
+            return None
+        mode, times = queue[0]
+        if times > 1:
+            queue[0] = (mode, times - 1)
+        elif times >= 0:
+            queue.popleft()
+        return mode

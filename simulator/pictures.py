@@ -1,0 +1,85 @@
+"""Pictures: an infograph really drawn from its prompt, the same each time."""
+
+import hashlib
+import io
+import struct
+import textwrap
+import zlib
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
+BOMB_SIDE = 20_000
+
+
+@lru_cache(maxsize=16)
+def draw(prompt: str, aspect_ratio: str, resolution: str) -> bytes:
+    """Return a PNG that shows the prompt, sized as the provider would size it."""
+    width, height = size_of(aspect_ratio, resolution)
+    tint = hashlib.sha256(prompt.encode()).digest()
+    paper = (235 + tint[0] % 20, 235 + tint[1] % 20, 235 + tint[2] % 20)
+    ink = (tint[3] // 3, tint[4] // 3, tint[5] // 3)
+    image = Image.new("RGB", (width, height), paper)
+    canvas = ImageDraw.Draw(image)
+    unit = min(width, height) // 24
+    canvas.rectangle((0, 0, width, unit * 5), fill=ink)
+    _write(canvas, "INFOGRAPH", (unit, unit), unit * 2, paper)
+    lines = textwrap.wrap(prompt, width=max(16, width // unit))[:12] or [""]
+    for number, line in enumerate(lines):
+        _write(canvas, line, (unit, unit * 6 + number * int(unit * 1.4)), unit, ink)
+    _bars(canvas, tint, (width, height), unit, ink)
+    _write(canvas, "drawn by the simulator", (unit, height - int(unit * 1.2)), unit // 2, ink)
+    output = io.BytesIO()
+    image.save(output, "PNG", compress_level=1)
+    return output.getvalue()
+
+
+def size_of(aspect_ratio: str, resolution: str) -> tuple[int, int]:
+    across, down = (
+        (1, 1) if ":" not in aspect_ratio else (int(each) for each in aspect_ratio.split(":"))
+    )
+    longest = LONG_SIDES.get(resolution, 1024)
+    if across >= down:
+        return longest, longest * down // across
+    return longest * across // down, longest
+
+
+def _write(
+    canvas: ImageDraw.ImageDraw,
+    text: str,
+    at: tuple[int, int],
+    size: int,
+    colour: tuple[int, int, int],
+) -> None:
+    canvas.text(at, text, fill=colour, font=ImageFont.load_default(size=max(size, 8)))
+
+
+def _bars(
+    canvas: ImageDraw.ImageDraw,
+    tint: bytes,
+    size: tuple[int, int],
+    unit: int,
+    ink: tuple[int, int, int],
+) -> None:
+    width, height = size
+    floor, room = height - unit * 2, max(height - unit * 20, unit * 2)
+    for number in range(10):
+        left = unit + number * (width - 2 * unit) // 10
+        top = floor - room * (tint[6 + number] + 20) // 275
+        shade = tuple(min(255, part + 60 + number * 8) for part in ink)
+        canvas.rectangle((left, top, left + unit, floor), fill=shade)
+
+
+def bomb() -> bytes:
+    """Return a small PNG that would take more than a gigabyte to decode."""
+    row = b"\x00" + b"\x00" * (BOMB_SIDE * 3)
+    squeeze = zlib.compressobj(9)
+    pixels = b"".join([squeeze.compress(row) for _ in range(BOMB_SIDE)]) + squeeze.flush()
+    head = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in chunks)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

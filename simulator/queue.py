@@ -1,0 +1,197 @@
+"""The simulated queue: what fal answers to each call, and how requests go through it."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct
+
+from simulator.faults import Faults
+from simulator.pictures import size_of
+from simulator.requests import Request, Requests
+from simulator.webhooks import Webhooks
+
+SLOW_SECONDS = 120.0
+LATE_SECONDS = 0.5
+
+
+class Reply(Struct, frozen=True):
+    """An answer to send; `lost` means that the connection breaks instead."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = {}
+    lost: bool = False
+
+
+# Fault at submit -> the answer, with nothing taken. Texts as fal was seen to send them.
+_REFUSALS = {
+    "unauthorized": Reply(401, {"detail": "No user found for Key ID and Secret"}),
+    "payment_required": Reply(402, {"detail": "Payment required"}),
+    "locked": Reply(403, {"detail": "User is locked. Reason: Exhausted balance."}),
+    "not_found": Reply(404, {"detail": 'Application "x" not found'}),
+    "invalid": Reply(422, {"detail": [{"loc": ["body"], "msg": "wrong", "type": "missing"}]}),
+    "queue_full": Reply(429, {"detail": "queue is full"}, {"Retry-After": "1"}),
+    "ingress_503": Reply(503, "<html><center>nginx</center></html>"),
+}
+_ENDS: dict[str, tuple[int, Any, str]] = {
+    "content_policy": (
+        422,
+        {"detail": [{"loc": ["body", "prompt"], "msg": "flagged", "type": "content_policy_violation"}]},
+        "",
+    ),
+    "invalid_input": (
+        422,
+        {"detail": [{"loc": ["body", "prompt"], "msg": "too long", "type": "sequence_too_long"}]},
+        "",
+    ),
+    "runner_error": (
+        500,
+        {"detail": "The runner failed", "error_type": "runner_server_error"},
+        "runner_server_error",
+    ),
+    "start_timeout": (
+        504,
+        {"detail": "Request timed out", "error_type": "request_timeout"},
+        "request_timeout",
+    ),
+}
+
+
+class Queue:
+    """`seconds` is how long a request takes; half of it waiting, half of it at work."""
+
+    def __init__(
+        self, base_url: str, seconds: float, requests: Requests, webhooks: Webhooks
+    ) -> None:
+        self.base_url = base_url
+        self.seconds = seconds
+        self.requests = requests
+        self.webhooks = webhooks
+        self.faults = Faults()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def resume(self) -> None:
+        for request in self.requests.open_ones():
+            self._start(request)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.webhooks.close()
+        self.requests.close()
+
+    async def submit(
+        self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
+    ) -> Reply:
+        fault = self.faults.take("submit")
+        self.requests.count_post(webhook_url)
+        if fault in _REFUSALS:
+            return _REFUSALS[fault]
+        request = self.requests.accept(endpoint, arguments, webhook_url)
+        headers = {"x-fal-request-id": request.id}
+        self._start(request)
+        if fault == "server_503":
+            return Reply(503, {"detail": "accepted, but"}, headers)
+        if fault == "slow_reply":
+            await asyncio.sleep(SLOW_SECONDS)
+        if fault == "late_reply":
+            await asyncio.sleep(self.seconds + LATE_SECONDS)
+        reply = self._describe(request) | {"gateway_request_id": request.gateway_id}
+        return Reply(200, reply, headers, lost=fault == "lose_reply")
+
+    def status(self, request_id: str, *, with_logs: bool) -> Reply:
+        fault = self.faults.take("status")
+        request = self.requests.by_id.get(request_id)
+        if fault == "server_503":
+            return Reply(503, {"detail": "in trouble"})
+        if request is None or fault == "not_found":
+            return Reply(404, {"status": "NOT_FOUND"})
+        body = self._describe(request)
+        if with_logs:
+            body["logs"] = [{"message": f"{request.state.lower()}", "timestamp": "2026-01-01T00:00:00"}]
+        if request.state != "COMPLETED":
+            return Reply(202, body)
+        if request.error_type:
+            body |= {"error": "Request failed", "error_type": request.error_type}
+        return Reply(200, body | {"metrics": {"inference_time": self.seconds / 2}})
+
+    def result(self, request_id: str) -> Reply:
+        request = self.requests.by_id.get(request_id)
+        if request is None or request.error_type == "expired":
+            return Reply(404, {"detail": "Request not found"})
+        if request.state != "COMPLETED":
+            return Reply(400, {"detail": "Request is still in progress"})
+        headers = {"x-fal-request-id": request.id}
+        if request.error_type:
+            headers["X-Fal-Error-Type"] = request.error_type
+        return Reply(request.status, request.body, headers)
+
+    def cancel(self, request_id: str) -> Reply:
+        request = self.requests.by_id.get(request_id)
+        if request is None:
+            return Reply(404, {"status": "NOT_FOUND"})
+        if request.state == "COMPLETED":
+            return Reply(400, {"status": "ALREADY_COMPLETED"})
+        request.cancelled = True
+        return Reply(202, {"status": "CANCELLATION_REQUESTED"})
+
+    def _describe(self, request: Request) -> dict[str, Any]:
+        url = f"{self.base_url}/{request.app_path}/requests/{request.id}"
+        return {
+            "status": request.state,
+            "request_id": request.id,
+            "response_url": url,
+            "status_url": f"{url}/status",
+            "cancel_url": f"{url}/cancel",
+            "logs": None,
+            "metrics": {},
+            **({"queue_position": 0} if request.state == "IN_QUEUE" else {}),
+        }
+
+    def _start(self, request: Request) -> None:
+        task = asyncio.create_task(self._run(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, request: Request) -> None:
+        fault = self.faults.take("run")
+        await asyncio.sleep(self.seconds / 2)
+        request.state = "IN_PROGRESS"
+        if fault == "requeue":
+            request.state, request.gateway_id = "IN_QUEUE", str(uuid4())
+            await asyncio.sleep(self.seconds / 2)
+            request.state = "IN_PROGRESS"
+        await asyncio.sleep(self.seconds / 2)
+        if fault == "never_ends":
+            return
+        self._end(request, fault)
+        await self.webhooks.deliver(request, self.faults.take("webhook"))
+
+    def _end(self, request: Request, fault: str | None) -> None:
+        if request.cancelled:
+            cancelled = {"detail": "Request was cancelled", "error_type": "client_cancelled"}
+            request.status, request.body, request.error_type = 499, cancelled, "client_cancelled"
+        elif fault in _ENDS:
+            request.status, request.body, request.error_type = _ENDS[fault]
+        else:
+            request.body = self._output(request)
+            request.error_type = "expired" if fault == "expired" else ""
+        request.state = "COMPLETED"
+        self.requests.write(request)
+
+    def _output(self, request: Request) -> dict[str, Any]:
+        """The bare output of the model; inputs are checked when they are used, as fal does."""
+        resolution = str(request.arguments.get("resolution", "1K"))
+        width, height = size_of(str(request.arguments.get("aspect_ratio", "1:1")), resolution)
+        host = "https://media.invalid" if self.faults.take("file") == "other_host" else self.base_url
+        image = {
+            "url": f"{host}/files/{request.id}.png",
+            "content_type": "image/png",
+            "file_name": f"{request.id}.png",
+            "file_size": None,
+            "width": width,
+            "height": height,
+        }
+        return {"images": [image], "description": ""}

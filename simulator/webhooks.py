@@ -1,0 +1,101 @@
+"""Webhooks: signed as fal signs them, delivered at least once, with growing pauses."""
+
+import asyncio
+import hashlib
+import time
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import aiohttp
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from simulator.requests import Request
+
+USER_ID = "simulated-user"
+TRIES_MAX = 32
+ANSWER_SECONDS_MAX = 15.0
+PAUSE_SECONDS_MAX = 60.0
+STALE_SECONDS = 400
+
+
+class Webhooks:
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self._session: aiohttp.ClientSession | None = None
+
+    def key_set(self) -> dict[str, Any]:
+        raw = self._key.public_key().public_bytes_raw()
+        x = urlsafe_b64encode(raw).decode().rstrip("=")
+        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]}
+
+    def rotate(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+
+    async def deliver(self, request: Request, fault: str | None) -> None:
+        """Deliver until it is answered 2xx or 3xx, at most 32 times."""
+        if request.webhook_url is None or fault == "never":
+            return
+        body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
+        times = 2 if fault == "duplicate" else 1
+        for _ in range(times):
+            await self._deliver(request, body, fault)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _deliver(self, request: Request, body: bytes, fault: str | None) -> None:
+        for number in range(TRIES_MAX):
+            headers = self.sign(request.id, body, fault if number == 0 else None)
+            sent = body.replace(b'"OK"', b'"OK" ') if fault == "altered" and number == 0 else body
+            status = await self._post(str(request.webhook_url), sent, headers)
+            if status is not None and 200 <= status < 400:  # noqa: PLR2004
+                return
+            await asyncio.sleep(min(0.5 * 2**number, PAUSE_SECONDS_MAX))
+
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int | None:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
+            connector = aiohttp.TCPConnector(limit=64)
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+
+    def sign(self, request_id: str, body: bytes, fault: str | None = None) -> dict[str, str]:
+        """Return the four headers; a fault makes one of them wrong."""
+        timestamp = str(int(time.time()) - (STALE_SECONDS if fault == "stale" else 0))
+        user = "somebody-else" if fault == "other_user" else USER_ID
+        key = Ed25519PrivateKey.generate() if fault == "unknown_key" else self._key
+        digest = hashlib.sha256(body).hexdigest()
+        signature = key.sign(f"{request_id}\n{user}\n{timestamp}\n{digest}".encode()).hex()
+        if fault == "bad_signature":
+            signature = "00" * 64
+        return {
+            "Content-Type": "application/json",
+            "X-Fal-Webhook-Request-Id": request_id,
+            "X-Fal-Webhook-User-Id": user,
+            "X-Fal-Webhook-Timestamp": timestamp,
+            "X-Fal-Webhook-Signature": signature,
+        }
+
+
+def envelope(request: Request, *, null_payload: bool) -> dict[str, Any]:
+    """The body of a webhook, as fal documents it."""
+    fields: dict[str, Any] = {
+        "request_id": request.id,
+        "gateway_request_id": request.gateway_id,
+        "status": "OK" if request.status == 200 else "ERROR",  # noqa: PLR2004
+        "payload": request.body,
+    }
+    if request.status != 200:  # noqa: PLR2004
+        fields["error"] = f"Invalid status code: {request.status}"
+    if null_payload:
+        fields |= {"payload": None, "payload_error": "Response payload is not serializable."}
+    return fields
