@@ -218,4 +218,3 @@ def _admit(decided: _Decided, waiting: _Waiting, events: list[AccountEvent]) -> 
             fingerprint=wish.fingerprint,
         )
     )
-

@@ -107,9 +107,7 @@ def stream_broker(url: str, user: str | None, password: str | None, name: str) -
     if user is not None:
         security = SASLPlaintext(username=user, password=password or "")
         options["inbox_prefix"] = _inbox_prefix(user)
-    return NatsBroker(
-        url, name=name, apply_types=False, logger=None, security=security, **options
-    )
+    return NatsBroker(url, name=name, apply_types=False, logger=None, security=security, **options)
 
 
 def subscriber(

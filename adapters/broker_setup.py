@@ -19,9 +19,7 @@ from adapters.event_log.jetstream import EPOCH_KEY
 from contracts.commit import Headline
 from contracts.subjects import ACCOUNTS, ALL, KEY_BUCKET, PARKED_STREAM, RESULTS, STREAM
 
-SUBMIT_JOBS = Subscription(
-    "dispatcher-submit-jobs", ACCOUNTS, frozenset({Headline.WORK_REQUESTED})
-)
+SUBMIT_JOBS = Subscription("dispatcher-submit-jobs", ACCOUNTS, frozenset({Headline.WORK_REQUESTED}))
 SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Headline.RESULT}))
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 

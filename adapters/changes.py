@@ -20,7 +20,7 @@ PositionReader = Callable[[], Awaitable[int]]
 Listener = Callable[[Announcement], None]
 
 
-class NotThereYet(Exception):  # noqa: N818 - reads as the state it reports.
+class NotThereYet(Exception):
     """The read models did not reach the position in time."""
 
 

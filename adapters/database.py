@@ -13,7 +13,7 @@ T = TypeVar("T")
 BUSY_SECONDS = 2.0
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818 - reads as the state it reports.
+class DatabaseUnavailable(Exception):
     """The database cannot be reached, is locked, or has no tables yet."""
 
 
@@ -36,7 +36,8 @@ def open_database(url: str, *, read_only: bool) -> Database:
 
 class SqliteDatabase:
     """Called in the event loop: a read takes some 50 µs, a hop to a thread twice as much
-    (docs/decisions/0004). In WAL mode readers never wait for the one writer."""
+    (docs/decisions/0004). In WAL mode readers never wait for the one writer.
+    """
 
     def __init__(self, url: str, *, read_only: bool) -> None:
         self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"

@@ -82,11 +82,11 @@ class NoAnswer(Struct, frozen=True):
 Look = StillRunning | Finished | Gone | NoAnswer
 
 
-class _NotSent(Exception):  # noqa: N818 - not an httpx error on purpose: the client retries those.
+class _NotSent(Exception):
     """No connection was made."""
 
 
-class _Answered(Exception):  # noqa: N818 - as above.
+class _Answered(Exception):
     """The POST got an answer that is no success."""
 
     def __init__(self, status: int, headers: httpx.Headers, text: str) -> None:
@@ -96,7 +96,7 @@ class _Answered(Exception):  # noqa: N818 - as above.
         self.text = text
 
 
-class _Lost(Exception):  # noqa: N818 - as above.
+class _Lost(Exception):
     """The POST went out, its answer did not come."""
 
 
@@ -136,7 +136,9 @@ class FalGateway:
         limits = httpx.Limits(
             max_connections=connections_max, max_keepalive_connections=connections_max
         )
-        transport = OnePost(httpx.AsyncHTTPTransport(limits=limits, verify=httpx.create_ssl_context()))
+        transport = OnePost(
+            httpx.AsyncHTTPTransport(limits=limits, verify=httpx.create_ssl_context())
+        )
         self._http = httpx.AsyncClient(
             transport=transport,
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
@@ -202,7 +204,7 @@ class FalGateway:
         return response
 
     def _handle(self, endpoint: str, found: Accepted) -> AsyncRequestHandle:
-        """Use the URLs that the provider returned, if they are on its own host: they get the key."""
+        """Use the URLs that the provider returned if they are on its own host: they get our key."""
         urls = (found.status_url, found.response_url, found.cancel_url)
         if all(url.startswith(f"https://{FAL_QUEUE_RUN_HOST}/") for url in urls):
             status_url, response_url, cancel_url = urls
@@ -267,4 +269,3 @@ def _result_of(response: httpx.Response) -> Look:
 
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:WORDS_MAX]
-

@@ -90,9 +90,7 @@ AnySettings = TypeVar("AnySettings", bound=CommonSettings)
 def load(kind: type[AnySettings]) -> AnySettings:
     """Read the settings of one service; raise BadSetting. An empty value counts as unset."""
     known = {**dotenv_values(".env"), **os.environ}
-    values = {
-        name: value for name in kind.__struct_fields__ if (value := known.get(name.upper()))
-    }
+    values = {name: value for name in kind.__struct_fields__ if (value := known.get(name.upper()))}
     try:
         settings = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

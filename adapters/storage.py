@@ -19,7 +19,7 @@ OTHER_MEDIA_TYPE = "application/octet-stream"
 _KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
 
 
-class StorageUnavailable(Exception):  # noqa: N818 - reads as the state it reports.
+class StorageUnavailable(Exception):
     """The store did not answer, or refused. Nothing half-written is visible."""
 
 

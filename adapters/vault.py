@@ -22,7 +22,7 @@ NONCE_BYTES = 12
 KEYS_CACHED_MAX = 10_000
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as the state it reports.
+class Unreadable(Exception):
     """The value cannot be read: its key is gone, or it was tampered with."""
 
 

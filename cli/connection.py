@@ -18,7 +18,7 @@ from cli.world import read_world
 from read_models import accounts, positions
 
 
-class NoWorld(Exception):  # noqa: N818 - reads as the state it reports.
+class NoWorld(Exception):
     """Nothing runs there."""
 
 

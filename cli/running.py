@@ -38,7 +38,7 @@ GIBIBYTE = 1024**3
 Tell = Callable[[str], None]
 
 
-class NotReady(Exception):  # noqa: N818 - reads as the state it reports.
+class NotReady(Exception):
     """The world did not come up in time."""
 
 

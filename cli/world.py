@@ -20,7 +20,7 @@ WORLD_FILE = "world.json"
 SIMULATOR_KEY = "simulator:no-money"
 
 
-class PortTaken(Exception):  # noqa: N818 - reads as the state it reports.
+class PortTaken(Exception):
     """Somebody else listens where the front door should be."""
 
 
@@ -87,8 +87,7 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
         raise PortTaken(msg)
     kept = known.ports if known is not None else {}
     ports = {
-        name: kept[name] if name in kept and is_free(kept[name]) else free_port()
-        for name in PORTS
+        name: kept[name] if name in kept and is_free(kept[name]) else free_port() for name in PORTS
     }
     return World(
         data_dir=str(data_dir.resolve()),

@@ -1,7 +1,7 @@
 """Commits to bytes and back; a commit of any version ever written decodes for ever."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -33,8 +33,11 @@ def decode(body: bytes) -> Commit:
 
 
 def _decode_old(body: bytes, error: msgspec.ValidationError) -> Commit:
-    plain = cast("dict[str, Any]", msgspec.json.decode(body))
-    events = plain.get("events")
+    try:
+        plain = msgspec.json.decode(body)
+    except RecursionError as nested:
+        raise Undecodable(str(error)) from nested
+    events = plain.get("events") if isinstance(plain, dict) else None
     if not isinstance(events, list) or not any(_tag(event) in UPCASTERS for event in events):
         raise Undecodable(str(error)) from error
     plain["events"] = [_upcast(event) for event in events]

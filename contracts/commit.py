@@ -68,7 +68,9 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: tuple[int, ...]
     account_id: AccountId | None = None
     idempotency_key: str | None = None
-    fingerprint: str | None = None  # Of the request's content: the same key with another is refused.
+    fingerprint: str | None = (
+        None  # Of the request's content: the same key with another is refused.
+    )
     trace_id: str | None = None
 
 

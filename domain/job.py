@@ -150,8 +150,9 @@ def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
 
 
 def _give_up(command: GiveUpAttempt, job: JobState) -> list[JobEvent]:
-    is_open = len(job.attempts) == command.attempt and job.attempts[-1].outcome is Outcome.OPEN
-    if job.end is not None or not is_open:
+    last = job.attempts[-1].outcome if job.attempts else None
+    is_current = len(job.attempts) == command.attempt and last is Outcome.OPEN
+    if job.end is not None or not is_current:
         return []
     return [
         AttemptFailed(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Code -> (HTTP status, title). The one documented list; docs/guides/errors.md is checked against it.
+# Code -> (HTTP status, title). The one list; a test checks docs/guides/errors.md against it.
 CODES: dict[str, tuple[int, str]] = {
     "unparsable": (400, "The body cannot be parsed"),
     "unauthorized": (401, "A valid token is needed"),
@@ -40,7 +40,7 @@ JOB_CODES: dict[str, str] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - the field's word, and not an error of ours.
+class Refused(Exception):
     """A wish that cannot be granted. `code` is one of CODES; `detail` says what was wrong.
 
     `errors` names fields; `extra` is shown beside them (`needed`, `available`).

@@ -3,7 +3,17 @@
 from operator import attrgetter
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Table, Text, bindparam, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Table,
+    Text,
+    bindparam,
+    select,
+)
 
 from contracts.events import AccessTokenIssued, AccessTokenRevoked, Event
 from contracts.events.account import Role

@@ -1,5 +1,6 @@
 """Jobs as their owners see them."""
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
@@ -95,28 +96,35 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         unit.put(table, event.job_id, _requested(event, at))
         return
     row = unit.row(table, getattr(event, "job_id", ""))
-    if row is None:
-        return
-    match event:
-        case SubmissionStarted(attempt=attempt, provider=provider):
-            row |= {"attempt": attempt, "provider": provider}
-        case JobSubmitted(request_id=request_id, attempt=attempt):
-            if row["status"] == JobStatus.PENDING or attempt >= row["attempt"]:
-                row["request_id"] = request_id
-            if row["status"] == JobStatus.PENDING:
-                row["status"] = JobStatus.PROCESSING.value
-        case AttemptFailed():
-            row |= {"status": JobStatus.PENDING.value, "request_id": None}
-        case JobCompleted(artifacts=artifacts):
-            row |= {"status": JobStatus.COMPLETED.value, "artifacts": _encode(artifacts)}
-        case JobFailed(code=code, message=message):
-            row |= {"status": JobStatus.FAILED.value, "error_code": code}
-            row["error_message"] = _encode(message)
-        case JobCancelled():
-            row |= {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"}
-        case _:
-            row["hidden"] = True
-    row |= {"updated_at": max(at.micros, row["created_at"]), "sequence": at.sequence}
+    if row is not None:
+        row |= _CHANGES[type(event)](event, row)
+        row |= {"updated_at": max(at.micros, row["created_at"]), "sequence": at.sequence}
+
+
+def _submitted(event: JobSubmitted, row: Row) -> Row:
+    """The newest attempt's id is shown; evidence about an older one changes nothing."""
+    if JobStatus(row["status"]).is_end or event.attempt < row["attempt"]:
+        return {"request_id": row["request_id"] or event.request_id}
+    return {"request_id": event.request_id, "status": JobStatus.PROCESSING.value}
+
+
+# What each event sets, given the row before it.
+_CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
+    SubmissionStarted: lambda event, _: {"attempt": event.attempt, "provider": event.provider},
+    JobSubmitted: _submitted,
+    AttemptFailed: lambda _, __: {"status": JobStatus.PENDING.value, "request_id": None},
+    JobCompleted: lambda event, _: {
+        "status": JobStatus.COMPLETED.value,
+        "artifacts": _encode(event.artifacts),
+    },
+    JobFailed: lambda event, _: {
+        "status": JobStatus.FAILED.value,
+        "error_code": event.code,
+        "error_message": _encode(event.message),
+    },
+    JobCancelled: lambda _, __: {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"},
+    JobHidden: lambda _, __: {"hidden": True},
+}
 
 
 def _requested(event: JobRequested, at: At) -> Row:
@@ -142,23 +150,7 @@ def _requested(event: JobRequested, at: At) -> Row:
     }
 
 
-MODEL = Model(
-    table,
-    frozenset(
-        {
-            JobRequested,
-            SubmissionStarted,
-            JobSubmitted,
-            AttemptFailed,
-            JobCompleted,
-            JobFailed,
-            JobCancelled,
-            JobHidden,
-        }
-    ),
-    attrgetter("job_id"),
-    project,
-)
+MODEL = Model(table, frozenset({JobRequested, *_CHANGES}), attrgetter("job_id"), project)
 
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=True)))

@@ -17,11 +17,11 @@ table = Table(
 _READ = select(table.c.epoch, table.c.sequence).where(table.c.name == NAME)
 
 
-class Fenced(Exception):  # noqa: N818 - reads as the state it reports.
+class Fenced(Exception):
     """Another projector has moved the position: this one has to stop and look again."""
 
 
-class OtherLog(Exception):  # noqa: N818 - as above.
+class OtherLog(Exception):
     """The read models are of another log: they have to be deleted and projected anew."""
 
 

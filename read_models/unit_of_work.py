@@ -120,9 +120,7 @@ def _key_name(table: Table) -> str:
 
 @cache
 def _select(table: Table) -> Any:
-    return select(table).where(
-        table.c[_key_name(table)].in_(bindparam("keys", expanding=True))
-    )
+    return select(table).where(table.c[_key_name(table)].in_(bindparam("keys", expanding=True)))
 
 
 @cache

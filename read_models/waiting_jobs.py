@@ -3,6 +3,7 @@
 Ids, times and states only, so that no content can stop it.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
@@ -96,44 +97,23 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
-    match event:
-        case JobRequested():
-            unit.put(table, event.job_id, _requested(event, at))
-            return
-        case JobHidden(job_id=job, account_id=account):
-            unit.put(table, job, _removal(job, account, at))
-            return
     job_id = getattr(event, "job_id", "")
-    row = unit.row(table, job_id)
-    if row is None:
-        return
-    row["sequence"] = at.sequence
-    match event:
-        case SubmissionStarted(attempt=attempt, endpoint=endpoint):
-            row |= {"attempt": attempt, "endpoint": endpoint}
-            _wait(row, Waits.OUTCOME, at.micros)
-        case AttemptFailed(not_before=not_before):
-            _wait(row, Waits.TO_SUBMIT, micros_of(not_before))
-        case JobSubmitted():
-            _submitted(row, event, at, unit)
-        case ResultReceived(request_id=request_id):
-            if row["end"] is None:
-                row |= {"result_in": at.sequence, "request_id": request_id or row["request_id"]}
-                _wait(row, Waits.STORING, at.micros)
-        case JobCompleted():
-            _ended(row, End.COMPLETED, at, unit)
-        case JobFailed():
-            _ended(row, End.FAILED, at, unit)
-        case JobCancelled():
-            _ended(row, End.CANCELLED, at, unit)
-        case _:
+    if isinstance(event, JobRequested):
+        unit.put(table, job_id, _requested(event, at))
+    elif isinstance(event, JobHidden):
+        unit.put(table, job_id, _removal(event, at))
+    elif (row := unit.row(table, job_id)) is not None:
+        row["sequence"] = at.sequence
+        if not _CHANGES[type(event)](event, row, at):
             unit.put(table, job_id, None)
 
 
-def _submitted(row: Row, event: JobSubmitted, at: At, unit: UnitOfWork) -> None:
-    if row["end"] == End.COMPLETED:
-        unit.put(table, event.job_id, None)
-        return
+def _started(event: SubmissionStarted, row: Row, at: At) -> bool:
+    row |= {"attempt": event.attempt, "endpoint": event.endpoint}
+    return _wait(row, Waits.OUTCOME, at.micros)
+
+
+def _submitted(event: JobSubmitted, row: Row, at: At) -> bool:
     row |= {
         "request_id": event.request_id,
         "status_url": event.status_url,
@@ -141,23 +121,52 @@ def _submitted(row: Row, event: JobSubmitted, at: At, unit: UnitOfWork) -> None:
         "cancel_url": event.cancel_url,
     }
     if row["end"] is not None:
-        _wait(row, Waits.CANCELLATION, at.micros)
-    elif row["waits"] in {Waits.OUTCOME, Waits.TO_SUBMIT}:
-        _wait(row, Waits.RESULT, at.micros)
+        return row["end"] != End.COMPLETED and _wait(row, Waits.CANCELLATION, at.micros)
+    if row["waits"] in {Waits.OUTCOME, Waits.TO_SUBMIT}:
+        return _wait(row, Waits.RESULT, at.micros)
+    return True
 
 
-def _ended(row: Row, end: End, at: At, unit: UnitOfWork) -> None:
-    row["end"] = end.value
-    if row["waits"] == Waits.OUTCOME:
-        _wait(row, Waits.REPLY, at.micros)
-    elif row["waits"] == Waits.RESULT and end is not End.COMPLETED:
-        _wait(row, Waits.CANCELLATION, at.micros)
-    else:
-        unit.put(table, row["job_id"], None)
+def _received(event: ResultReceived, row: Row, at: At) -> bool:
+    if row["end"] is not None:
+        return True
+    row |= {"result_in": at.sequence, "request_id": event.request_id or row["request_id"]}
+    return _wait(row, Waits.STORING, at.micros)
 
 
-def _wait(row: Row, waits: Waits, since: int) -> None:
+def _ended(end: End) -> "Change":
+    def change(_event: Event, row: Row, at: At) -> bool:
+        row["end"] = end.value
+        if row["waits"] == Waits.OUTCOME:
+            return _wait(row, Waits.REPLY, at.micros)
+        may_run = row["waits"] == Waits.RESULT and end is not End.COMPLETED
+        return may_run and _wait(row, Waits.CANCELLATION, at.micros)
+
+    return change
+
+
+def _done(_event: Event, _row: Row, _at: At) -> bool:
+    return False
+
+
+# Each changes the row in place and tells whether it stays.
+Change = Callable[[Any, Row, At], bool]
+_CHANGES: dict[type[Event], Change] = {
+    SubmissionStarted: _started,
+    AttemptFailed: lambda event, row, _: _wait(row, Waits.TO_SUBMIT, micros_of(event.not_before)),
+    JobSubmitted: _submitted,
+    ResultReceived: _received,
+    JobCompleted: _ended(End.COMPLETED),
+    JobFailed: _ended(End.FAILED),
+    JobCancelled: _ended(End.CANCELLED),
+    CancellationAnswered: _done,
+    ArtifactsRemoved: _done,
+}
+
+
+def _wait(row: Row, waits: Waits, since: int) -> bool:
     row |= {"waits": waits.value, "waits_from": since}
+    return True
 
 
 def _requested(event: JobRequested, at: At) -> Row:
@@ -165,8 +174,9 @@ def _requested(event: JobRequested, at: At) -> Row:
     return row | {"requested_in": at.sequence, "deadline_at": micros_of(event.deadline_at)}
 
 
-def _removal(job: str, account: str, at: At) -> Row:
-    return _row(job, account, Waits.REMOVAL, at) | {"end": "hidden"}
+def _removal(event: JobHidden, at: At) -> Row:
+    row = _row(event.job_id, event.account_id, Waits.REMOVAL, at)
+    return row | {"end": "hidden"}
 
 
 def _row(job: str, account: str, waits: Waits, at: At) -> Row:
@@ -185,26 +195,7 @@ def _row(job: str, account: str, waits: Waits, at: At) -> Row:
     }
 
 
-MODEL = Model(
-    table,
-    frozenset(
-        {
-            JobRequested,
-            SubmissionStarted,
-            AttemptFailed,
-            JobSubmitted,
-            ResultReceived,
-            JobCompleted,
-            JobFailed,
-            JobCancelled,
-            JobHidden,
-            CancellationAnswered,
-            ArtifactsRemoved,
-        }
-    ),
-    attrgetter("job_id"),
-    project,
-)
+MODEL = Model(table, frozenset({JobRequested, JobHidden, *_CHANGES}), attrgetter("job_id"), project)
 
 _TURN = func.row_number().over(partition_by=table.c.account_id, order_by=table.c.waits_from)
 _DUE = (

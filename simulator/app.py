@@ -15,17 +15,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
-ARTICLE = "".join(
-    f"<p>{text}</p>"
-    for text in (
-        "Coral reefs cover less than one percent of the ocean floor and shelter a quarter of all"
-        " marine species.",
-        "Since 1950 half of the living coral has been lost. Warm water drives out the algae that"
-        " feed the coral, and it bleaches.",
-        "Reefs protect 200 million people from storms. Where fishing is limited and water is kept"
-        " clean, they recover within ten to fifteen years.",
-    )
-)
+ARTICLE = """
+<p>Coral reefs cover less than one percent of the ocean floor and shelter a quarter of all marine
+species.</p>
+<p>Since 1950 half of the living coral has been lost. Warm water drives out the algae that feed the
+coral, and it bleaches.</p>
+<p>Reefs protect 200 million people from storms. Where fishing is limited and water is kept clean,
+they recover within ten to fifteen years.</p>
+"""
 PAGE = f"<html><head><title>Coral reefs</title></head><body><article><h1>Coral reefs</h1>{ARTICLE}"
 
 

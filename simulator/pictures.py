@@ -25,8 +25,8 @@ def draw(prompt: str, aspect_ratio: str, resolution: str) -> bytes:
     unit = min(width, height) // 24
     canvas.rectangle((0, 0, width, unit * 5), fill=ink)
     _write(canvas, "INFOGRAPH", (unit, unit), unit * 2, paper)
-    lines = textwrap.wrap(prompt, width=max(16, width // unit))[:12] or [""]
-    for number, line in enumerate(lines):
+    lines = textwrap.wrap(prompt, width=max(16, int(width / unit * 1.7)))
+    for number, line in enumerate(lines[: max(2, int(height / unit * 0.3))]):
         _write(canvas, line, (unit, unit * 6 + number * int(unit * 1.4)), unit, ink)
     _bars(canvas, tint, (width, height), unit, ink)
     _write(canvas, "drawn by the simulator", (unit, height - int(unit * 1.2)), unit // 2, ink)
@@ -63,7 +63,7 @@ def _bars(
     ink: tuple[int, int, int],
 ) -> None:
     width, height = size
-    floor, room = height - unit * 2, max(height - unit * 20, unit * 2)
+    floor, room = height - unit * 2, height // 4
     for number in range(10):
         left = unit + number * (width - 2 * unit) // 10
         top = floor - room * (tint[6 + number] + 20) // 275

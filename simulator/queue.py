@@ -37,7 +37,11 @@ _REFUSALS = {
 _ENDS: dict[str, tuple[int, Any, str]] = {
     "content_policy": (
         422,
-        {"detail": [{"loc": ["body", "prompt"], "msg": "flagged", "type": "content_policy_violation"}]},
+        {
+            "detail": [
+                {"loc": ["body", "prompt"], "msg": "flagged", "type": "content_policy_violation"}
+            ]
+        },
         "",
     ),
     "invalid_input": (
@@ -110,7 +114,9 @@ class Queue:
             return Reply(404, {"status": "NOT_FOUND"})
         body = self._describe(request)
         if with_logs:
-            body["logs"] = [{"message": f"{request.state.lower()}", "timestamp": "2026-01-01T00:00:00"}]
+            body["logs"] = [
+                {"message": f"{request.state.lower()}", "timestamp": "2026-01-01T00:00:00"}
+            ]
         if request.state != "COMPLETED":
             return Reply(202, body)
         if request.error_type:
@@ -185,7 +191,9 @@ class Queue:
         """The bare output of the model; inputs are checked when they are used, as fal does."""
         resolution = str(request.arguments.get("resolution", "1K"))
         width, height = size_of(str(request.arguments.get("aspect_ratio", "1:1")), resolution)
-        host = "https://media.invalid" if self.faults.take("file") == "other_host" else self.base_url
+        host = (
+            "https://media.invalid" if self.faults.take("file") == "other_host" else self.base_url
+        )
         image = {
             "url": f"{host}/files/{request.id}.png",
             "content_type": "image/png",

@@ -30,7 +30,8 @@ class Conflict(Struct, frozen=True):
 
 class Unavailable(Struct, frozen=True):
     """The log did not answer, or refused. Whether the commit was stored is not known, unless
-    `full`: then it was not."""
+    `full`: then it was not.
+    """
 
     reason: str
     full: bool = False
@@ -39,7 +40,7 @@ class Unavailable(Struct, frozen=True):
 Outcome = Stored | AlreadyMine | Conflict | Unavailable
 
 
-class LogUnavailable(Exception):  # noqa: N818 - reads as the state it reports.
+class LogUnavailable(Exception):
     """The log cannot be read, or an append's outcome is Unavailable."""
 
 

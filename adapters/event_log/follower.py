@@ -22,7 +22,7 @@ SILENCE_SECONDS_MAX = 12.0  # Heartbeats come every 5 s while a pull waits.
 PAUSE_SECONDS = 0.25
 
 
-class _Broken(Exception):  # noqa: N818 - internal, says what the consumer is.
+class _Broken(Exception):
     """The consumer is gone, or skipped something: make a new one from the position."""
 
 
@@ -34,9 +34,7 @@ async def follow(client: Client, after: int) -> AsyncIterator[list[Entry]]:
             await consumer.start(after + 1)
             while True:
                 batch = await consumer.take()
-                if [entry.sequence for entry in batch] != [*range(after + 1, after + 1 + len(batch))]:
-                    msg = f"the batch after {after} is not contiguous"
-                    raise _Broken(msg)
+                _check_contiguous(batch, after)
                 if batch:
                     yield batch
                     after = batch[-1].sequence
@@ -45,6 +43,13 @@ async def follow(client: Client, after: int) -> AsyncIterator[list[Entry]]:
             await asyncio.sleep(PAUSE_SECONDS)
         finally:
             await consumer.stop()
+
+
+def _check_contiguous(batch: list[Entry], after: int) -> None:
+    expected = range(after + 1, after + 1 + len(batch))
+    if [entry.sequence for entry in batch] != [*expected]:
+        msg = f"the batch after {after} is not contiguous"
+        raise _Broken(msg)
 
 
 class _Consumer:
@@ -147,7 +152,8 @@ class _Consumer:
 
 def _entry(message: Msg) -> Entry:
     """The reply subject ends in stream.consumer.delivered.SEQUENCE.consumer_sequence.time.pending
-    (nine tokens, or twelve with domain, account and a token at the end)."""
+    (nine tokens, or twelve with domain, account and a token at the end).
+    """
     tokens = message.reply.split(".")
     sequence = tokens[5] if len(tokens) == 9 else tokens[7]  # noqa: PLR2004
     return Entry(int(sequence), Subject(message.subject), message.data)

@@ -11,7 +11,8 @@ from contracts.sealed import Sealed
 
 class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A file that a job made. `key` is its place in our storage; without one, `url` is where
-    the provider keeps it."""
+    the provider keeps it.
+    """
 
     media_type: str
     key: str | None = None

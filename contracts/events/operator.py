@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import field
+
 from contracts.events.base import Event
 
 
@@ -9,5 +11,5 @@ class OperatorActed(Event, frozen=True, kw_only=True, tag="operator.acted.v1"):
     operator: str
     action: str
     why: str
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)

@@ -34,7 +34,8 @@ class Caller(Struct, frozen=True):
 
 class Authenticator:
     """Looks tokens up by hash. A revoked one is forgotten as soon as the projector tells, and
-    after 5 s in any case."""
+    after 5 s in any case.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -123,4 +123,3 @@ def api_of(request: Request) -> Api:
 
 def _no_such_job() -> Refused:
     return Refused("not_found", "there is no such job in this account")
-

@@ -8,12 +8,9 @@ from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
-    MethodNotAllowedException,
-    NotFoundException,
     SerializationException,
     ValidationException,
 )
-from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from nats import errors
 
 from adapters.changes import NotThereYet
@@ -38,6 +35,17 @@ _DEPENDENCY_DOWN = (
     errors.Error,
 )
 _UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)
+
+_BY_STATUS = {
+    404: ("not_found", "see /api/openapi.json for the paths there are"),
+    405: ("method_not_allowed", "see /api/openapi.json"),
+    413: ("too_large", "the body is larger than this path takes"),
+}
+_BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
+    (_DEPENDENCY_DOWN, "unavailable", "a part is away; nothing was lost: try again"),
+    ((Unreadable,), "not_found", "the content can no longer be read"),
+)
 
 
 def request_id_of(request: Request) -> str:
@@ -91,23 +99,15 @@ def problem(request: Request, refused: Refused) -> Response:
 
 
 def _refused(error: Exception) -> Refused:
-    match error:
-        case Refused():
-            return error
-        case ValidationException():
-            return _invalid(error)
-        case MethodNotAllowedException():
-            return Refused("method_not_allowed", "see /api/openapi.json")
-        case NotFoundException():
-            return Refused("not_found", "see /api/openapi.json for the paths there are")
-        case HTTPException(status_code=status) if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
-            return Refused("too_large", "the body is larger than this path takes")
-    if isinstance(error, (*_UNPARSABLE, ClientException)):
-        return Refused("unparsable", "the body is not valid JSON in UTF-8")
-    if isinstance(error, _DEPENDENCY_DOWN):
-        return Refused("unavailable", "a part of the system is away; nothing was lost: try again")
-    if isinstance(error, Unreadable):
-        return Refused("not_found", "the content can no longer be read")
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, ValidationException):
+        return _invalid(error)
+    if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
+        return Refused(*_BY_STATUS[error.status_code])
+    for kinds, code, detail in _BY_TYPE:
+        if isinstance(error, kinds):
+            return Refused(code, detail)
     return Refused("internal", "the fault was logged under this request id")
 
 
@@ -116,4 +116,3 @@ def _invalid(error: ValidationException) -> Refused:
     if isinstance(cause, msgspec.ValidationError):
         return refusal_of(cause)
     return invalid("body", error.detail)
-

@@ -15,7 +15,7 @@ _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 
 
-class AddressRefused(Exception):  # noqa: N818 - reads as the state it reports.
+class AddressRefused(Exception):
     """The host resolves to an address that must not be reached. No connection was made."""
 
 
@@ -41,16 +41,14 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore names it so.
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         address = host
         if f"{host}:{port}" not in self._allowed_hosts:
             address = await checked_address(host, port)
-        return await self._inner.connect_tcp(
-            address, port, timeout, local_address, socket_options
-        )
+        return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
 
 
 async def checked_address(host: str, port: int) -> str:

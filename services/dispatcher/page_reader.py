@@ -21,7 +21,7 @@ REDIRECTS_MAX = 5
 USER_AGENT = "darkroom/1 (reads a page that its user named)"
 
 
-class PageUnreadable(Exception):  # noqa: N818 - reads as the state it reports.
+class PageUnreadable(Exception):
     """The message is for the job's owner."""
 
 
@@ -40,7 +40,8 @@ def main() -> None:
 
 async def fetch(url: str, allowed_hosts: frozenset[str]) -> bytes:
     """Return the page. No connection is made to a private, loopback or link-local address,
-    through redirects and DNS too, unless its `host:port` is in `allowed_hosts`."""
+    through redirects and DNS too, unless its `host:port` is in `allowed_hosts`.
+    """
     body = bytearray()
     try:
         async with (

@@ -9,7 +9,7 @@ from msgspec import Struct
 READ_SECONDS = 20.0
 
 
-class PageUnreadable(Exception):  # noqa: N818 - reads as the state it reports.
+class PageUnreadable(Exception):
     """The page cannot be fetched or holds no text. The message is for the job's owner."""
 
 

@@ -17,7 +17,8 @@ from services.ingestor.signatures import Signatures
 
 class Ingestor(Struct):
     """`active` are the jobs that this process is settling right now; `looked_at` says when the
-    provider was last asked about a job, so that it is asked politely."""
+    provider was last asked about a job, so that it is asked politely.
+    """
 
     settings: IngestorSettings
     log: EventLog

@@ -19,10 +19,14 @@ BYTES_MAX = 50 * 1024 * 1024
 PIXELS_MAX = 40_000_000
 FETCH_SECONDS = 60.0
 GONE_STATUSES = {400, 404, 410, 451}
-FORMATS = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "WEBP": ("webp", "image/webp")}
+FORMATS = {
+    "PNG": ("png", "image/png"),
+    "JPEG": ("jpg", "image/jpeg"),
+    "WEBP": ("webp", "image/webp"),
+}
 
 
-class MediaRefused(Exception):  # noqa: N818 - reads as the state it reports.
+class MediaRefused(Exception):
     """The file will never do. `code` is the job's error code."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -31,7 +35,7 @@ class MediaRefused(Exception):  # noqa: N818 - reads as the state it reports.
         self.detail = detail
 
 
-class MediaUnavailable(Exception):  # noqa: N818 - as above.
+class MediaUnavailable(Exception):
     """The file cannot be had right now: the job waits."""
 
 
@@ -44,7 +48,8 @@ class Picture(Struct, frozen=True):
 
 async def keep(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> Artifact:
     """Copy the provider's file to our storage; raise MediaRefused, MediaUnavailable or
-    StorageUnavailable. With `ARTIFACTS=link` only its URL is kept."""
+    StorageUnavailable. With `ARTIFACTS=link` only its URL is kept.
+    """
     _check_host(file.url, ingestor.settings.media_hosts)
     if ingestor.settings.artifacts == "link":
         return Artifact(
@@ -113,8 +118,7 @@ def look_at(body: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(body), formats=tuple(FORMATS)) as image:
-                if image.width * image.height > PIXELS_MAX:
-                    raise MediaRefused("bad_result", f"{image.width} x {image.height} pixels")
+                _check_size(image.width, image.height)
                 image.load()
                 extension, media_type = FORMATS[str(image.format)]
                 return Picture(extension, media_type, image.width, image.height)
@@ -124,3 +128,8 @@ def look_at(body: bytes) -> Picture:
         raise MediaRefused("bad_result", str(error)) from error
     except Exception as error:
         raise MediaRefused("bad_result", f"not an image: {type(error).__name__}") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > PIXELS_MAX:
+        raise MediaRefused("bad_result", f"{width} x {height} pixels")

@@ -33,7 +33,7 @@ logger = structlog.get_logger()
 
 
 async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId) -> None:
-    """End the job as its result says. What cannot be done now waits as a row. Harmless to repeat."""
+    """End the job as its result says; what cannot be done now waits. Harmless to repeat."""
     if event.job_id in ingestor.active:
         return
     ingestor.active.add(event.job_id)
@@ -129,9 +129,7 @@ async def look(ingestor: Ingestor, row: WaitingJob) -> None:
         logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
 
 
-async def record_result(
-    ingestor: Ingestor, row: WaitingJob, verdict: Verdict, body: bytes
-) -> None:
+async def record_result(ingestor: Ingestor, row: WaitingJob, verdict: Verdict, body: bytes) -> None:
     event = ResultReceived(
         job_id=row.job_id,
         account_id=row.account_id,

@@ -47,7 +47,8 @@ class _KeySet(Struct):
 
 class Signatures:
     """Keys are fetched once and kept; an unknown signature asks for them anew, at most once a
-    minute; when the provider's key server is away the last good keys serve on."""
+    minute; when the provider's key server is away the last good keys serve on.
+    """
 
     def __init__(self, url: str, expected_user: str, client: httpx.AsyncClient) -> None:
         self._url = url

@@ -65,7 +65,9 @@ async def list_infographs(
     items = [await list_document(api, job) for job in found]
     headers = {}
     if len(found) == limit:
-        query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (f"&status={status}" if status else "")
+        query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (
+            f"&status={status}" if status else ""
+        )
         path = f"{api.settings.origin}/api/infographs/list/{query}"
         headers["Link"] = f'<{path}>; rel="next"'
     return Response(items, headers=headers)
@@ -199,5 +201,3 @@ async def show_job_kinds() -> dict[str, Any]:
             for name, kind in KINDS.items()
         ]
     }
-
-

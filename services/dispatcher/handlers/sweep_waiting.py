@@ -57,9 +57,7 @@ async def _sweep(
         lambda connection: waiting_jobs.due(connection, waits, until, ROWS_A_SWEEP)
     )
     mine = [row for row in rows if not _is_fresh(row, at) and row.job_id not in dispatcher.active]
-    results = await asyncio.gather(
-        *(act(dispatcher, row) for row in mine), return_exceptions=True
-    )
+    results = await asyncio.gather(*(act(dispatcher, row) for row in mine), return_exceptions=True)
     for row, result in zip(mine, results, strict=True):
         if isinstance(result, Exception):
             logger.warning("sweep_failed", job=row.job_id, waits=waits, reason=repr(result))

@@ -1,0 +1,44 @@
+.PHONY: help setup up demo check test bench clean format
+PY := .venv/bin/python
+T ?= tests
+
+##@ Use it
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.done ## Make .venv with locked dependencies and the darkroom command
+
+demo: .venv/.done ## From nothing to a finished job: one infograph, every event, the stored image
+	@.venv/bin/darkroom demo
+
+up: .venv/.done ## The whole world at http://127.0.0.1:8000 until Ctrl-C
+	@.venv/bin/darkroom up
+
+##@ Work on it
+check: .venv/.done ## Lint, types, architecture
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m pytest -q tests/architecture
+
+test: .venv/.done ## Every test (T=path aims at some)
+	$(PY) -m pytest -q $(T)
+
+bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
+	$(PY) -m bench
+
+format: .venv/.done ## Format and fix what can be fixed
+	.venv/bin/ruff check --fix-only -q .
+	.venv/bin/ruff format -q .
+
+clean: ## Remove what the targets made
+	rm -rf .venv .darkroom .mypy_cache .ruff_cache .hypothesis
+
+.venv/.done: requirements/dev.txt pyproject.toml
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "python3 has no venv: install it (on Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "setting up .venv (about a minute) …"
+	@python3 -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv/.done

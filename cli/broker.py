@@ -1,0 +1,34 @@
+"""`darkroom broker`: the one step that makes what the services need on a broker."""
+
+from pathlib import Path
+
+import click
+
+from adapters.broker import connect
+from adapters.broker_setup import set_up
+from cli.connection import settings_of
+from cli.output import data_dir_option, json_option, runs, show
+
+GIBIBYTE = 1024**3
+
+
+@click.group()
+def broker() -> None:
+    """Make the log, its buckets and its consumers. Needs a user with admin rights."""
+
+
+@broker.command("setup")
+@click.option("--replicas", default=1, show_default=True, type=click.Choice(["1", "3"]))
+@click.option("--max-bytes", envvar="LOG_MAX_BYTES", default=20 * GIBIBYTE, show_default=True)
+@data_dir_option
+@json_option
+@runs
+async def setup(data_dir: str, replicas: str, max_bytes: int, *, as_json: bool) -> None:
+    """Make what is missing, widen what has grown. Harmless to repeat."""
+    settings = settings_of(Path(data_dir))
+    client = await connect(
+        settings.nats_url, settings.nats_user, settings.nats_password, "darkroom broker setup"
+    )
+    epoch = await set_up(client, log_bytes_max=max_bytes, replicas=int(replicas))
+    await client.close()
+    show({"epoch": epoch, "replicas": int(replicas), "max_bytes": max_bytes}, as_json=as_json)

@@ -1,0 +1,48 @@
+"""The command line: its groups, each in a module of its own that is loaded when it is used."""
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "up": ("cli.up", "up", "Start the whole world on this machine and keep it running."),
+    "demo": ("cli.demo", "demo", "Start a world, make one infograph, show every event, stop."),
+    "doctor": ("cli.doctor", "doctor", "Say what is wrong, and what to do about it."),
+    "tokens": ("cli.tokens", "tokens", "Issue, list and revoke access tokens."),
+    "credits": ("cli.credits", "credits", "Grant, revoke and show credits."),
+    "jobs": ("cli.jobs", "jobs", "Create, list, show, watch and cancel jobs."),
+    "events": ("cli.events", "events", "List, show and follow what the log says."),
+    "broker": ("cli.broker", "broker", "Make the log, its buckets and its consumers."),
+    "config": ("cli.config", "config", "Show the settings in force, without their secrets."),
+}
+
+
+class Lazy(click.Group):
+    """Imports a command's module only when it runs, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy)
+@click.version_option(package_name="darkroom")
+def main() -> None:
+    """Darkroom: an event-sourced job orchestrator for generative work.
+
+    Exit codes: 0 ok, 1 a job or operation failed, 2 usage, 3 not found, 4 refused,
+    5 a dependency is down, 6 a check found differences, 130 interrupted.
+    """

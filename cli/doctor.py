@@ -1,0 +1,97 @@
+"""`darkroom doctor`: what is wrong, and what to do about it."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+import httpx
+from msgspec import Struct, structs
+
+from adapters.settings import CommonSettings, load
+from cli.connection import Connection, NoWorld, connected
+from cli.output import DIFFERENCES, data_dir_option, json_option, runs, show_all, stop_with
+from cli.world import read_world
+
+LOG_ALARM = 0.7
+DISK_BYTES_MIN = 1024**3
+
+
+class Finding(Struct, frozen=True):
+    """One look. `advice` is empty when all is well."""
+
+    what: str
+    state: str
+    advice: str = ""
+
+
+@click.command()
+@data_dir_option
+@json_option
+@runs
+async def doctor(data_dir: str, *, as_json: bool) -> None:
+    """Look at everything this world needs. Exit code 6 when something is wrong."""
+    findings = [finding async for finding in _look(Path(data_dir))]
+    show_all([structs.asdict(finding) for finding in findings], as_json=as_json)
+    if any(finding.advice for finding in findings):
+        stop_with(DIFFERENCES, "something needs attention: see above")
+
+
+async def _look(data_dir: Path) -> AsyncIterator[Finding]:
+    yield Finding("python", sys.version.split()[0])
+    beside = Path(sys.executable).with_name("nats-server")
+    found = beside.exists() or shutil.which("nats-server") is not None
+    yield Finding(
+        "nats-server", "found" if found else "missing", "" if found else "run `make setup`"
+    )
+    yield _disk(data_dir)
+    world = read_world(data_dir)
+    settings = load(CommonSettings)
+    provider = world.provider if world else ("fal" if settings.provider_key else "simulator")
+    about = "fal (FAL_KEY is set)" if provider == "fal" else "simulator (no key; costs no money)"
+    yield Finding("provider", about)
+    try:
+        async with connected(data_dir) as connection:
+            async for finding in _look_at_log(connection):
+                yield finding
+    except NoWorld as error:
+        yield Finding("world", "not running", str(error))
+        return
+    except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets.
+        yield Finding("broker", "away", f"{type(error).__name__}: {error}")
+    if world is not None:
+        yield await _readiness(world.url)
+
+
+def _disk(data_dir: Path) -> Finding:
+    folder = data_dir if data_dir.exists() else data_dir.absolute().parent
+    free = shutil.disk_usage(folder).free
+    advice = (
+        "free some space: the broker stops writing on a full disk" if free < DISK_BYTES_MIN else ""
+    )
+    return Finding("disk", f"{free // 1024**2} MB free", advice)
+
+
+async def _look_at_log(connection: Connection) -> AsyncIterator[Finding]:
+    size, limit = await connection.log.fill()
+    is_filling = limit > 0 and size > LOG_ALARM * limit
+    advice = "raise LOG_MAX_BYTES and run `darkroom broker setup`" if is_filling else ""
+    yield Finding(
+        "log", f"{size // 1024**2} of {limit // 1024**2} MB, epoch {connection.log.epoch}", advice
+    )
+    end = await connection.log.end()
+    try:
+        await connection.changes.wait_for(end, 5.0)
+        yield Finding("read models", f"at {connection.changes.position} of {end}")
+    except Exception as error:  # noqa: BLE001 - as above.
+        yield Finding("read models", "behind", f"{error}: look at the projector's log")
+
+
+async def _readiness(url: str) -> Finding:
+    try:
+        async with httpx.AsyncClient(timeout=3.0) as client:
+            ready = (await client.get(f"{url}/health/ready")).is_success
+    except httpx.HTTPError:
+        return Finding("front door", "does not answer", f"nothing listens at {url}")
+    return Finding("front door", url if ready else "not ready", "" if ready else "see the logs")

@@ -1,0 +1,210 @@
+"""`darkroom events`: what the log says, event by event."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from adapters.event_log import Entry
+from cli.connection import Connection, connected
+from cli.output import NOT_FOUND, USAGE, data_dir_option, json_option, runs, show_all, stop_with
+from contracts.codec import Undecodable
+from contracts.commit import Recorded
+from contracts.cursor import BadCursor, parse_cursor
+from contracts.events import Event, JobCancelled, JobCompleted, JobFailed
+from contracts.ids import JobId, account_id, job_id
+from contracts.sealed import Sealed
+from contracts.subjects import Subject, account_subject, boundary_of, job_subject
+from read_models import job_commits
+from read_models.unit_of_work import At
+
+Row = dict[str, Any]
+
+
+@click.group()
+def events() -> None:
+    """List, show and follow what the log says. Sealed values stay sealed."""
+
+
+@events.command("list")
+@click.option("--job", help="All that was written about a job, wherever.")
+@click.option("--boundary", type=click.Choice(["account", "job"]), help="With --id.")
+@click.option("--id", "boundary_id", help="The account or job whose own commits are wanted.")
+@click.option("--type", "type_", help="An event's name, like JobRequested.")
+@click.option("--account", help="An account's events.")
+@click.option("--after", help="A cursor, or a sequence.")
+@click.option("--since", help="A time, RFC 3339.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@data_dir_option
+@json_option
+@runs
+async def list_events(data_dir: str, limit: int, *, as_json: bool, **wanted: str | None) -> None:
+    """List events, oldest first."""
+    rows: list[Row] = []
+    async with connected(Path(data_dir)) as connection:
+        start = after_of(wanted.pop("after"))
+        async for recorded in _chosen(connection, wanted, start):
+            rows += [row for row in rows_of(recorded) if _matches(row, wanted)]
+            if len(rows) >= limit:
+                break
+    show_all(rows[:limit], as_json=as_json)
+
+
+@events.command("show")
+@click.argument("sequence", type=int)
+@data_dir_option
+@json_option
+@runs
+async def show_events(data_dir: str, sequence: int, *, as_json: bool) -> None:
+    """Show the events of one commit."""
+    async with connected(Path(data_dir)) as connection:
+        recorded = await connection.log.read(sequence)
+    if recorded is None:
+        stop_with(NOT_FOUND, f"the log has no commit {sequence}")
+    show_all(rows_of(recorded), as_json=as_json)
+
+
+@events.command("tail")
+@click.option("--after", help="A cursor, or a sequence. Default: the log's end.")
+@data_dir_option
+@json_option
+@runs
+async def tail_events(data_dir: str, after: str | None, *, as_json: bool) -> None:
+    """Follow the log until Ctrl-C."""
+    async with connected(Path(data_dir)) as connection:
+        start = after_of(after) if after else await connection.log.end()
+        async for entries in connection.log.follow(start):
+            for entry in entries:
+                show_all(_readable(entry), as_json=as_json)
+
+
+async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
+    """Yield a line for each event about a job, until it has ended."""
+    async for entries in connection.log.follow(0):
+        for entry in entries:
+            recorded = entry.recorded()
+            for row, event in zip(rows_of(recorded), recorded.commit.events, strict=True):
+                if getattr(event, "job_id", None) == job:
+                    yield f"{row['sequence']:>6}  {row['at'][11:23]}  {row['type']}"
+            ended = isinstance(recorded.commit.events[0], JobCompleted | JobFailed | JobCancelled)
+            if ended and recorded.commit.events[0].job_id == job:  # type: ignore[union-attr]
+                return
+
+
+async def _chosen(
+    connection: Connection, wanted: dict[str, str | None], after: int
+) -> AsyncIterator[Recorded]:
+    """Yield commits that may match: by the job index, by subject, or all of them."""
+    job, boundary, boundary_id = wanted["job"], wanted["boundary"], wanted["boundary_id"]
+    if job is not None:
+        found = _of_job(connection, job_id(job), after)
+    elif boundary is not None and boundary_id is not None:
+        found = _of_subject(connection, _subject(boundary, boundary_id), after)
+    else:
+        found = _all(connection, after)
+    async for recorded in found:
+        yield recorded
+
+
+async def _of_job(connection: Connection, job: JobId, after: int) -> AsyncIterator[Recorded]:
+    sequences = await connection.database.read(
+        lambda database: job_commits.sequences(database, job, after)
+    )
+    for sequence in sequences:
+        if (recorded := await connection.log.read(sequence)) is not None:
+            yield recorded
+
+
+async def _all(connection: Connection, after: int) -> AsyncIterator[Recorded]:
+    end = await connection.log.end()
+    if after >= end:
+        return
+    async for entries in connection.log.follow(after):
+        for entry in entries:
+            yield entry.recorded()
+            if entry.sequence >= end:
+                return
+
+
+async def _of_subject(
+    connection: Connection, subject: Subject, after: int
+) -> AsyncIterator[Recorded]:
+    while (recorded := await connection.log.next(subject, after + 1)) is not None:
+        yield recorded
+        after = recorded.sequence
+
+
+def _subject(boundary: str, boundary_id: str) -> Subject:
+    if boundary == "account":
+        return account_subject(account_id(boundary_id))
+    return job_subject(job_id(boundary_id))
+
+
+def _matches(row: Row, wanted: dict[str, str | None]) -> bool:
+    job, type_, account, since = (wanted[key] for key in ("job", "type_", "account", "since"))
+    return (
+        (job is None or row["body"].get("job_id") == job)
+        and (type_ is None or row["type"] == type_)
+        and (account is None or row["account"] == account)
+        and (since is None or datetime.fromisoformat(row["at"]) >= _time(since))
+    )
+
+
+def rows_of(recorded: Recorded) -> list[Row]:
+    return [_row(recorded, index, event) for index, event in enumerate(recorded.commit.events)]
+
+
+def _row(recorded: Recorded, index: int, event: Event) -> Row:
+    boundary, boundary_id = boundary_of(recorded.subject)
+    commit = recorded.commit
+    request = next((each for each in commit.requests if index in each.events), None)
+    return {
+        "sequence": recorded.sequence,
+        "index": index,
+        "type": type(event).__name__,
+        "at": commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "boundary": boundary,
+        "id": boundary_id,
+        "account": getattr(event, "account_id", None),
+        "actor": At.of(recorded, index).actor,
+        "correlation_id": request.correlation_id if request else None,
+        "causation_id": commit.causation_id,
+        "body": _body(event),
+    }
+
+
+def _body(event: Event) -> Row:
+    values = {name: getattr(event, name) for name in event.__struct_fields__}
+    return {
+        name: {"sealed": True} if isinstance(value, Sealed) else msgspec.to_builtins(value)
+        for name, value in values.items()
+    }
+
+
+def _readable(entry: Entry) -> Iterator[Row]:
+    try:
+        yield from rows_of(entry.recorded())
+    except Undecodable as error:
+        yield {"sequence": entry.sequence, "subject": entry.subject, "undecodable": str(error)}
+
+
+def after_of(text: str | None) -> int:
+    if text is None:
+        return 0
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    try:
+        return parse_cursor(text).sequence
+    except BadCursor as error:
+        stop_with(USAGE, str(error))
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        stop_with(USAGE, f"not a time: {text}")

@@ -1,0 +1,180 @@
+"""`darkroom jobs`: jobs over HTTP, as any client would ask for them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import httpx
+
+from cli.connection import NoWorld
+from cli.output import (
+    DEPENDENCY_DOWN,
+    FAILED,
+    NOT_FOUND,
+    REFUSED,
+    data_dir_option,
+    json_option,
+    runs,
+    say,
+    show,
+    show_all,
+    stop_with,
+)
+from cli.world import read_world
+
+POLL_SECONDS = 0.5
+ENDS = {"completed", "failed", "cancelled"}
+token_option = click.option("--token", envvar="DARKROOM_TOKEN", help="Default: the demo account's.")
+
+
+@click.group()
+def jobs() -> None:
+    """Create, list, show, watch and cancel jobs. DARKROOM_URL names another front door."""
+
+
+@jobs.command("create")
+@click.argument("prompt")
+@click.option("--kind", default="infograph", show_default=True)
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="More of the input.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 if it failed.")
+@token_option
+@data_dir_option
+@json_option
+@runs
+async def create(
+    data_dir: str,
+    token: str | None,
+    prompt: str,
+    kind: str,
+    inputs: tuple[str, ...],
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Request one job."""
+    more = dict(each.partition("=")[::2] for each in inputs)
+    async with _client(data_dir, token) as client:
+        body = {"kind": kind, "input": {"prompt": prompt, **more}}
+        job = await _ask(client, "POST", "/api/jobs", json=body)
+        if wait:
+            job = await _until_ended(client, job)
+    show(job, as_json=as_json)
+    if wait and job["status"] != "completed":
+        stop_with(FAILED, f"the job {job['status']}")
+
+
+@jobs.command("list")
+@click.option("--status")
+@click.option("--kind")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100))
+@token_option
+@data_dir_option
+@json_option
+@runs
+async def list_jobs(
+    data_dir: str,
+    token: str | None,
+    status: str | None,
+    kind: str | None,
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """List the account's jobs, newest first."""
+    wanted = {"status": status, "kind": kind, "limit": limit}
+    params = {name: value for name, value in wanted.items() if value is not None}
+    async with _client(data_dir, token) as client:
+        page = await _ask(client, "GET", "/api/jobs", params=params)
+    names = ("id", "kind", "status", "created_at")
+    rows = (
+        page["items"] if as_json else [{name: job[name] for name in names} for job in page["items"]]
+    )
+    show_all(rows, as_json=as_json)
+
+
+@jobs.command("show")
+@click.argument("job_id")
+@token_option
+@data_dir_option
+@json_option
+@runs
+async def show_job(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+    """Show one job."""
+    async with _client(data_dir, token) as client:
+        show(await _ask(client, "GET", f"/api/jobs/{job_id}"), as_json=as_json)
+
+
+@jobs.command("watch")
+@click.argument("job_id")
+@token_option
+@data_dir_option
+@json_option
+@runs
+async def watch(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+    """Follow one job to its end; exit code 1 if it failed."""
+    async with _client(data_dir, token) as client:
+        job = await _ask(client, "GET", f"/api/jobs/{job_id}")
+        job = await _until_ended(client, job)
+    show(job, as_json=as_json)
+    if job["status"] != "completed":
+        stop_with(FAILED, f"the job {job['status']}")
+
+
+@jobs.command("cancel")
+@click.argument("job_id")
+@token_option
+@data_dir_option
+@json_option
+@runs
+async def cancel(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+    """Cancel one job; its credits come back."""
+    async with _client(data_dir, token) as client:
+        show(await _ask(client, "POST", f"/api/jobs/{job_id}/cancel"), as_json=as_json)
+
+
+async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:
+    told = ""
+    while job["status"] not in ENDS:
+        if job["status"] != told:
+            told = job["status"]
+            say(f"{job['id']} is {told}")
+        await asyncio.sleep(POLL_SECONDS)
+        job = await _ask(client, "GET", f"/api/jobs/{job['id']}")
+    return job
+
+
+@asynccontextmanager
+async def _client(data_dir: str, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
+    url = os.environ.get("DARKROOM_URL")
+    world = read_world(Path(data_dir))
+    if url is None and (world is None or world.pid == 0):
+        msg = (
+            f"no world is running in {data_dir}: start one with `darkroom up`, or set DARKROOM_URL"
+        )
+        raise NoWorld(msg)
+    token = token or (world.tokens.get("user", "") if world is not None else "")
+    headers = {"Authorization": f"Token {token}"}
+    base = url or (world.url if world is not None else "")
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=40.0) as client:
+        yield client
+
+
+async def _ask(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
+    response = await client.request(method, path, **more)
+    if not response.is_success:
+        _refused(response)
+    document: dict[str, Any] = response.json()
+    return document
+
+
+def _refused(response: httpx.Response) -> NoReturn:
+    try:
+        detail = response.json().get("detail", response.text)
+    except ValueError:
+        detail = response.text
+    codes = {404: NOT_FOUND, 503: DEPENDENCY_DOWN}
+    stop_with(codes.get(response.status_code, REFUSED), f"darkroom: {detail}")

@@ -1,0 +1,8 @@
+"""What all tests share: a runtime folder for the packaged PostgreSQL, as a login would give."""
+
+import os
+import tempfile
+
+if "XDG_RUNTIME_DIR" not in os.environ:
+    _runtime = tempfile.TemporaryDirectory(prefix="darkroom-runtime-")
+    os.environ["XDG_RUNTIME_DIR"] = _runtime.name

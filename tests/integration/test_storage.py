@@ -1,0 +1,114 @@
+"""One suite for every store: files, and an S3 server that really checks signatures."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.storage import BadKey, FileStorage, S3Storage, Storage, StorageUnavailable
+from tests.support.servers import Process, folder, free_port, wait_for_port
+
+ACCESS, SECRET = "access", "a-secret-of-tests"
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    """Rclone serves S3 from a folder and refuses a wrong signature."""
+    port = free_port()
+    with folder() as path:
+        (path / "bucket").mkdir()
+        command = [
+            str(Path(sys.executable).with_name("rclone")),
+            *("serve", "s3", str(path), "--addr", f"127.0.0.1:{port}"),
+            *("--auth-key", f"{ACCESS},{SECRET}"),
+        ]
+        server = Process(command, {"HOME": str(path), "XDG_CACHE_HOME": str(path)})
+        try:
+            wait_for_port(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop()
+
+
+def s3(endpoint: str, secret: str = SECRET) -> S3Storage:
+    return S3Storage(
+        "s3://bucket/prefix",
+        endpoint_url=endpoint,
+        access_key_id=ACCESS,
+        secret_access_key=secret,
+        public_url=None,
+    )
+
+
+@pytest.fixture(params=["files", "s3"])
+async def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_server: str
+) -> AsyncIterator[Storage]:
+    store: Storage = FileStorage(tmp_path) if request.param == "files" else s3(s3_server)
+    yield store
+    await store.close()
+
+
+async def test_what_was_put_is_got(storage: Storage) -> None:
+    await storage.put("artifacts/a1.png", b"picture")
+    assert await storage.get("artifacts/a1.png") == b"picture"
+
+
+async def test_an_opened_object_tells_its_type_and_length(storage: Storage) -> None:
+    body = os.urandom(600_000)
+    await storage.put("artifacts/a2.webp", body)
+    found = await storage.open("artifacts/a2.webp")
+    assert found is not None
+    assert (found.media_type, found.size_bytes) == ("image/webp", len(body))
+    assert found.etag
+    assert b"".join([chunk async for chunk in found.chunks]) == body
+
+
+async def test_the_same_key_again_replaces_the_object_whole(storage: Storage) -> None:
+    await storage.put("artifacts/a3.png", b"a longer first body")
+    await storage.put("artifacts/a3.png", b"second")
+    assert await storage.get("artifacts/a3.png") == b"second"
+
+
+async def test_what_was_deleted_or_never_was_is_not_there(storage: Storage) -> None:
+    await storage.put("artifacts/a4.png", b"x")
+    await storage.delete("artifacts/a4.png")
+    await storage.delete("artifacts/a4.png")
+    assert await storage.get("artifacts/a4.png") is None
+    assert await storage.open("artifacts/never.png") is None
+
+
+@pytest.mark.parametrize("key", ["../secret", "/etc/passwd", "a/../b", "", "a b", "a//b", "a\x00"])
+async def test_a_key_cannot_leave_the_store(storage: Storage, key: str) -> None:
+    with pytest.raises(BadKey):
+        await storage.put(key, b"x")
+    with pytest.raises(BadKey):
+        await storage.get(key)
+
+
+async def test_files_leave_nothing_half_written(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    await storage.put("artifacts/a.png", b"x" * 100_000)
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["a.png"]
+
+
+async def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").write_text("a file where a folder should be")
+    with pytest.raises(StorageUnavailable):
+        await FileStorage(tmp_path).put("artifacts/a.png", b"x")
+
+
+async def test_a_wrong_secret_is_unavailable_not_a_missing_object(s3_server: str) -> None:
+    storage = s3(s3_server, "a-wrong-secret")
+    with pytest.raises(StorageUnavailable):
+        await storage.get("artifacts/a.png")
+    await storage.close()
+
+
+async def test_a_store_that_is_away_is_unavailable() -> None:
+    storage = s3(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(StorageUnavailable):
+        await storage.put("artifacts/a.png", b"x")
+    await storage.close()

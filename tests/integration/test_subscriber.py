@@ -1,0 +1,121 @@
+"""The one subscriber decorator: nothing is lost, nothing is hot, poison is parked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import nats
+import pytest
+from nats.aio.client import Client
+
+from adapters import broker as brokers
+from adapters.broker import Parked, Subscription, stream_broker, subscriber
+from adapters.broker_setup import set_up
+from adapters.event_log.jetstream import JetStreamLog
+from contracts.commit import Headline, Recorded
+from contracts.events import CreditsGranted
+from contracts.ids import AccountId
+from contracts.subjects import STREAM, account_subject
+from tests.support.examples import a_job_id, commit, requested
+
+WANTED = Subscription("test-handler", "log.account.*", frozenset({Headline.WORK_REQUESTED}))
+
+
+@pytest.fixture
+async def client(one_server: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    monkeypatch.setattr(brokers, "BACKOFF_SECONDS", (0.05, 0.05, 0.05, 0.05, 0.05))
+    client = await nats.connect(one_server)
+    await set_up(client, log_bytes_max=64 * 1024**2, replicas=1)
+    jetstream = client.jetstream()
+    await jetstream.add_consumer(
+        STREAM,
+        nats.js.api.ConsumerConfig(
+            durable_name=WANTED.durable,
+            filter_subject=WANTED.subject,
+            ack_policy=nats.js.api.AckPolicy.EXPLICIT,
+            deliver_policy=nats.js.api.DeliverPolicy.NEW,
+            ack_wait=30,
+            max_deliver=20,
+        ),
+    )
+    yield client
+    await jetstream.delete_consumer(STREAM, WANTED.durable)
+    await client.close()
+
+
+async def append(client: Client, *, work: bool) -> int:
+    log = await JetStreamLog.open(client)
+    account = AccountId(a_job_id())
+    grant = CreditsGranted(account_id=account, amount=1, reason="r")
+    event = requested(a_job_id(), account) if work else grant
+    outcome = await log.append(account_subject(account), commit(event), after=0)
+    return int(getattr(outcome, "sequence", 0))
+
+
+async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
+    one_server: str, client: Client
+) -> None:
+    stream = stream_broker(one_server, None, None, "test")
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    @subscriber(stream, WANTED, None, workers=4)
+    async def handle(recorded: Recorded) -> None:
+        seen.append(recorded.sequence)
+        if len(seen) < 3:
+            msg = "not yet"
+            raise OSError(msg)
+        done.set()
+
+    await stream.start()
+    sequence = await append(client, work=True)
+    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.sleep(0.3)
+    await stream.stop()
+    assert seen == [sequence] * 3
+
+
+async def test_a_commit_about_something_else_is_passed_over(
+    one_server: str, client: Client
+) -> None:
+    stream = stream_broker(one_server, None, None, "test")
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    @subscriber(stream, WANTED, None, workers=4)
+    async def handle(recorded: Recorded) -> None:
+        seen.append(recorded.sequence)
+        done.set()
+
+    await stream.start()
+    await append(client, work=False)
+    sequence = await append(client, work=True)
+    await asyncio.wait_for(done.wait(), 10)
+    await stream.stop()
+    assert seen == [sequence]
+
+
+async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
+    one_server: str, client: Client
+) -> None:
+    stream = stream_broker(one_server, None, None, "test")
+    parked = await client.subscribe(f"parked.{WANTED.durable}")
+    good = asyncio.Event()
+    poison: list[int] = []
+
+    @subscriber(stream, WANTED, None, workers=4)
+    async def handle(recorded: Recorded) -> None:
+        if recorded.sequence == poison[0]:
+            msg = "cannot be digested"
+            raise ValueError(msg)
+        good.set()
+
+    await stream.start()
+    poison.append(await append(client, work=True))
+    await append(client, work=True)
+    await asyncio.wait_for(good.wait(), 10)
+    message = await parked.next_msg(timeout=10)
+    await stream.stop()
+    told = msgspec.json.decode(message.data, type=Parked)
+    assert (told.sequence, told.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
+    assert "cannot be digested" in told.reason

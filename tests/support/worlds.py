@@ -1,0 +1,159 @@
+"""A whole world in processes of its own, and a client that speaks to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cli.world import World, read_world
+from tests.support.servers import Process, folder, free_port, wait_for_port, wait_until_ready
+
+ENDS = {"completed", "failed", "cancelled"}
+
+
+class RunningWorld:
+    """`darkroom up` on a folder. The simulator's switches are reached through `simulator`."""
+
+    def __init__(self, path: Path, environment: dict[str, str]) -> None:
+        self.path = path
+        self.environment = {"SIMULATOR_SECONDS": "0.2", **environment}
+        self.process = self._up()
+        self._await()
+
+    @property
+    def world(self) -> World:
+        found = read_world(self.path)
+        assert found is not None
+        return found
+
+    @property
+    def url(self) -> str:
+        return self.world.url
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        token = token or self.world.tokens["user"]
+        headers = {"Authorization": f"Token {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=40.0)
+
+    def simulator(self, method: str, path: str, body: Any = None) -> Any:
+        url = f"https://{self.world.simulator_host}/simulator/{path}"
+        answer = httpx.request(method, url, json=body, verify=self._tls(), timeout=10.0)
+        return answer.raise_for_status().json()
+
+    def fault(self, stage: str, mode: str, times: int = 1) -> None:
+        self.simulator("POST", "faults", {"stage": stage, "mode": mode, "times": times})
+
+    def cli(self, *arguments: str, check: bool = True) -> Any:
+        """Run a command with --json; return its rows, or its one document."""
+        command = [sys.executable, "-m", "cli", *arguments]
+        if "--json" not in arguments:
+            command.append("--json")
+        done = subprocess.run(
+            [*command, "--data-dir", str(self.path)],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            check=check,
+            timeout=60,
+        )
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        return rows[0] if len(rows) == 1 else rows
+
+    def new_account(self, account: str, amount: int) -> str:
+        """Give an account credits and a token; return the token."""
+        whose = ("--account", account)
+        self.cli("credits", "grant", *whose, "--amount", str(amount), "--reason", "a test")
+        return str(self.cli("tokens", "issue", *whose, "--role", "user")["token"])
+
+    def service_pid(self, service: str) -> int:
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", service], capture_output=True, check=True
+        )
+        return int(found.stdout.split()[0])
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        return self.process.stop(number, 15.0)
+
+    def restart(self) -> None:
+        self.process = self._up()
+        self._await()
+
+    def _up(self) -> Process:
+        command = [sys.executable, "-m", "cli", "up", "--data-dir", str(self.path), "--port", "0"]
+        return Process(command, self.environment, self.path / "up.log")
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = read_world(self.path)
+            if found is not None and found.pid == self.process.pid and found.tokens:
+                wait_until_ready(found.url)
+                return
+            time.sleep(0.05)
+        raise TimeoutError((self.path / "up.log").read_text())
+
+    def _tls(self) -> Any:
+        return httpx.create_ssl_context(verify=str(self.world.ca_bundle))
+
+
+@contextmanager
+def running_world(**environment: str) -> Iterator[RunningWorld]:
+    with folder() as path:
+        world = RunningWorld(path, environment)
+        try:
+            yield world
+        finally:
+            world.stop()
+
+
+@contextmanager
+def second_api(world: RunningWorld) -> Iterator[str]:
+    """Run one more api process beside the world's own; yield its URL."""
+    from cli.world import service_environment  # noqa: PLC0415
+
+    port = free_port()
+    environment = service_environment(world.world, "api")
+    environment |= {"DARKROOM_PORT": str(port), "METRICS_PORT": "", "SITE_URL": ""}
+    api = Process([sys.executable, "-m", "services.api"], environment, world.path / "api2.log")
+    try:
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        api.stop()
+
+
+def create(client: httpx.Client, prompt: str = "coral reefs", **more: Any) -> str:
+    """Request one infograph; return its id."""
+    headers = more.pop("headers", {})
+    body = {"prompt": prompt, **more}
+    answer = client.post("/api/infographs/create/", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["infographs"][0]["id"])
+
+
+def until_ended(client: httpx.Client, job: str, seconds: float = 30.0) -> dict[str, Any]:
+    def ended() -> dict[str, Any] | None:
+        document: dict[str, Any] = client.get(f"/api/jobs/{job}").json()
+        return document if document.get("status") in ENDS else None
+
+    return eventually(ended, seconds)
+
+
+def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return the first true answer of `look`; fail with its last one when the time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            msg = f"not in {seconds} s; the last look gave {found!r}"
+            raise AssertionError(msg)
+        time.sleep(0.05)

@@ -1,0 +1,252 @@
+"""Read models: what each batch makes of the rows, however it is cut."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, create_engine, select
+
+import read_models
+from contracts.commit import Recorded, Request
+from contracts.events import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    AnyEvent,
+    Artifact,
+    AttemptFailed,
+    CancellationAnswered,
+    CreditsCharged,
+    CreditsGranted,
+    CreditsReleased,
+    JobCancelled,
+    JobCompleted,
+    JobHidden,
+)
+from contracts.events.account import Role
+from contracts.ids import TokenId
+from contracts.subjects import account_subject, evidence_subject, job_subject
+from read_models import access_tokens, accounts, job_commits, jobs, positions, waiting_jobs
+from read_models.jobs import Filter
+from read_models.unit_of_work import METADATA, micros_of
+from read_models.waiting_jobs import Waits
+from tests.support import examples
+from tests.support.examples import ACCOUNT, SEALED, at
+
+JOB = examples.a_job_id()
+GRANTED = CreditsGranted(account_id=ACCOUNT, amount=10, reason="welcome")
+ARTIFACT = Artifact(media_type="image/png", key="artifacts/a.png")
+COMPLETED = JobCompleted(job_id=JOB, account_id=ACCOUNT, attempt=1, artifacts=(ARTIFACT,))
+CHARGED = CreditsCharged(account_id=ACCOUNT, job_id=JOB, amount=1)
+CANCELLED = JobCancelled(job_id=JOB, account_id=ACCOUNT, by="t", reason="r")
+RELEASED = CreditsReleased(account_id=ACCOUNT, job_id=JOB, amount=1)
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.begin() as opened:
+        positions.create(opened, "epoch")
+        yield opened
+    engine.dispose()
+
+
+def history(*more: tuple[str, tuple[AnyEvent, ...]]) -> list[Recorded]:
+    """A granted account with one requested job, and what came after; a second apart each."""
+    subjects = {
+        "account": account_subject(ACCOUNT),
+        "job": job_subject(JOB),
+        "evidence": evidence_subject("result"),
+    }
+    first: list[tuple[str, tuple[AnyEvent, ...]]] = [
+        ("account", (GRANTED,)),
+        ("account", (examples.reserved(JOB), examples.requested(JOB))),
+    ]
+    return [
+        examples.recorded(number, subjects[boundary], *events, seconds=number)
+        for number, (boundary, events) in enumerate([*first, *more], start=1)
+    ]
+
+
+STARTED = ("job", (examples.started(JOB),))
+SUBMITTED = ("evidence", (examples.submitted(JOB),))
+RECEIVED = ("evidence", (examples.received(JOB),))
+DONE = ("job", (COMPLETED, CHARGED))
+STOPPED = ("job", (CANCELLED, RELEASED))
+
+
+def waits(connection: Connection) -> Waits | None:
+    row = waiting_jobs.find(connection, JOB)
+    return row.waits if row is not None else None
+
+
+def test_a_whole_life_gives_the_same_rows_however_the_batches_are_cut() -> None:
+    commits = history(STARTED, SUBMITTED, RECEIVED, DONE)
+    dumps = []
+    for size in (1, 2, len(commits)):
+        engine = create_engine("sqlite://")
+        with engine.begin() as opened:
+            positions.create(opened, "epoch")
+            for start in range(0, len(commits), size):
+                read_models.apply(opened, commits[start : start + size])
+            dumps.append(
+                {
+                    table.name: sorted(map(repr, opened.execute(select(table)).all()))
+                    for table in METADATA.sorted_tables
+                }
+            )
+        engine.dispose()
+    assert dumps[0] == dumps[1] == dumps[2]
+
+
+def test_a_completed_job_shows_its_artifact_and_its_credit_is_spent(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED, SUBMITTED, RECEIVED, DONE))
+    job = jobs.find(connection, JOB)
+    assert job is not None
+    assert (job.status, job.artifacts, job.request_id) == ("completed", (ARTIFACT,), "request-1")
+    balance = accounts.find(connection, ACCOUNT)
+    assert (balance.account.available, balance.account.charged, balance.account.held) == (9, 1, 0)
+    assert balance.account.sequence == 2
+    assert balance.sequence == 6
+
+
+def test_entries_carry_the_balance_after_each_move(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED, DONE))
+    found = accounts.newest_entries(connection, ACCOUNT, None, 10)
+    moves = [(each.move, each.available_after, each.held_after) for each in found]
+    assert moves == [("charged", 9, 0), ("reserved", 9, 1), ("granted", 10, 0)]
+    older = accounts.newest_entries(connection, ACCOUNT, (found[0].sequence, found[0].index), 10)
+    assert older == found[1:]
+
+
+def test_evidence_before_the_reply_is_not_taken_back_by_the_reply(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED, RECEIVED, DONE, SUBMITTED))
+    job = jobs.find(connection, JOB)
+    assert job is not None
+    assert (job.status, job.request_id) == ("completed", "request-1")
+    assert waits(connection) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((), Waits.TO_SUBMIT),
+        ((STARTED,), Waits.OUTCOME),
+        ((STARTED, SUBMITTED), Waits.RESULT),
+        ((STARTED, RECEIVED), Waits.STORING),
+        ((STARTED, SUBMITTED, RECEIVED, DONE), None),
+        ((STOPPED,), None),
+        ((STARTED, STOPPED), Waits.REPLY),
+        ((STARTED, STOPPED, SUBMITTED), Waits.CANCELLATION),
+        ((STARTED, SUBMITTED, STOPPED), Waits.CANCELLATION),
+        ((STARTED, SUBMITTED, STOPPED, RECEIVED), Waits.CANCELLATION),
+    ],
+)
+def test_what_a_job_waits_for_is_a_row(
+    connection: Connection,
+    more: tuple[tuple[str, tuple[AnyEvent, ...]], ...],
+    expected: Waits | None,
+) -> None:
+    read_models.apply(connection, history(*more))
+    assert waits(connection) == expected
+
+
+def test_an_answered_cancellation_waits_no_longer(connection: Connection) -> None:
+    answered = CancellationAnswered(
+        job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"
+    )
+    read_models.apply(connection, history(STARTED, SUBMITTED, STOPPED, ("evidence", (answered,))))
+    assert waits(connection) is None
+
+
+def test_a_refused_attempt_waits_until_it_may_be_tried_again(connection: Connection) -> None:
+    failed = AttemptFailed(
+        job_id=JOB,
+        account_id=ACCOUNT,
+        attempt=1,
+        code="refused",
+        error=SEALED,
+        may_have_run=False,
+        not_before=at(60),
+    )
+    read_models.apply(connection, history(STARTED, ("job", (failed,))))
+    assert waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(59)), 10) == []
+    (row,) = waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(60)), 10)
+    assert row.job_id == JOB
+
+
+def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
+    commits = []
+    for number in range(1, 6):
+        account = examples.OTHER if number == 5 else ACCOUNT
+        event = examples.requested(examples.a_job_id(account), account)
+        commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
+    read_models.apply(connection, commits)
+    due = waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(99)), 10)
+    assert [row.requested_in for row in due] == [1, 5, 2, 3, 4]
+
+
+def test_an_open_job_without_a_result_is_past_its_deadline(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED))
+    assert waiting_jobs.past_deadline(connection, micros_of(at(899)), 10) == []
+    assert len(waiting_jobs.past_deadline(connection, micros_of(at(900)), 10)) == 1
+
+
+def test_a_hidden_job_leaves_the_lists_and_waits_for_its_artifacts_to_go(
+    connection: Connection,
+) -> None:
+    hidden = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
+    read_models.apply(connection, history(STARTED, DONE, hidden))
+    assert jobs.newest(connection, Filter(account_id=ACCOUNT)) == []
+    assert waits(connection) is Waits.REMOVAL
+
+
+def test_every_commit_about_a_job_is_found_wherever_it_was_written(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED, SUBMITTED, RECEIVED, DONE))
+    assert job_commits.sequences(connection, JOB) == [2, 3, 4, 5, 6]
+
+
+def test_lists_are_newest_first_and_page_without_gaps(connection: Connection) -> None:
+    ids = [examples.a_job_id() for _ in range(5)]
+    commits = [
+        examples.recorded(number, account_subject(ACCOUNT), examples.requested(job))
+        for number, job in enumerate(ids, start=1)
+    ]
+    read_models.apply(connection, commits)
+    first = jobs.newest(connection, Filter(account_id=ACCOUNT, limit=3))
+    before = (first[-1].requested_in, first[-1].job_id)
+    rest = jobs.newest(connection, Filter(account_id=ACCOUNT, limit=3, before=before))
+    assert [job.job_id for job in [*first, *rest]] == ids[::-1]
+    assert jobs.newest(connection, Filter(account_id=examples.OTHER)) == []
+
+
+def test_a_revoked_token_opens_nothing(connection: Connection) -> None:
+    token = TokenId("t1")
+    issued = AccessTokenIssued(account_id=ACCOUNT, token_id=token, sha256="ab", role=Role.USER)
+    read_models.apply(connection, [examples.recorded(1, account_subject(ACCOUNT), issued)])
+    assert access_tokens.by_hash(connection, "ab") is not None
+    revoked = AccessTokenRevoked(account_id=ACCOUNT, token_id=token)
+    read_models.apply(connection, [examples.recorded(2, account_subject(ACCOUNT), revoked)])
+    assert access_tokens.by_hash(connection, "ab") is None
+
+
+def test_an_answered_key_is_found_in_the_accounts_snapshot(connection: Connection) -> None:
+    request = Request(
+        actor="a", correlation_id="c", events=(0,), idempotency_key="k", fingerprint="f"
+    )
+    written = examples.commit(GRANTED, requests=(request,))
+    read_models.apply(connection, [Recorded(1, account_subject(ACCOUNT), written)])
+    state = accounts.snapshot(connection, ACCOUNT, ["k", "unknown"])
+    assert {key: found.sequence for key, found in state.answered.items()} == {"k": 1}
+    assert accounts.snapshot(connection, examples.OTHER, ["k"]).answered == {}
+
+
+def test_only_one_projector_can_move_the_position(connection: Connection) -> None:
+    positions.advance(connection, 0, 5)
+    assert positions.read(connection) == 5
+    with pytest.raises(positions.Fenced):
+        positions.advance(connection, 0, 5)
+
+
+def test_read_models_of_another_log_are_not_continued(connection: Connection) -> None:
+    assert positions.create(connection, "epoch") == 0
+    with pytest.raises(positions.OtherLog):
+        positions.create(connection, "another")
