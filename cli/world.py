@@ -17,6 +17,7 @@ USERS = ("operator", "api", "dispatcher", "ingestor", "projector")
 PORTS = ("nats", "ingestor", "simulator", *(f"{name}_metrics" for name in USERS[1:]))
 PERMISSIONS = Path(__file__).parent.parent / "deploy" / "broker"
 WORLD_FILE = "world.json"
+PORT_FIRST, PORT_COUNT = 15_000, 15_000
 SIMULATOR_KEY = "simulator:no-money"
 
 
@@ -173,9 +174,10 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a free port below the range that outgoing connections take theirs from."""
+    while not is_free(port := PORT_FIRST + secrets.randbelow(PORT_COUNT)):
+        continue
+    return port
 
 
 def describe(world: World) -> dict[str, Any]:

@@ -10,14 +10,14 @@ MODES = {
     },
     "run": {
         *("requeue", "content_policy", "invalid_input", "runner_error", "expired"),
-        *("start_timeout", "never_ends"),
+        *("start_timeout", "never_ends", "other_host"),
     },
     "status": {"server_503", "not_found"},
     "webhook": {
         *("duplicate", "stale", "bad_signature", "other_user", "altered"),
         *("null_payload", "never", "unknown_key"),
     },
-    "file": {"missing", "truncated", "not_image", "bomb", "forbidden", "other_host"},
+    "file": {"missing", "truncated", "not_image", "bomb", "forbidden"},
 }
 
 

@@ -1,6 +1,7 @@
 """The simulated queue: what fal answers to each call, and how requests go through it."""
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 from uuid import uuid4
 
@@ -74,6 +75,7 @@ class Queue:
         self.webhooks = webhooks
         self.faults = Faults()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def resume(self) -> None:
         for request in self.requests.open_ones():
@@ -141,6 +143,7 @@ class Queue:
         if request.state == "COMPLETED":
             return Reply(400, {"status": "ALREADY_COMPLETED"})
         request.cancelled = True
+        self._cancelled[request_id].set()
         return Reply(202, {"status": "CANCELLATION_REQUESTED"})
 
     def _describe(self, request: Request) -> dict[str, Any]:
@@ -171,7 +174,8 @@ class Queue:
             request.state = "IN_PROGRESS"
         await asyncio.sleep(self.seconds / 2)
         if fault == "never_ends":
-            return
+            await self._cancelled[request.id].wait()
+        self._cancelled.pop(request.id, None)
         self._end(request, fault)
         await self.webhooks.deliver(request, self.faults.take("webhook"))
 
@@ -182,24 +186,23 @@ class Queue:
         elif fault in _ENDS:
             request.status, request.body, request.error_type = _ENDS[fault]
         else:
-            request.body = self._output(request)
+            host = "https://media.invalid" if fault == "other_host" else self.base_url
+            request.body = _output(request, host)
             request.error_type = "expired" if fault == "expired" else ""
         request.state = "COMPLETED"
         self.requests.write(request)
 
-    def _output(self, request: Request) -> dict[str, Any]:
-        """The bare output of the model; inputs are checked when they are used, as fal does."""
-        resolution = str(request.arguments.get("resolution", "1K"))
-        width, height = size_of(str(request.arguments.get("aspect_ratio", "1:1")), resolution)
-        host = (
-            "https://media.invalid" if self.faults.take("file") == "other_host" else self.base_url
-        )
-        image = {
-            "url": f"{host}/files/{request.id}.png",
-            "content_type": "image/png",
-            "file_name": f"{request.id}.png",
-            "file_size": None,
-            "width": width,
-            "height": height,
-        }
-        return {"images": [image], "description": ""}
+
+def _output(request: Request, host: str) -> dict[str, Any]:
+    """The bare output of the model."""
+    wish = request.arguments
+    width, height = size_of(str(wish.get("aspect_ratio", "1:1")), str(wish.get("resolution", "1K")))
+    image = {
+        "url": f"{host}/files/{request.id}.png",
+        "content_type": "image/png",
+        "file_name": f"{request.id}.png",
+        "file_size": None,
+        "width": width,
+        "height": height,
+    }
+    return {"images": [image], "description": ""}

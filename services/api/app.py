@@ -131,8 +131,8 @@ def build(api: Api) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Darkroom",
             version="1",
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/api/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
         ),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,

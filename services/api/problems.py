@@ -103,6 +103,8 @@ def _refused(error: Exception) -> Refused:
         return error
     if isinstance(error, ValidationException):
         return _invalid(error)
+    if isinstance(error, msgspec.ValidationError):
+        return refusal_of(error)
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         return Refused(*_BY_STATUS[error.status_code])
     for kinds, code, detail in _BY_TYPE:

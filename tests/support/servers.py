@@ -18,15 +18,9 @@ import httpx
 
 from adapters.broker import connect
 from adapters.broker_setup import set_up
-from cli.world import USERS, broker_command, prepare
+from cli.world import USERS, broker_command, free_port, prepare
 
 START_SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int) -> None:

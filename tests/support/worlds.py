@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -100,7 +101,7 @@ class RunningWorld:
         raise TimeoutError((self.path / "up.log").read_text())
 
     def _tls(self) -> Any:
-        return httpx.create_ssl_context(verify=str(self.world.ca_bundle))
+        return ssl.create_default_context(cafile=str(self.world.ca_bundle))
 
 
 @contextmanager

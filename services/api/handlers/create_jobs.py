@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, post
@@ -27,6 +27,7 @@ from services.api.problems import request_id_of
 
 WAIT_SECONDS_MAX = 30.0
 KEY_LENGTH_MAX = 255
+Body = TypeVar("Body", bound=Struct)
 
 
 class CreateInfographs(Infograph, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +54,7 @@ class Preference(Struct, frozen=True):
 async def create_infographs(request: Request, data: JSONBody[CreateInfographs]) -> Response:
     """Request 1 to 4 infographs, 1 credit each: all of them or none."""
     api, caller = api_of(request), caller_of(request)
+    data = await strict(request, CreateInfographs)
     fields = {name: getattr(data, name) for name in Infograph.__struct_fields__}
     kind = job_kinds.parse("infograph", fields)
     preference = _preference(request, api.settings.create_wait_seconds)
@@ -73,6 +75,7 @@ async def create_infographs(request: Request, data: JSONBody[CreateInfographs]) 
 async def create_job(request: Request, data: JSONBody[CreateJob]) -> Response:
     """Request one job of any kind."""
     api, caller = api_of(request), caller_of(request)
+    data = await strict(request, CreateJob)
     kind = job_kinds.parse(data.kind, data.input)
     preference = _preference(request, api.settings.create_wait_seconds)
     granted = await _request_jobs(request, kind, 1, data)
@@ -83,6 +86,11 @@ async def create_job(request: Request, data: JSONBody[CreateJob]) -> Response:
     document["as_of"] = api.cursor(granted.sequence)
     location = f"{api.settings.origin}/api/jobs/{job_id}"
     return _answer(api, granted, preference, document, [location])
+
+
+async def strict(request: Request, kind: type[Body]) -> Body:
+    """Read the body without conversions: Litestar would take `"2"` for a number."""
+    return msgspec.json.decode(await request.body(), type=kind)
 
 
 async def _request_jobs(

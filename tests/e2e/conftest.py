@@ -1,0 +1,27 @@
+"""One world for all tests that leave it as they found it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.worlds import RunningWorld, eventually, running_world
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[RunningWorld]:
+    with running_world(RECONCILE_AFTER_SECONDS="2", RECONCILE_EVERY_SECONDS="1") as running:
+        running.cli("credits", "grant", "--account", "demo", "--amount", "1000", "--reason", "test")
+        yield running
+
+
+@pytest.fixture
+def client(world: RunningWorld) -> Iterator[httpx.Client]:
+    world.simulator("DELETE", "faults")
+
+    def all_ended() -> bool:
+        return set(world.simulator("GET", "requests").values()) <= {"COMPLETED"}
+
+    eventually(all_ended)
+    with world.client() as opened:
+        yield opened

@@ -1,0 +1,78 @@
+"""One infograph makes the stops of ARCHITECTURE.md, in the same order, over the real parts."""
+
+import io
+
+import httpx
+from PIL import Image
+
+from tests.support.worlds import RunningWorld, until_ended
+
+STOPS = [
+    ("account", "CreditsReserved"),  # 2 The account decider, 3 the log.
+    ("account", "JobRequested"),
+    ("job", "SubmissionStarted"),  # 4 The dispatcher, 5 the kind.
+    ("evidence", "JobSubmitted"),  # 6 The provider took it.
+    ("evidence", "ResultReceived"),  # 7 The ingestor took its webhook.
+    ("job", "JobCompleted"),  # 8 Storage, 9 the job decider.
+    ("job", "CreditsCharged"),
+]
+
+
+def test_an_infograph_goes_from_request_to_stored_image(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    before = client.get("/api/credits").json()
+
+    # 1 The api takes the request and answers at once.
+    answer = client.post(
+        "/api/infographs/create/",
+        json={
+            "prompt": "Why reefs matter",
+            "blog_url": f"https://{world.world.simulator_host}/pages/blog",
+            "aspect_ratio": "16/9",
+            "resolution": "1K",
+        },
+        headers={"Prefer": "wait=10"},
+    )
+    assert answer.status_code == 201
+    assert answer.headers["preference-applied"] == "wait=10"
+    created = answer.json()
+    item = created["infographs"][0]
+    assert (created["total_submitted"], created["credits_used"]) == (1, 1)
+    assert item["status"] == "processing"
+    assert item["request_id"]
+    assert answer.headers["location"] == item["status_url"]
+
+    # 2 to 9 What the log says, wherever it was written.
+    job = until_ended(client, item["id"])
+    assert job["status"] == "completed", job
+    history = client.get(f"/api/jobs/{item['id']}/history").json()["items"]
+    assert [(event["boundary"], event["type"]) for event in history] == STOPS
+    sequences = [event["sequence"] for event in history]
+    assert sequences == sorted(sequences)
+    assert history[1]["body"]["input"]["prompt"] == "Why reefs matter"
+    assert history[4]["body"]["body"] == {"sealed": True}
+    posts = world.simulator("GET", "posts")
+    assert posts[item["id"]] == 1
+
+    # 10 The projector, 11 the read models.
+    shown = client.get(item["status_url"]).json()
+    assert (shown["status"], shown["progress"]) == ("completed", 100)
+    assert job["input"]["aspect_ratio"] == "16:9"
+    assert job["provider"] == "simulator"
+    after = client.get("/api/credits").json()
+    assert after["spent"] == before["spent"] + 1
+    assert after["available"] == before["available"] - 1
+    assert after["held"] == before["held"]
+
+    # 12 The stored image, at a stable address that needs no header.
+    picture = httpx.get(shown["image_url"])
+    artifact = job["artifacts"][0]
+    assert picture.headers["content-type"] == artifact["media_type"] == "image/png"
+    assert int(picture.headers["content-length"]) == artifact["bytes"] == len(picture.content)
+    assert "immutable" in picture.headers["cache-control"]
+    with Image.open(io.BytesIO(picture.content)) as image:
+        image.load()
+        assert image.size == (artifact["width"], artifact["height"]) == (1024, 576)
+    again = httpx.get(shown["image_url"], headers={"If-None-Match": picture.headers["etag"]})
+    assert again.status_code == 304

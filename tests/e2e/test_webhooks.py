@@ -1,0 +1,193 @@
+"""Webhooks: only the provider's own, for what was really asked, and 200 only when recorded."""
+
+import hashlib
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.support.examples import a_job_id
+from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+
+
+def signed(world: RunningWorld, body: bytes, seconds: int = 0, **changes: str) -> dict[str, str]:
+    """Headers as the world's own simulator would sign them, with changes."""
+    path = world.path / "simulator" / "webhook.key"
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text()))
+    request_id, user, timestamp = "r-1", "simulated-user", str(int(time.time()) + seconds)
+    digest = hashlib.sha256(body).hexdigest()
+    message = f"{request_id}\n{user}\n{timestamp}\n{digest}".encode()
+    headers = {
+        "X-Fal-Webhook-Request-Id": request_id,
+        "X-Fal-Webhook-User-Id": user,
+        "X-Fal-Webhook-Timestamp": timestamp,
+        "X-Fal-Webhook-Signature": key.sign(message).hex(),
+    }
+    return {**headers, **changes}
+
+
+BODY = json.dumps({"request_id": "r-1", "status": "OK", "payload": {"images": []}}).encode()
+PATH = f"/api/infographs/webhook/{a_job_id()}/?attempt=1&token=x"
+
+
+def events_of(world: RunningWorld) -> Any:
+    return world.cli("events", "list", "--type", "ResultReceived", "--limit", "100000")
+
+
+@pytest.mark.parametrize("front", [True, False], ids=["front door", "ingestor"])
+def test_forged_stale_and_tampered_deliveries_are_401_and_leave_nothing(
+    world: RunningWorld, *, front: bool
+) -> None:
+    url = world.url if front else world.world.ingestor_url
+    before = len(events_of(world))
+    good = signed(world, BODY)
+    deliveries: list[tuple[bytes, dict[str, str]]] = [
+        (BODY, {}),
+        (BODY + b" ", good),
+        (BODY, signed(world, BODY, seconds=-301)),
+        (BODY, signed(world, BODY, seconds=+302)),
+        (BODY, {**good, "X-Fal-Webhook-Signature": "00" * 64}),
+        (BODY, {**good, "X-Fal-Webhook-Signature": "zz"}),
+        (BODY, {**good, "X-Fal-Webhook-Request-Id": "r-2"}),
+        (BODY, {**good, "X-Fal-Webhook-User-Id": "somebody"}),
+        (BODY, {**good, "X-Fal-Webhook-Timestamp": "soon"}),
+        (BODY, {**good, "X-Fal-Webhook-Timestamp": ""}),
+        (BODY, {name: value for name, value in good.items() if "User" not in name}),
+    ]
+    for body, headers in deliveries:
+        answer = httpx.post(f"{url}{PATH}", content=body, headers=headers)
+        assert answer.status_code == 401, (headers, answer.text)
+    assert len(events_of(world)) == before
+
+
+def test_a_body_that_names_another_request_than_its_signature_is_401(world: RunningWorld) -> None:
+    body = BODY.replace(b"r-1", b"r-9")
+    answer = httpx.post(f"{world.url}{PATH}", content=body, headers=signed(world, body))
+    assert answer.status_code == 401
+
+
+def test_an_unknown_job_or_a_wrong_token_is_404(world: RunningWorld, client: httpx.Client) -> None:
+    job = create(client)
+    for path in (
+        PATH,
+        "/api/infographs/webhook/123/?attempt=1&token=x",
+        f"/api/infographs/webhook/{job}/?attempt=1&token={'A' * 60}",
+        f"/api/infographs/webhook/{job}/?attempt=x&token=",
+        f"/api/infographs/webhook/{job}/",
+    ):
+        answer = httpx.post(f"{world.url}{path}", content=BODY, headers=signed(world, BODY))
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
+@pytest.mark.parametrize("front", [True, False], ids=["front door", "ingestor"])
+def test_an_oversized_delivery_is_413(world: RunningWorld, *, front: bool) -> None:
+    url = world.url if front else world.world.ingestor_url
+    answer = httpx.post(f"{url}{PATH}", content=b"x" * (512 * 1024 + 1))
+    assert answer.status_code == 413
+
+
+def test_a_webhook_that_never_comes_is_healed_by_asking(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("webhook", "never")
+    job = create(client)
+    assert until_ended(client, job)["status"] == "completed"
+    history = client.get(f"/api/jobs/{job}/history").json()["items"]
+    (result,) = [event for event in history if event["type"] == "ResultReceived"]
+    assert result["body"]["via"] == "poll"
+
+
+@pytest.mark.parametrize(
+    "mode", ["bad_signature", "unknown_key", "stale", "altered", "null_payload"]
+)
+def test_a_delivery_that_cannot_be_used_does_not_lose_the_job(
+    world: RunningWorld, client: httpx.Client, mode: str
+) -> None:
+    world.fault("webhook", mode)
+    assert until_ended(client, create(client))["status"] == "completed"
+
+
+def test_a_duplicate_delivery_charges_once(world: RunningWorld, client: httpx.Client) -> None:
+    world.fault("webhook", "duplicate")
+    job = create(client)
+    until_ended(client, job)
+
+    def twice() -> bool:
+        items = client.get(f"/api/jobs/{job}/history").json()["items"]
+        return [event["type"] for event in items].count("ResultReceived") == 2
+
+    eventually(twice)
+    moves = [
+        entry["move"]
+        for entry in client.get("/api/credits/entries", params={"limit": 100}).json()["items"]
+        if entry["job_id"] == job
+    ]
+    assert sorted(moves) == ["charged", "reserved"]
+
+
+def test_a_webhook_before_the_reply_to_the_post_completes_the_job(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("submit", "late_reply")
+    job = create(client)
+    assert until_ended(client, job)["status"] == "completed"
+
+    def replied() -> bool:
+        items = client.get(f"/api/jobs/{job}/history").json()["items"]
+        return items[-1]["type"] == "JobSubmitted"
+
+    eventually(replied)
+    assert client.get(f"/api/jobs/{job}").json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [
+        ("content_policy", "content_policy"),
+        ("invalid_input", "invalid_input"),
+        ("runner_error", "provider_failed"),
+        ("other_host", "media_host_refused"),
+    ],
+)
+def test_a_failure_at_the_provider_is_told_plainly_and_gives_the_credit_back(
+    world: RunningWorld, client: httpx.Client, mode: str, code: str
+) -> None:
+    before = client.get("/api/credits").json()["available"]
+    world.fault("run", mode)
+    document = until_ended(client, create(client))
+    assert (document["status"], document["error"]["code"]) == ("failed", code)
+    assert "detail" not in document["error"]["message"]
+    assert client.get("/api/credits").json()["available"] == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [
+        ("missing", "bad_result"),
+        ("not_image", "bad_result"),
+        ("bomb", "bad_result"),
+    ],
+)
+def test_a_file_that_will_never_do_fails_the_job(
+    world: RunningWorld, client: httpx.Client, mode: str, code: str
+) -> None:
+    world.fault("file", mode)
+    document = until_ended(client, create(client))
+    assert (document["status"], document["error"]["code"]) == ("failed", code)
+    assert document["artifacts"] == []
+
+
+def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed() -> None:
+    with running_world(FAL_WEBHOOKS="unsigned") as world, world.client() as client:
+        world.fault("run", "never_ends")
+        job = create(client)
+        image = {"url": "https://elsewhere.example/a.png", "width": 1, "height": 1}
+        answer = httpx.post(f"{world.url}/api/infographs/webhook/{job}/", json={"images": [image]})
+        assert answer.status_code == 200, answer.text
+        document = until_ended(client, job)
+        assert document["error"]["code"] == "media_host_refused"
+        unknown = httpx.post(f"{world.url}/api/infographs/webhook/{a_job_id()}/", json={})
+        assert unknown.status_code == 404
