@@ -7,10 +7,16 @@ from typing import Any
 
 import structlog
 import uvicorn
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
 
 logger = structlog.get_logger()
 
 GRACE_SECONDS = 6
+
+AnyRequest = Request[Any, Any, Any]
+AnyResponse = Response[Any]
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
 class QuietServer(uvicorn.Server):

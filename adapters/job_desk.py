@@ -88,7 +88,7 @@ class JobDesk:
         state = known.state
         for event in events:
             state = evolve(state, event)
-        requests = ()
+        requests: tuple[Request, ...] = ()
         if request is not None:
             requests = (structs.replace(request, events=tuple(range(len(events)))),)
         commit = Commit(

@@ -74,7 +74,8 @@ class FileStorage:
         await self._run(self._put, checked_key(key), body)
 
     async def get(self, key: str) -> bytes | None:
-        return await self._run(self._get, checked_key(key))
+        body: bytes | None = await self._run(self._get, checked_key(key))
+        return body
 
     async def open(self, key: str) -> StoredObject | None:
         body = await self.get(key)

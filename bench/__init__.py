@@ -1,0 +1,1 @@
+"""The benchmark: how many jobs a second, how soon, and what each costs."""

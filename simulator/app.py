@@ -82,6 +82,8 @@ class Simulator:
     def _control(self, path: str, method: str, body: bytes) -> Reply:
         """Switch faults, count POSTs, rotate the signing key. For tests, on loopback only."""
         queue = self.queue
+        if method == "GET":
+            return self._tell(path)
         match method, path:
             case "POST", "faults":
                 wish = msgspec.json.decode(body)
@@ -95,14 +97,18 @@ class Simulator:
                 queue.seconds = float(msgspec.json.decode(body))
             case "POST", "keys":
                 queue.webhooks.rotate()
-            case "GET", "posts":
-                return Reply(200, queue.requests.posts)
-            case "GET", "requests":
-                states = {each.id: each.state for each in queue.requests.by_id.values()}
-                return Reply(200, states)
             case _:
                 return Reply(404, {"detail": "no such switch"})
         return Reply(200, {"status": "done"})
+
+    def _tell(self, path: str) -> Reply:
+        requests = self.queue.requests
+        answers: dict[str, Any] = {
+            "posts": requests.posts,
+            "sent": self.queue.webhooks.sent_at,
+            "requests": {each.id: each.state for each in requests.by_id.values()},
+        }
+        return Reply(200, answers[path]) if path in answers else Reply(404, {"detail": "unknown"})
 
     async def _file(self, name: str, send: Send) -> None:
         request = self.queue.requests.by_id.get(name.removesuffix(".png"))

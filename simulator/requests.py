@@ -53,7 +53,7 @@ class Requests:
 
     def count_post(self, webhook_url: str | None) -> None:
         """Count POSTs by the path of their webhook URL: it names the job."""
-        job = (webhook_url or "").partition("?")[0].rstrip("/").rpartition("/")[2]
+        job = job_of(webhook_url)
         self.posts[job] = self.posts.get(job, 0) + 1
 
     def open_ones(self) -> list[Request]:
@@ -78,3 +78,8 @@ class Requests:
                 self.by_id[request.id] = request
         lines = [msgspec.json.encode(request) for request in self.by_id.values()]
         journal.write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def job_of(webhook_url: str | None) -> str:
+    """Return the last segment of a webhook URL's path: it names the job."""
+    return (webhook_url or "").partition("?")[0].rstrip("/").rpartition("/")[2]

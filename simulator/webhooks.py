@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from simulator.requests import Request
+from simulator.requests import Request, job_of
 
 USER_ID = "simulated-user"
 TRIES_MAX = 32
@@ -23,6 +23,7 @@ class Webhooks:
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         self._session: aiohttp.ClientSession | None = None
+        self.sent_at: dict[str, float] = {}  # Job -> unix time of its first delivery.
 
     def key_set(self) -> dict[str, Any]:
         raw = self._key.public_key().public_bytes_raw()
@@ -37,6 +38,7 @@ class Webhooks:
         if request.webhook_url is None or fault == "never":
             return
         body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
+        self.sent_at.setdefault(job_of(request.webhook_url), time.time())
         times = 2 if fault == "duplicate" else 1
         for _ in range(times):
             await self._deliver(request, body, fault)

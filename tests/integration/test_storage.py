@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.storage import BadKey, FileStorage, S3Storage, Storage, StorageUnavailable
-from tests.support.servers import Process, folder, free_port, wait_for_port
+from cli.world import free_port
+from tests.support.servers import Process, folder, wait_for_port
 
 ACCESS, SECRET = "access", "a-secret-of-tests"
 

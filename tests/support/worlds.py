@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from cli.world import World, read_world
-from tests.support.servers import Process, folder, free_port, wait_for_port, wait_until_ready
+from cli.world import World, free_port, read_world, service_environment
+from tests.support.servers import Process, folder, wait_for_port, wait_until_ready
 
 ENDS = {"completed", "failed", "cancelled"}
 
@@ -117,8 +117,6 @@ def running_world(**environment: str) -> Iterator[RunningWorld]:
 @contextmanager
 def second_api(world: RunningWorld) -> Iterator[str]:
     """Run one more api process beside the world's own; yield its URL."""
-    from cli.world import service_environment  # noqa: PLC0415
-
     port = free_port()
     environment = service_environment(world.world, "api")
     environment |= {"DARKROOM_PORT": str(port), "METRICS_PORT": "", "SITE_URL": ""}
@@ -144,7 +142,8 @@ def until_ended(client: httpx.Client, job: str, seconds: float = 30.0) -> dict[s
         document: dict[str, Any] = client.get(f"/api/jobs/{job}").json()
         return document if document.get("status") in ENDS else None
 
-    return eventually(ended, seconds)
+    document: dict[str, Any] = eventually(ended, seconds)
+    return document
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:

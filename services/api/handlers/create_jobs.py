@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.params import JSONBody
 from msgspec import Meta, Struct, structs
 
 from adapters.account_desk import Granted, Wish
 from adapters.clock import fresh_job_id, now
+from adapters.http_server import AnyRequest, AnyResponse
 from contracts.events import JobRequested
 from contracts.ids import JobId
 from domain import job_kinds
@@ -51,7 +52,7 @@ class Preference(Struct, frozen=True):
 
 
 @post("/create", status_code=201)
-async def create_infographs(request: Request, data: JSONBody[CreateInfographs]) -> Response:
+async def create_infographs(request: AnyRequest, data: JSONBody[CreateInfographs]) -> AnyResponse:
     """Request 1 to 4 infographs, 1 credit each: all of them or none."""
     api, caller = api_of(request), caller_of(request)
     data = await strict(request, CreateInfographs)
@@ -72,7 +73,7 @@ async def create_infographs(request: Request, data: JSONBody[CreateInfographs]) 
 
 
 @post("/jobs", status_code=201)
-async def create_job(request: Request, data: JSONBody[CreateJob]) -> Response:
+async def create_job(request: AnyRequest, data: JSONBody[CreateJob]) -> AnyResponse:
     """Request one job of any kind."""
     api, caller = api_of(request), caller_of(request)
     data = await strict(request, CreateJob)
@@ -88,13 +89,13 @@ async def create_job(request: Request, data: JSONBody[CreateJob]) -> Response:
     return _answer(api, granted, preference, document, [location])
 
 
-async def strict(request: Request, kind: type[Body]) -> Body:
+async def strict(request: AnyRequest, kind: type[Body]) -> Body:
     """Read the body without conversions: Litestar would take `"2"` for a number."""
     return msgspec.json.decode(await request.body(), type=kind)
 
 
 async def _request_jobs(
-    request: Request, kind: job_kinds.AnyJobKind, count: int, body: Struct
+    request: AnyRequest, kind: job_kinds.AnyJobKind, count: int, body: Struct
 ) -> Granted:
     api, caller = api_of(request), caller_of(request)
     await api.admit()
@@ -114,7 +115,7 @@ async def _request_jobs(
     return await ask(request, RequestJobs(jobs), body)
 
 
-async def ask(request: Request, command: Any, body: Struct) -> Granted:
+async def ask(request: AnyRequest, command: Any, body: Struct) -> Granted:
     """Put a wish before the account desk, under the request's Idempotency-Key if it has one."""
     api, caller = api_of(request), caller_of(request)
     key = idempotency_key_of(request)
@@ -130,14 +131,14 @@ async def ask(request: Request, command: Any, body: Struct) -> Granted:
     return granted
 
 
-def idempotency_key_of(request: Request) -> str | None:
+def idempotency_key_of(request: AnyRequest) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not (1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable()):
         raise invalid("Idempotency-Key", f"must be 1 to {KEY_LENGTH_MAX} printable characters")
     return key
 
 
-def _fingerprint(request: Request, body: Struct) -> str:
+def _fingerprint(request: AnyRequest, body: Struct) -> str:
     """Hash what was asked, so that a key cannot be used for something else."""
     path = request.url.path.removeprefix("/api").strip("/")
     fields = {**structs.asdict(body)}
@@ -145,7 +146,7 @@ def _fingerprint(request: Request, body: Struct) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _preference(request: Request, default_seconds: float) -> Preference:
+def _preference(request: AnyRequest, default_seconds: float) -> Preference:
     """Read `Prefer: respond-async` or `Prefer: wait=SECONDS` (RFC 7240)."""
     for wish in request.headers.get("prefer", "").split(","):
         name, _, value = wish.strip().partition("=")
@@ -209,7 +210,7 @@ def _job_ids(granted: Granted) -> list[JobId]:
 
 def _answer(
     api: Api, granted: Granted, preference: Preference, document: Any, locations: list[str]
-) -> Response:
+) -> AnyResponse:
     headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}
     if len(locations) == 1:
         headers["Location"] = locations[0]

@@ -3,9 +3,10 @@
 from typing import Any
 
 import structlog
-from litestar import Request, Response, delete, post
+from litestar import Response, delete, post
 from litestar.params import FromPath
 
+from adapters.http_server import AnyRequest, AnyResponse
 from adapters.job_desk import Made
 from adapters.storage import StorageUnavailable
 from contracts.commit import Request as Answered
@@ -21,19 +22,19 @@ logger = structlog.get_logger()
 
 
 @post("/{id:str}/cancel", status_code=200)
-async def cancel_infograph(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def cancel_infograph(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(request, id, status_document)
 
 
 @post("/jobs/{id:str}/cancel", status_code=200)
-async def cancel_job(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def cancel_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(request, id, job_document)
 
 
 @delete("/{id:str}", status_code=204)
-async def delete_infograph(request: Request, id: FromPath[str]) -> Response[None]:  # noqa: A002
+async def delete_infograph(request: AnyRequest, id: FromPath[str]) -> Response[None]:  # noqa: A002
     """Delete an ended infograph and its artifacts. Its events and entries stay."""
     api = api_of(request)
     job = await api.job_of(caller_of(request).account_id, id)
@@ -42,7 +43,7 @@ async def delete_infograph(request: Request, id: FromPath[str]) -> Response[None
     return Response(None, status_code=204, headers={"Darkroom-As-Of": api.cursor(made.sequence)})
 
 
-async def _cancel(request: Request, text: str, document: Any) -> Response:
+async def _cancel(request: AnyRequest, text: str, document: Any) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, text)
     made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
@@ -53,7 +54,7 @@ async def _cancel(request: Request, text: str, document: Any) -> Response:
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": api.cursor(sequence)})
 
 
-async def _decide(request: Request, job: Job, command: JobCommand) -> Made:
+async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> Made:
     api, caller = api_of(request), caller_of(request)
     known = await api.jobs.load(job.job_id, job.requested_in)
     if known is None:

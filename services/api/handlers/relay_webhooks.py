@@ -1,9 +1,10 @@
 """Relays the provider's webhooks to the ingestor, byte for byte: the front door parses nothing."""
 
 import httpx
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.params import FromPath
 
+from adapters.http_server import AnyRequest, AnyResponse
 from domain.refusals import Refused
 from services.api.dependencies import api_of
 
@@ -13,7 +14,7 @@ PASSED_PREFIX = "x-fal-"
 
 
 @post("/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def relay_webhook(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def relay_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Answer with the ingestor's answer; 503 when it is away, so that the provider retries."""
     api = api_of(request)
     if not api.settings.ingestor_url:

@@ -1,9 +1,10 @@
 """Serves artifacts at unguessable URLs, which need no header and never change."""
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import BadKey
 from domain.refusals import Refused
 from services.api.dependencies import api_of
@@ -12,7 +13,7 @@ CACHE = "public, max-age=31536000, immutable"
 
 
 @get("/artifacts/{name:str}")
-async def serve_artifact(request: Request, name: FromPath[str]) -> Response:
+async def serve_artifact(request: AnyRequest, name: FromPath[str]) -> AnyResponse:
     """The file, with its type and length. The same URL always has the same bytes."""
     headers = {
         "Cache-Control": CACHE,

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
-from litestar import Request, get
+from litestar import get
 from litestar.params import FromQuery
 
+from adapters.http_server import AnyRequest
 from domain.refusals import invalid
 from read_models import accounts
 from services.api.authentication import caller_of
@@ -17,7 +18,7 @@ _PAGE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
 
 
 @get("/credits")
-async def show_credits(request: Request) -> dict[str, Any]:
+async def show_credits(request: AnyRequest) -> dict[str, Any]:
     """The caller's own credits; zeros without entries."""
     api, account = api_of(request), caller_of(request).account_id
     balance = await api.database.read(lambda connection: accounts.find(connection, account))
@@ -26,7 +27,7 @@ async def show_credits(request: Request) -> dict[str, Any]:
 
 @get("/credits/entries")
 async def list_entries(
-    request: Request, limit: FromQuery[int] = 50, cursor: FromQuery[str | None] = None
+    request: AnyRequest, limit: FromQuery[int] = 50, cursor: FromQuery[str | None] = None
 ) -> dict[str, Any]:
     """The caller's own entries, newest first; `next` is the next page's cursor, or null."""
     if not 1 <= limit <= LIMIT_MAX:

@@ -2,10 +2,11 @@
 
 import asyncio
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from adapters.health import ask_health
+from adapters.http_server import AnyRequest, AnyResponse
 from services.api.dependencies import api_of
 
 DATABASE_SECONDS = 1.0
@@ -18,7 +19,7 @@ async def show_liveness() -> dict[str, str]:
 
 
 @get("/health/ready")
-async def show_readiness(request: Request) -> Response:
+async def show_readiness(request: AnyRequest) -> AnyResponse:
     """200 only when all four services consume. No details: those are for operators."""
     api = api_of(request)
     states = await ask_health(api.client)
@@ -36,6 +37,6 @@ async def show_readiness(request: Request) -> Response:
 
 
 @get("/metrics")
-async def show_metrics() -> Response:
+async def show_metrics() -> AnyResponse:
     """Prometheus figures of this process. For operators on this port."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
+from adapters.http_server import AnyRequest, AnyResponse
 from contracts.commit import Recorded
 from contracts.events import Event, JobFailed, JobRequested
 from contracts.ids import AccountId
@@ -29,7 +30,7 @@ _PAGE = re.compile(r"([0-9]{1,18})\.([0-9a-f-]{36})", re.ASCII)
 
 
 @get("/status/{id:str}")
-async def show_status(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def show_status(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """One infograph's status. Sends an ETag and answers 304 to If-None-Match."""
     api = api_of(request)
     job = await api.job_of(caller_of(request).account_id, id)
@@ -37,14 +38,14 @@ async def show_status(request: Request, id: FromPath[str]) -> Response:  # noqa:
 
 
 @get("/jobs/{id:str}")
-async def show_job(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def show_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """One job. Sends an ETag and answers 304 to If-None-Match."""
     api = api_of(request)
     job = await api.job_of(caller_of(request).account_id, id)
     return await _conditional(request, api, job, job_document)
 
 
-async def _conditional(request: Request, api: Api, job: Job, document: Any) -> Response:
+async def _conditional(request: AnyRequest, api: Api, job: Job, document: Any) -> AnyResponse:
     etag = etag_of(api, job.sequence)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in request.headers.get("if-none-match", ""):
@@ -54,11 +55,11 @@ async def _conditional(request: Request, api: Api, job: Job, document: Any) -> R
 
 @get("/list")
 async def list_infographs(
-    request: Request,
+    request: AnyRequest,
     status: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
     cursor: FromQuery[str | None] = None,
-) -> Response:
+) -> AnyResponse:
     """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
     api = api_of(request)
     found = await _page(request, "infograph", status, limit, cursor)
@@ -75,7 +76,7 @@ async def list_infographs(
 
 @get("/jobs")
 async def list_jobs(
-    request: Request,
+    request: AnyRequest,
     kind: FromQuery[str | None] = None,
     status: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
@@ -89,7 +90,7 @@ async def list_jobs(
 
 
 async def _page(
-    request: Request, kind: str | None, status: str | None, limit: int, cursor: str | None
+    request: AnyRequest, kind: str | None, status: str | None, limit: int, cursor: str | None
 ) -> list[Job]:
     if not 1 <= limit <= LIMIT_MAX:
         raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
@@ -124,7 +125,7 @@ def _cursor(job: Job) -> str:
 
 
 @get("/jobs/{id:str}/history")
-async def show_history(request: Request, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
+async def show_history(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
     """All events about one job, wherever they were written, oldest first."""
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, id)

@@ -1,13 +1,14 @@
 """Receives the provider's webhooks: 200 only after the log has them."""
 
 import structlog
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from prometheus_client import Counter
 
 from adapters.clock import now
 from adapters.event_log import LogUnavailable
+from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
@@ -25,7 +26,7 @@ DELIVERIES = Counter("darkroom_webhooks_total", "Webhook deliveries by verdict",
 
 
 @post("/api/infographs/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def receive_webhook(request: Request, id: FromPath[str]) -> Response:  # noqa: A002
+async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Check signature, then job and attempt, then commit; duplicates and late ones too."""
     ingestor: Ingestor = request.app.state["ingestor"]
     body = await request.body()
@@ -61,7 +62,7 @@ def _envelope(body: bytes) -> Envelope:
 
 
 async def _rejection(
-    ingestor: Ingestor, request: Request, body: bytes, envelope: Envelope
+    ingestor: Ingestor, request: AnyRequest, body: bytes, envelope: Envelope
 ) -> Rejection | None:
     if ingestor.settings.fal_webhooks == "unsigned":
         return None
@@ -75,7 +76,7 @@ async def _rejection(
 
 
 async def _attempt(
-    ingestor: Ingestor, request: Request, text: str
+    ingestor: Ingestor, request: AnyRequest, text: str
 ) -> tuple[AccountId, JobId, int] | None:
     """Tell whose job and which attempt this is about; None for what we never asked for."""
     try:
@@ -94,7 +95,7 @@ async def _attempt(
     return (known.state.account_id, job, len(known.state.attempts)) if known else None
 
 
-def on_error(_request: Request, error: Exception) -> Response:
+def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:
     """413 for what is too large, 503 while a dependency is away: the provider sends it again."""
     if isinstance(error, HTTPException):
         DELIVERIES.labels(f"http_{error.status_code}").inc()
@@ -109,7 +110,7 @@ def on_error(_request: Request, error: Exception) -> Response:
     return _problem(503, "unavailable", "not recorded: send it again")
 
 
-def _problem(status: int, code: str, detail: str) -> Response:
+def _problem(status: int, code: str, detail: str) -> AnyResponse:
     document = {
         "type": f"urn:darkroom:problem:{code}",
         "title": code.replace("_", " "),

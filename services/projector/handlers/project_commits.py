@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 from prometheus_client import Counter, Gauge
+from sqlalchemy import Connection
 
 import read_models
 from adapters.database import DatabaseUnavailable
@@ -75,7 +76,7 @@ async def _commit(
 ) -> tuple[ChangedRow, ...]:
     """Rows and position go in one transaction, so each commit is applied exactly once."""
 
-    def work(connection: positions.Connection) -> tuple[ChangedRow, ...]:
+    def work(connection: Connection) -> tuple[ChangedRow, ...]:
         positions.advance(connection, previous, position)
         return read_models.apply(connection, batch)
 

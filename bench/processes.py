@@ -1,0 +1,40 @@
+"""What processes cost: CPU seconds and memory, read from /proc."""
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Cost(Struct, frozen=True):
+    """`cpu_seconds` since each started; memory right now, in MB. PSS counts shared pages once."""
+
+    cpu_seconds: float
+    rss_megabytes: float
+    pss_megabytes: float
+
+
+def cost_of(pids: list[int]) -> Cost:
+    return Cost(
+        sum(_cpu_seconds(pid) for pid in pids),
+        sum(_kilobytes(pid, "smaps_rollup", "Rss:") for pid in pids) / 1024,
+        sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in pids) / 1024,
+    )
+
+
+def cpu_by_name(pids: dict[str, int]) -> dict[str, float]:
+    return {name: _cpu_seconds(pid) for name, pid in pids.items()}
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
+    return 0
