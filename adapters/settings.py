@@ -7,10 +7,13 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from dotenv import dotenv_values
+from dotenv import load_dotenv
 from msgspec import Struct
 
 from adapters.storage import FileStorage, S3Storage, Storage
+
+# At import, because fal's client reads its host when it is imported. The environment wins.
+load_dotenv(".env")
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 READ_MODELS_FILE = "read-models.v1.sqlite3"
@@ -89,8 +92,9 @@ AnySettings = TypeVar("AnySettings", bound=CommonSettings)
 
 def load(kind: type[AnySettings]) -> AnySettings:
     """Read the settings of one service; raise BadSetting. An empty value counts as unset."""
-    known = {**dotenv_values(".env"), **os.environ}
-    values = {name: value for name in kind.__struct_fields__ if (value := known.get(name.upper()))}
+    values = {
+        name: value for name in kind.__struct_fields__ if (value := os.environ.get(name.upper()))
+    }
     try:
         settings = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

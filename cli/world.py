@@ -95,7 +95,7 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
         host=host,
         port=port,
         ports=ports,
-        passwords=known.passwords if known else {each: secrets.token_urlsafe(24) for each in USERS},
+        passwords=known.passwords if known else {each: _password() for each in USERS},
         provider=settings.provider or ("fal" if settings.provider_key else "simulator"),
         own_broker=not settings.nats_url,
         pid=os.getpid(),
@@ -161,6 +161,13 @@ def _simulator_environment(world: World) -> dict[str, str]:
         "SOURCE_HOSTS_ALLOWED": ",".join(filter(None, (allowed, host))),
         "SSL_CERT_FILE": str(world.ca_bundle),
     }
+
+
+def _password() -> str:
+    """Begin with a letter: nats-server reads what stands behind a variable as configuration,
+    and would take `4e7…` for a number.
+    """
+    return f"p{secrets.token_hex(24)}"
 
 
 def is_free(port: int) -> bool:

@@ -86,44 +86,8 @@ async def connect(settings: ApiSettings) -> Api:
 
 
 def build(api: Api) -> Litestar:
-    infographs: list[Any] = [
-        Router(
-            "/",
-            route_handlers=[
-                create_infographs,
-                show_status,
-                list_infographs,
-                cancel_infograph,
-                delete_infograph,
-            ],
-            guards=[require_token],
-        ),
-        relay_webhook,
-    ]
-    owned = Router(
-        "/api",
-        route_handlers=[
-            create_job,
-            list_jobs,
-            show_job,
-            show_history,
-            cancel_job,
-            show_job_kinds,
-            show_credits,
-            list_entries,
-        ],
-        guards=[require_token],
-    )
     return Litestar(
-        [
-            owned,
-            Router("/api/infographs", route_handlers=infographs),
-            Router("/infographs", route_handlers=infographs, include_in_schema=False),
-            Router("/", route_handlers=[show_metrics], guards=[require_operator]),
-            serve_artifact,
-            show_liveness,
-            show_readiness,
-        ],
+        routes(),
         state=State({"api": api, "authenticator": Authenticator(api)}),
         exception_handlers={Exception: on_error},
         after_request=_count,
@@ -138,6 +102,45 @@ def build(api: Api) -> Litestar:
         logging_config=None,
         debug=False,
     )
+
+
+def routes() -> list[Any]:
+    """Every path: those that need a token hang on a router that asks for it."""
+    own_infographs = Router(
+        "/",
+        route_handlers=[
+            create_infographs,
+            show_status,
+            list_infographs,
+            cancel_infograph,
+            delete_infograph,
+        ],
+        guards=[require_token],
+    )
+    own_jobs = Router(
+        "/api",
+        route_handlers=[
+            create_job,
+            list_jobs,
+            show_job,
+            show_history,
+            cancel_job,
+            show_job_kinds,
+            show_credits,
+            list_entries,
+        ],
+        guards=[require_token],
+    )
+    infographs: list[Any] = [own_infographs, relay_webhook]
+    return [
+        own_jobs,
+        Router("/api/infographs", route_handlers=infographs),
+        Router("/infographs", route_handlers=infographs, include_in_schema=False),
+        Router("/", route_handlers=[show_metrics], guards=[require_operator]),
+        serve_artifact,
+        show_liveness,
+        show_readiness,
+    ]
 
 
 async def _count(response: AnyResponse) -> AnyResponse:

@@ -1,6 +1,7 @@
 """One infograph makes the stops of ARCHITECTURE.md, in the same order, over the real parts."""
 
 import io
+from typing import Any
 
 import httpx
 from PIL import Image
@@ -22,8 +23,17 @@ def test_an_infograph_goes_from_request_to_stored_image(
     world: RunningWorld, client: httpx.Client
 ) -> None:
     before = client.get("/api/credits").json()
+    item = take_the_request(world, client)  # 1
+    job = until_ended(client, item["id"])
+    assert job["status"] == "completed", job
+    read_the_log(client, item["id"])  # 2 to 9
+    assert world.simulator("GET", "posts")[item["id"]] == 1
+    read_the_rows(client, item, job, before)  # 10 and 11
+    fetch_the_image(client.get(item["status_url"]).json()["image_url"], job["artifacts"][0])  # 12
 
-    # 1 The api takes the request and answers at once.
+
+def take_the_request(world: RunningWorld, client: httpx.Client) -> dict[str, Any]:
+    """The api takes the request and answers at once."""
     answer = client.post(
         "/api/infographs/create/",
         json={
@@ -37,25 +47,28 @@ def test_an_infograph_goes_from_request_to_stored_image(
     assert answer.status_code == 201
     assert answer.headers["preference-applied"] == "wait=10"
     created = answer.json()
-    item = created["infographs"][0]
+    item: dict[str, Any] = created["infographs"][0]
     assert (created["total_submitted"], created["credits_used"]) == (1, 1)
     assert item["status"] == "processing"
     assert item["request_id"]
     assert answer.headers["location"] == item["status_url"]
+    return item
 
-    # 2 to 9 What the log says, wherever it was written.
-    job = until_ended(client, item["id"])
-    assert job["status"] == "completed", job
-    history = client.get(f"/api/jobs/{item['id']}/history").json()["items"]
+
+def read_the_log(client: httpx.Client, job: str) -> None:
+    """What the log says, wherever it was written."""
+    history = client.get(f"/api/jobs/{job}/history").json()["items"]
     assert [(event["boundary"], event["type"]) for event in history] == STOPS
     sequences = [event["sequence"] for event in history]
     assert sequences == sorted(sequences)
     assert history[1]["body"]["input"]["prompt"] == "Why reefs matter"
     assert history[4]["body"]["body"] == {"sealed": True}
-    posts = world.simulator("GET", "posts")
-    assert posts[item["id"]] == 1
 
-    # 10 The projector, 11 the read models.
+
+def read_the_rows(
+    client: httpx.Client, item: dict[str, Any], job: dict[str, Any], before: dict[str, Any]
+) -> None:
+    """What the projector made of it."""
     shown = client.get(item["status_url"]).json()
     assert (shown["status"], shown["progress"]) == ("completed", 100)
     assert job["input"]["aspect_ratio"] == "16:9"
@@ -65,14 +78,15 @@ def test_an_infograph_goes_from_request_to_stored_image(
     assert after["available"] == before["available"] - 1
     assert after["held"] == before["held"]
 
-    # 12 The stored image, at a stable address that needs no header.
-    picture = httpx.get(shown["image_url"])
-    artifact = job["artifacts"][0]
+
+def fetch_the_image(url: str, artifact: dict[str, Any]) -> None:
+    """The stored image, at a stable address that needs no header."""
+    picture = httpx.get(url)
     assert picture.headers["content-type"] == artifact["media_type"] == "image/png"
     assert int(picture.headers["content-length"]) == artifact["bytes"] == len(picture.content)
     assert "immutable" in picture.headers["cache-control"]
     with Image.open(io.BytesIO(picture.content)) as image:
         image.load()
         assert image.size == (artifact["width"], artifact["height"]) == (1024, 576)
-    again = httpx.get(shown["image_url"], headers={"If-None-Match": picture.headers["etag"]})
+    again = httpx.get(url, headers={"If-None-Match": picture.headers["etag"]})
     assert again.status_code == 304

@@ -1,0 +1,130 @@
+"""The house rules, held by a test: sizes, sameness, names, and what must not be committed."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGES = ("contracts", "domain", "read_models", "adapters", "services", "cli", "simulator")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+EVERYTHING = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *(ROOT / "bench").glob("*.py")]
+SERVICES = ("api", "dispatcher", "ingestor", "projector")
+MODULE_LINES_MAX = 300
+FUNCTION_LINES_MAX = 50
+PRIVATE_MODULES_MAX = 3
+OPT_OUTS_MAX = 12
+BANNED_NAMES = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "core",
+    "lib",
+    "manager",
+    "platform",
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
+def test_a_module_is_at_most_300_lines_and_says_what_it_is(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MODULE_LINES_MAX
+    if text.strip():
+        assert ast.get_docstring(ast.parse(text)), "no docstring"
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
+def test_a_function_is_at_most_50_lines(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES_MAX, node.name
+
+
+def test_no_name_says_nothing() -> None:
+    assert not [path for path in EVERYTHING if path.stem in BANNED_NAMES]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_all_services_have_the_same_shape(service: str) -> None:
+    folder = ROOT / "services" / service
+    found = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
+    shape = {"__init__.py", "__main__.py", "settings.py", "app.py", "dependencies.py"}
+    shape |= {"handlers", "README.md"}
+    assert shape <= found
+    assert len(found - shape) <= PRIVATE_MODULES_MAX, found - shape
+    assert len((folder / "README.md").read_text().splitlines()) <= 25
+
+
+def test_unit_tests_mirror_the_source_path_for_path() -> None:
+    for path in (ROOT / "tests" / "unit").rglob("test_*.py"):
+        relative = path.relative_to(ROOT / "tests" / "unit")
+        name = path.stem.removeprefix("test_")
+        candidates = [
+            ROOT / relative.parent / f"{name}.py",
+            ROOT / relative.parent / name / "__init__.py",
+            ROOT / name / "__init__.py",
+            ROOT / relative.parent,
+        ]
+        assert any(candidate.exists() for candidate in candidates), relative
+
+
+def test_unit_tests_open_no_sockets() -> None:
+    for path in (ROOT / "tests" / "unit").rglob("*.py"):
+        assert not re.search(r"^import socket|tests\.support\.(servers|worlds)", path.read_text())
+
+
+def test_only_the_decorator_subscribes_to_the_stream() -> None:
+    """A bare subscriber would terminate a message on any exception: the job would be gone."""
+    users = [name_of(path) for path in SOURCES if ".subscriber(" in path.read_text()]
+    assert users == ["adapters/broker.py"]
+
+
+def test_only_one_module_builds_subjects() -> None:
+    pattern = re.compile(r"f[\"']log\.")
+    users = [name_of(path) for path in SOURCES if pattern.search(path.read_text())]
+    assert users == ["contracts/subjects.py"]
+
+
+def test_ruff_has_at_most_twelve_opt_outs_each_with_its_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    ignored = tomllib.loads(text)["tool"]["ruff"]["lint"]["ignore"]
+    assert len(ignored) <= OPT_OUTS_MAX
+    for rule in ignored:
+        assert re.search(rf'"{rule}",\s+# \S', text), rule
+
+
+def test_every_switched_off_check_names_its_rule() -> None:
+    bare = re.compile(r"# noqa(?!:)|type: ignore(?!\[)")
+    assert not [name_of(path) for path in SOURCES if bare.search(path.read_text())]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    return [ROOT / line for line in listed.stdout.decode().splitlines()]
+
+
+def test_nothing_committed_names_a_registry_or_a_path_of_a_machine() -> None:
+    hosts = ("py" + "pi.org", "python" + "hosted", "np" + "mjs.org", "deb." + "debian.org")
+    places = ("/work/" + "main", "/ro" + "ot/", "/opt/" + "pypi")
+    for path in tracked():
+        text = path.read_text(errors="ignore") if path.is_file() else ""
+        found = [word for word in (*hosts, *places) if word in text]
+        assert not found, (path, found)
+
+
+def test_the_locks_have_hashes_and_no_addresses() -> None:
+    for name in ("runtime.txt", "dev.txt"):
+        text = (ROOT / "requirements" / name).read_text()
+        assert "--hash=sha256:" in text
+        assert not re.search(r"^\s*(--index|--extra|--find)|https?://", text, re.MULTILINE)

@@ -1,0 +1,70 @@
+"""The guard against reaching inwards: no address that is not a public one passes."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from services.dispatcher.guarded_transport import (
+    AddressRefused,
+    GuardedTransport,
+    checked_address,
+    is_public,
+)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.8.9.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1"),
+        *("169.254.169.254", "100.64.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255"),
+        *("::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1"),
+        *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1"),
+    ],
+)
+def test_a_private_address_is_refused_however_it_is_written(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111"])
+def test_a_public_address_passes(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "127.1", "::1", "0"]
+)
+async def test_a_host_that_resolves_inwards_is_refused(host: str) -> None:
+    with pytest.raises(AddressRefused):
+        await checked_address(host, 80)
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 4222])
+async def test_only_ports_of_the_web_are_reached(port: int) -> None:
+    with pytest.raises(AddressRefused):
+        await checked_address("1.1.1.1", port)
+
+
+async def test_no_connection_is_made_to_a_refused_address_through_a_redirect_either() -> None:
+    touched: list[str] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        location = f"http://127.0.0.1:{inner_port}/secret"
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode())
+        writer.close()
+
+    async def secret(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        touched.append("secret")
+        writer.close()
+
+    outer = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    inner = await asyncio.start_server(secret, "127.0.0.1", 0)
+    outer_port = outer.sockets[0].getsockname()[1]
+    inner_port = inner.sockets[0].getsockname()[1]
+    async with outer, inner:
+        transport = GuardedTransport(frozenset({f"127.0.0.1:{outer_port}"}))
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            with pytest.raises(AddressRefused):
+                await client.get(f"http://127.0.0.1:{outer_port}/")
+    assert touched == []

@@ -1,0 +1,161 @@
+"""The account desk: many requests at once, one commit, and no refusal on stale data."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from adapters.account_desk import AccountDesk, Granted, Wish
+from adapters.changes import Changes, NotThereYet
+from adapters.event_log import Conflict, Outcome, Unavailable
+from adapters.event_log.memory import MemoryLog
+from contracts.commit import Commit
+from contracts.ids import AccountId
+from contracts.subjects import Subject
+from domain.account import Account, AccountCommand, GrantCredits, RequestJobs, evolve_commit
+from domain.refusals import Refused
+from tests.support.examples import ACCOUNT, a_job_id, requested
+
+
+class Row:
+    """An account's row that lags behind the log until it is told to catch up."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+        self.state = Account(id=ACCOUNT)
+        self.catches_up = True
+        self.changes = Changes(self.position)
+
+    async def read(self, _account: AccountId, _keys: Iterable[str]) -> Account:
+        return self.state
+
+    async def position(self) -> int:
+        if not self.catches_up:
+            return 0
+        self.state = Account(id=ACCOUNT)
+        for sequence in range(1, await self.log.end() + 1):
+            recorded = await self.log.read(sequence)
+            assert recorded is not None
+            self.state = evolve_commit(self.state, recorded)
+        return await self.log.end()
+
+
+def wish(command: AccountCommand, key: str | None = None) -> Wish:
+    fingerprint = repr(type(command)) if key else None
+    return Wish(
+        command=command,
+        actor="test",
+        correlation_id="c",
+        idempotency_key=key,
+        fingerprint=fingerprint,
+    )
+
+
+def jobs(count: int = 1) -> RequestJobs:
+    return RequestJobs(tuple(requested(a_job_id()) for _ in range(count)))
+
+
+def a_desk(log: MemoryLog) -> tuple[AccountDesk, Row]:
+    row = Row(log)
+    return AccountDesk(log, row.read, row.changes), row
+
+
+async def test_what_waits_behind_each_other_becomes_one_commit() -> None:
+    log = MemoryLog()
+    desk, _ = a_desk(log)
+    await desk.ask(ACCOUNT, wish(GrantCredits(100, "r")))
+    answers = await asyncio.gather(*(desk.ask(ACCOUNT, wish(jobs())) for _ in range(20)))
+    assert await log.end() == 2
+    own = {answer.events[1].job_id for answer in answers}  # type: ignore[union-attr]
+    assert len(own) == 20
+    recorded = await log.read(2)
+    assert recorded is not None
+    assert len(recorded.commit.requests) == 20
+
+
+async def test_one_that_is_refused_does_not_refuse_its_neighbours() -> None:
+    log = MemoryLog()
+    desk, _ = a_desk(log)
+    await desk.ask(ACCOUNT, wish(GrantCredits(3, "r")))
+    answers = await asyncio.gather(
+        *(desk.ask(ACCOUNT, wish(jobs(count))) for count in (2, 5, 1)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Granted, Refused, Granted]
+
+
+async def test_nothing_is_refused_on_a_row_that_lags_behind() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    other = AccountDesk(log, row.read, row.changes)
+    await other.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+    assert row.state.available == 0
+    assert (await desk.ask(ACCOUNT, wish(jobs()))).sequence == 2
+
+
+async def test_without_fresh_data_the_answer_is_unavailable_not_a_refusal() -> None:
+    desk, row = a_desk(MemoryLog())
+    await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+    row.catches_up = False
+    with pytest.raises(NotThereYet):
+        await desk.ask(ACCOUNT, wish(jobs(2)))
+
+
+async def test_two_desks_never_give_more_than_there_is() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    other = AccountDesk(log, row.read, row.changes)
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    answers = await asyncio.gather(
+        *(each.ask(ACCOUNT, wish(jobs())) for each in (desk, other) * 15), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Granted) for answer in answers) == 10
+    assert sum(isinstance(answer, Refused) for answer in answers) == 20
+
+
+async def test_the_same_key_in_one_batch_is_one_request() -> None:
+    desk, row = a_desk(MemoryLog())
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    answers = await asyncio.gather(*(desk.ask(ACCOUNT, wish(jobs(), "k")) for _ in range(5)))
+    assert [answer.replayed for answer in answers] == [False, True, True, True, True]
+    assert len({answer.sequence for answer in answers}) == 1
+    await row.position()
+    assert row.state.held == 1
+
+
+async def test_the_same_key_through_another_desk_finds_the_first_answer() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    other = AccountDesk(log, row.read, row.changes)
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    await row.position()
+    first = await desk.ask(ACCOUNT, wish(jobs(), "k"))
+    second = await other.ask(ACCOUNT, wish(jobs(), "k"))
+    assert second == Granted(first.sequence, first.events, replayed=True)
+
+
+class Away(MemoryLog):
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        del subject, commit, after
+        return Unavailable("the broker is away")
+
+
+class Contended(MemoryLog):
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        del subject, commit, after
+        return Conflict()
+
+
+@pytest.mark.parametrize("log", [Away(), Contended()])
+async def test_an_unknown_outcome_is_never_an_answer(log: MemoryLog) -> None:
+    desk, _ = a_desk(log)
+    with pytest.raises(Exception, match=r"away|busy"):
+        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+
+
+async def test_a_caller_that_leaves_cancels_nobody() -> None:
+    desk, _ = a_desk(MemoryLog())
+    leaver = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(1, "r"))))
+    stayer = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(2, "r"))))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    assert (await stayer).sequence == 1

@@ -1,0 +1,31 @@
+"""What an answer to a POST means decides about money: each case is told apart."""
+
+import pytest
+
+from adapters.fal import OperatorTrouble, OutcomeUnknown, Refused, Rejected, classify
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refused_account_is_the_operators_trouble(status: int) -> None:
+    assert isinstance(classify(status, {}, "locked"), OperatorTrouble)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_refusal_took_nothing(status: int) -> None:
+    assert isinstance(classify(status, {}, "<center>nginx</center>"), Refused)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_an_error_that_names_a_request_may_have_taken_it(status: int) -> None:
+    assert isinstance(classify(status, {"x-fal-request-id": "r"}, ""), OutcomeUnknown)
+    assert isinstance(classify(status, {}, '{"request_id":"r"}'), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 422])
+def test_what_will_never_be_taken_is_final(status: int) -> None:
+    assert isinstance(classify(status, {}, "no"), Rejected)
+
+
+def test_retry_after_is_read_when_it_is_a_number() -> None:
+    assert classify(429, {"retry-after": "7"}, "") == Refused("HTTP 429: ", 7.0)
+    assert classify(429, {"retry-after": "tomorrow"}, "") == Refused("HTTP 429: ", None)
