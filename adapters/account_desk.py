@@ -38,6 +38,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     correlation_id: str
     idempotency_key: str | None = None
     fingerprint: str | None = None
+    trace_id: str | None = None
 
 
 class Granted(Struct, frozen=True):
@@ -216,5 +217,6 @@ def _admit(decided: _Decided, waiting: _Waiting, events: list[AccountEvent]) -> 
             events=tuple(range(first, len(decided.events))),
             idempotency_key=wish.idempotency_key,
             fingerprint=wish.fingerprint,
+            trace_id=wish.trace_id,
         )
     )

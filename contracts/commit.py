@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from contracts import events as e
-from contracts.ids import AccountId, CommitId
+from contracts.ids import CommitId
 from contracts.job_state import JobState
 from contracts.subjects import Subject
 
@@ -66,12 +66,11 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: str
     correlation_id: str
     events: tuple[int, ...]
-    account_id: AccountId | None = None
     idempotency_key: str | None = None
     fingerprint: str | None = (
         None  # Of the request's content: the same key with another is refused.
     )
-    trace_id: str | None = None
+    trace_id: str | None = None  # The W3C trace of the request, if it came with one.
 
 
 class Commit(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,5 +1,6 @@
 """Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from domain.refusals import CODES, Refused, invalid
 
 logger = structlog.get_logger()
 
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 RETRY_AFTER_SECONDS = "2"
 PROBLEM_TYPE = "application/problem+json"
 _DEPENDENCY_DOWN = (
@@ -59,6 +61,12 @@ def request_id_of(request: AnyRequest) -> str:
             known = fresh_commit_id()
         request.scope["darkroom_request_id"] = known  # type: ignore[typeddict-unknown-key]
     return str(known)
+
+
+def trace_id_of(request: AnyRequest) -> str | None:
+    """Return the trace id of a W3C `traceparent` header, None without a well-formed one."""
+    found = _TRACE.fullmatch(request.headers.get("traceparent", ""))
+    return found[1] if found else None
 
 
 def on_error(request: AnyRequest, error: Exception) -> AnyResponse:

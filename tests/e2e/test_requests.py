@@ -51,6 +51,16 @@ def test_too_few_credits_for_all_reserve_nothing(world: RunningWorld) -> None:
     assert [event["type"] for event in events] == ["CreditsGranted", "AccessTokenIssued"]
 
 
+def test_a_requests_id_and_trace_are_found_in_the_log(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"X-Request-Id": "my-request", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    job = create(client, headers=headers)
+    events = world.cli("events", "list", "--job", job)
+    assert events[0]["correlation_id"] == "my-request"
+
+
 def test_the_same_key_is_the_same_request(client: httpx.Client) -> None:
     def ask(prompt: str) -> httpx.Response:
         headers = {"Idempotency-Key": "k-1", "Prefer": "wait=10"}

@@ -1,5 +1,6 @@
 """The embedded world: comes up, survives its parts, comes back, and goes without a trace."""
 
+import json
 import os
 import signal
 import subprocess
@@ -137,6 +138,21 @@ def test_the_command_line_makes_and_shows_a_job(world: RunningWorld) -> None:
     own = world.cli("events", "list", "--boundary", "job", "--id", job["id"])
     assert own[0]["type"] == "SubmissionStarted"
     assert run(world.path, "jobs", "show", "no-such-job").returncode == 3
+
+
+def test_the_log_can_be_followed(world: RunningWorld) -> None:
+    command = [sys.executable, "-m", "cli", "events", "tail", "--after", "0", "--json"]
+    following = subprocess.Popen(
+        [*command, "--data-dir", str(world.path)], stdout=subprocess.PIPE, text=True
+    )
+    assert following.stdout is not None
+    first = json.loads(following.stdout.readline())
+    following.send_signal(signal.SIGINT)
+    following.stdout.close()
+    assert following.wait(10) == 130
+    assert (first["sequence"], first["type"]) == (1, "CreditsGranted")
+    (shown,) = [world.cli("events", "show", "1")]
+    assert shown == first
 
 
 def test_doctor_finds_a_healthy_world_healthy(world: RunningWorld) -> None:

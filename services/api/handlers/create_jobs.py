@@ -24,7 +24,7 @@ from read_models.jobs import Job
 from services.api.authentication import Caller, caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document
-from services.api.problems import request_id_of
+from services.api.problems import request_id_of, trace_id_of
 
 WAIT_SECONDS_MAX = 30.0
 KEY_LENGTH_MAX = 255
@@ -125,6 +125,7 @@ async def ask(request: AnyRequest, command: Any, body: Struct) -> Granted:
         correlation_id=request_id_of(request),
         idempotency_key=key,
         fingerprint=_fingerprint(request, body) if key is not None else None,
+        trace_id=trace_id_of(request),
     )
     granted = await api.accounts.ask(caller.account_id, wish)
     api.wrote(caller.account_id, granted.sequence)

@@ -16,7 +16,7 @@ from read_models.jobs import Job
 from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document, status_document
-from services.api.problems import request_id_of
+from services.api.problems import request_id_of, trace_id_of
 
 logger = structlog.get_logger()
 
@@ -59,7 +59,12 @@ async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> Made:
     known = await api.jobs.load(job.job_id, job.requested_in)
     if known is None:
         raise Refused("not_found", "there is no such job in this account")
-    asked = Answered(actor=caller.actor, correlation_id=request_id_of(request), events=())
+    asked = Answered(
+        actor=caller.actor,
+        correlation_id=request_id_of(request),
+        events=(),
+        trace_id=trace_id_of(request),
+    )
     made = await api.jobs.decide(known, command, request=asked)
     api.wrote(caller.account_id, made.sequence)
     return made

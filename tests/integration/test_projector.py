@@ -1,0 +1,190 @@
+"""The projector: exactly once, in order, never past what it cannot digest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from adapters.database import Database, open_database
+from adapters.event_log import Entry
+from adapters.event_log.jetstream import JetStreamLog
+from adapters.event_log.memory import MemoryLog
+from cli.world import free_port
+from contracts import announcement
+from contracts.announcement import Announcement
+from contracts.events import CreditsGranted
+from contracts.subjects import CHANGES, account_subject
+from read_models import accounts, positions
+from services.projector.dependencies import Projector
+from services.projector.handlers import project_commits as handler
+from services.projector.handlers.project_commits import project_commits
+from tests.support.examples import ACCOUNT, a_job_id, commit, requested
+from tests.support.servers import Process, folder, nats_program, wait_for_port
+
+
+@pytest.fixture
+async def client(one_server: str) -> AsyncIterator[Client]:
+    opened = await nats.connect(one_server)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = open_database(f"sqlite:///{tmp_path}/rows.sqlite3", read_only=False)
+    yield opened
+    await opened.close()
+
+
+def grant(amount: int) -> CreditsGranted:
+    return CreditsGranted(account_id=ACCOUNT, amount=amount, reason="r")
+
+
+async def append(log: MemoryLog | JetStreamLog, count: int) -> None:
+    for _ in range(count):
+        await log.append(account_subject(ACCOUNT), commit(grant(1)), after=None)
+
+
+async def until(projector: Projector, position: int) -> None:
+    async with asyncio.timeout(15):
+        while projector.position < position:
+            await asyncio.sleep(0.01)
+
+
+async def granted(database: Database) -> int:
+    balance = await database.read(lambda connection: accounts.find(connection, ACCOUNT))
+    return balance.account.granted
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_each_commit_is_applied_once_across_restarts(
+    client: Client, database: Database
+) -> None:
+    log = MemoryLog()
+    for round_number in range(1, 4):
+        await append(log, 5)
+        projector = Projector(log, database, client)
+        task = asyncio.create_task(project_commits(projector))
+        await until(projector, 5 * round_number)
+        await stop(task)
+        assert await granted(database) == 5 * round_number
+
+
+async def test_every_batch_is_announced_with_where_it_came_from(
+    client: Client, database: Database
+) -> None:
+    heard: list[Announcement] = []
+
+    async def hear(message: Msg) -> None:
+        heard.append(announcement.decode(message.data))
+
+    await client.subscribe(CHANGES, cb=hear)
+    log = MemoryLog()
+    projector = Projector(log, database, client)
+    task = asyncio.create_task(project_commits(projector))
+    await append(log, 3)
+    await until(projector, 3)
+    await client.flush()
+    await asyncio.sleep(0.1)
+    await stop(task)
+    assert all(one.position == other.previous for one, other in pairwise(heard))
+    assert heard[-1].position == 3
+    assert ("accounts", ACCOUNT) in {(row.table, row.id) for row in heard[-1].rows}
+
+
+async def test_two_projectors_of_one_database_apply_nothing_twice(
+    client: Client, database: Database
+) -> None:
+    log = MemoryLog()
+    both = [Projector(log, database, client) for _ in range(2)]
+    tasks = [asyncio.create_task(project_commits(each)) for each in both]
+    await append(log, 40)
+    for projector in both:
+        await until(projector, 40)
+    for task in tasks:
+        await stop(task)
+    assert await granted(database) == 40
+
+
+class Poisoned(MemoryLog):
+    """A log whose second message is no commit."""
+
+    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+        async for batch in super().follow(after):
+            for entry in batch:
+                is_bad = entry.sequence == 2
+                yield [Entry(2, entry.subject, b"{}") if is_bad else entry]
+
+
+async def test_what_cannot_be_digested_is_never_skipped_past(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "DEGRADED_RETRY_SECONDS", 0.05)
+    log = Poisoned()
+    await append(log, 3)
+    projector = Projector(log, database, client)
+    task = asyncio.create_task(project_commits(projector))
+    async with asyncio.timeout(10):
+        while not projector.degraded:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    await stop(task)
+    assert "commit 2" in projector.degraded
+    assert await database.read(positions.read) == 1
+
+
+async def test_following_goes_on_after_the_broker_was_killed() -> None:
+    port = free_port()
+    with folder() as path:
+        config = path / "nats.conf"
+        store = f'jetstream {{\n  store_dir: "{path}/store"\n  sync_interval: always\n}}\n'
+        config.write_text(f'listen: "127.0.0.1:{port}"\n{store}')
+        server = Process([nats_program(), "-c", str(config)])
+        try:
+            await _survive(server, port)
+        finally:
+            server.stop()
+
+
+async def _survive(server: Process, port: int) -> None:
+    wait_for_port(port)
+
+    async def ignore(_error: Exception) -> None:
+        return
+
+    client = await nats.connect(
+        f"nats://127.0.0.1:{port}",
+        error_cb=ignore,
+        reconnect_time_wait=0.1,
+        max_reconnect_attempts=-1,
+    )
+    await client.jetstream().add_stream(name="LOG", subjects=["log.>"])
+    log = JetStreamLog(client, "epoch", append_timeout_seconds=10)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for batch in log.follow(0):
+            seen.extend(entry.sequence for entry in batch)
+
+    following = asyncio.create_task(follow())
+    for _ in range(2):
+        await log.append(account_subject(ACCOUNT), commit(requested(a_job_id())), after=None)
+        server.stop(9)
+        server.start()
+        wait_for_port(port)
+    await log.append(account_subject(ACCOUNT), commit(requested(a_job_id())), after=None)
+    async with asyncio.timeout(30):
+        while len(seen) < 3:
+            await asyncio.sleep(0.05)
+    await stop(following)
+    await client.close()
+    assert seen == [1, 2, 3]
