@@ -176,7 +176,7 @@ async def replay(world: World) -> list[Row]:
     end = await log.end()
     with TemporaryDirectory() as folder:
         database = open_database(f"sqlite:///{folder}/replay.sqlite3", read_only=False)
-        projector = Projector(log, database, client)
+        projector = Projector(log, database, None)
         started_at = time.perf_counter()
         projecting = asyncio.create_task(project_commits(projector))
         while projector.position < end:

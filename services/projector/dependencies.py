@@ -15,6 +15,6 @@ class Projector(Struct):
 
     log: EventLog
     database: Database
-    client: Client
+    client: Client | None  # Where batches are announced; None for a replay beside the live one.
     position: int = 0
     degraded: str = ""

@@ -84,6 +84,8 @@ async def _commit(
 
 
 async def _announce(projector: Projector, previous: int, rows: tuple[ChangedRow, ...]) -> None:
+    if projector.client is None:
+        return
     told = Announcement(projector.log.epoch, previous, projector.position, rows)
     try:
         await projector.client.publish(CHANGES, announcement.encode(told))
