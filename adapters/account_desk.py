@@ -1,7 +1,7 @@
 """The account desk: requests of one account that wait behind each other become one commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -10,12 +10,13 @@ from adapters.clock import fresh_commit_id, now
 from adapters.event_log import EventLog, LogUnavailable, sequence_of, tail
 from contracts.commit import Commit, Recorded, Request
 from contracts.events import AccountEvent
-from contracts.ids import AccountId
+from contracts.ids import AccountId, JobId
 from contracts.subjects import account_subject
 from domain.account import (
     Account,
     AccountCommand,
     Answered,
+    RequestJobs,
     decide,
     earlier_answer,
     evolve,
@@ -65,8 +66,15 @@ class _Decided(Struct):
     later: list[_Waiting] = []  # The same key is in this commit already, or it is full.
 
 
-# Reads the account's row and, in the same snapshot, the answers to these idempotency keys.
-SnapshotReader = Callable[[AccountId, Iterable[str]], Awaitable[Account]]
+class Wanted(Struct, frozen=True):
+    """What a decision has to know beside the account's row: earlier answers, earlier retries."""
+
+    keys: tuple[str, ...] = ()
+    retry_of: tuple[JobId, ...] = ()
+
+
+# Reads the account's row and, in the same snapshot, what is wanted beside it.
+SnapshotReader = Callable[[AccountId, Wanted], Awaitable[Account]]
 
 
 class AccountDesk:
@@ -134,8 +142,7 @@ class AccountDesk:
         raise LogUnavailable(msg)
 
     async def _state(self, account: AccountId, batch: list[_Waiting]) -> Account:
-        keys = [key for each in batch if (key := each.wish.idempotency_key) is not None]
-        state = await self._read(account, keys)
+        state = await self._read(account, _wanted(batch))
         later = [each for each in self._tails.get(account, ()) if each.sequence > state.sequence]
         for recorded in later:
             state = evolve_commit(state, recorded)
@@ -146,7 +153,7 @@ class AccountDesk:
         return state
 
     async def _refresh_tail(self, account: AccountId) -> None:
-        known = await self._read(account, ())
+        known = await self._read(account, Wanted())
         self._tails[account] = await tail(self._log, account_subject(account), known.sequence)
 
     async def _commit(self, account: AccountId, state: Account, decided: _Decided) -> bool:
@@ -178,6 +185,18 @@ class AccountDesk:
             events = [recorded.commit.events[index] for index in earlier.events]
             own = tuple(event for event in events if isinstance(event, AccountEvent))
             waiting.answer.set_result(Granted(earlier.sequence, own, replayed=True))
+
+
+def _wanted(batch: list[_Waiting]) -> Wanted:
+    wishes = [waiting.wish for waiting in batch]
+    keys = (wish.idempotency_key for wish in wishes)
+    jobs = (
+        job for wish in wishes if isinstance(wish.command, RequestJobs) for job in wish.command.jobs
+    )
+    return Wanted(
+        tuple(key for key in keys if key is not None),
+        tuple(job.retry_of for job in jobs if job.retry_of is not None),
+    )
 
 
 def _decide(state: Account, batch: list[_Waiting]) -> _Decided:

@@ -64,8 +64,10 @@ async def connected(data_dir: Path) -> AsyncIterator[Connection]:
         await changes.start(client)
         desk = AccountDesk(
             log,
-            lambda account, keys: database.read(
-                lambda connection: accounts.snapshot(connection, account, list(keys))
+            lambda account, wanted: database.read(
+                lambda connection: accounts.snapshot(
+                    connection, account, wanted.keys, wanted.retry_of
+                )
             ),
             changes,
         )

@@ -16,7 +16,7 @@ from contracts.events import (
     JobRequested,
 )
 from contracts.events.account import Role
-from contracts.ids import AccountId, TokenId
+from contracts.ids import AccountId, JobId, TokenId
 from domain.refusals import Refused, invalid
 
 AMOUNT_MAX = 1_000_000_000
@@ -43,6 +43,7 @@ class Account(Struct, frozen=True, kw_only=True):
     held: int = 0
     sequence: int = 0
     answered: Mapping[str, Answered] = {}
+    retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
 
     @property
     def available(self) -> int:
@@ -118,6 +119,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             return structs.replace(account, revoked=account.revoked + amount)
         case CreditsReserved(amount=amount):
             return structs.replace(account, held=account.held + amount)
+        case JobRequested(job_id=job, retry_of=retry_of) if retry_of is not None:
+            return structs.replace(account, retried={**account.retried, retry_of: job})
         case JobRequested() | AccessTokenIssued() | AccessTokenRevoked():
             return account
         case _:
@@ -141,6 +144,10 @@ def answered_by(request: Request, sequence: int) -> Answered:
 
 
 def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[AccountEvent]:
+    for job in jobs:
+        if job.retry_of is not None and job.retry_of in account.retried:
+            retry = account.retried[job.retry_of]
+            raise Refused("already_retried", f"it is retried as {retry}", retried_as=retry)
     _check_available(sum(job.price_credits for job in jobs), account)
     events: list[AccountEvent] = []
     for job in jobs:

@@ -12,6 +12,8 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "This path does not take that method"),
     "job_ended": (409, "The job has ended"),
     "job_open": (409, "The job has not ended yet"),
+    "not_failed": (409, "Only a failed job can be retried"),
+    "already_retried": (409, "The job is being retried, or was with success"),
     "idempotency_in_flight": (409, "A request with this Idempotency-Key is under way"),
     "too_large": (413, "The body is too large"),
     "invalid": (422, "A value is wrong"),

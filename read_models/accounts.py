@@ -1,8 +1,9 @@
 """Accounts: their credits, and every entry that moved them."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -27,9 +28,9 @@ from contracts.events import (
     Event,
     JobRequested,
 )
-from contracts.ids import AccountId
+from contracts.ids import AccountId, JobId
 from domain.account import Account
-from read_models import answered_requests
+from read_models import answered_requests, jobs
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
 
 table = Table(
@@ -157,20 +158,17 @@ def find(connection: Connection, account: AccountId) -> Balance:
     return Balance(state, found.sequence)
 
 
-def snapshot(connection: Connection, account: AccountId, keys: list[str]) -> Account:
-    """Return what a decision needs: the row, and the earlier answers to these keys."""
+def snapshot(
+    connection: Connection, account: AccountId, keys: Sequence[str], retry_of: Sequence[JobId]
+) -> Account:
+    """Return what a decision needs: the row, earlier answers to these keys, earlier retries."""
     state = find(connection, account).account
-    if not keys:
-        return state
-    return Account(
-        id=account,
-        granted=state.granted,
-        revoked=state.revoked,
-        charged=state.charged,
-        held=state.held,
-        sequence=state.sequence,
-        answered=answered_requests.find(connection, account, keys),
-    )
+    if keys:
+        answered = answered_requests.find(connection, account, keys)
+        state = structs.replace(state, answered=answered)
+    if retry_of:
+        state = structs.replace(state, retried=jobs.standing_retries(connection, retry_of))
+    return state
 
 
 def newest_entries(

@@ -1,5 +1,7 @@
 """Which Idempotency-Keys were answered, and where the answers stand."""
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, Text, bindparam, select
 
@@ -41,8 +43,8 @@ def project(recorded: Recorded, unit: UnitOfWork) -> None:
         )
 
 
-def find(connection: Connection, account: AccountId, keys: list[str]) -> dict[str, Answered]:
-    found = connection.execute(_BY_KEYS, {"account_id": account, "keys": keys})
+def find(connection: Connection, account: AccountId, keys: Sequence[str]) -> dict[str, Answered]:
+    found = connection.execute(_BY_KEYS, {"account_id": account, "keys": list(keys)})
     return {
         row.idempotency_key: Answered(row.fingerprint, row.sequence, _indices.decode(row.events))
         for row in found

@@ -15,8 +15,10 @@ table = Table(
 
 
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
-    jobs = {getattr(event, "job_id", None) for event in recorded.commit.events} - {None}
-    for job in jobs:
+    events = recorded.commit.events
+    jobs = {getattr(event, "job_id", None) for event in events}
+    jobs |= {getattr(event, "retry_of", None) for event in events}  # Histories link both ways.
+    for job in jobs - {None}:
         unit.insert(table, {"job_id": job, "sequence": recorded.sequence})
 
 

@@ -1,6 +1,6 @@
 """Jobs as their owners see them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -61,6 +61,7 @@ table = Table(
     Column("updated_at", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Index("jobs_of_account", "account_id", "requested_in", "job_id"),
+    Index("jobs_by_retried", "retry_of"),
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -164,6 +165,25 @@ def find(connection: Connection, job: JobId) -> Job | None:
 
 def find_all(connection: Connection, jobs: list[JobId]) -> dict[JobId, Job]:
     return {found.job_id: _job(found) for found in connection.execute(_BY_IDS, {"job_ids": jobs})}
+
+
+_RETRIES = (
+    select(table.c.retry_of, table.c.job_id)
+    .where(table.c.retry_of.in_(bindparam("jobs", expanding=True)))
+    .order_by(table.c.requested_in)
+)
+_STANDING = _RETRIES.where(table.c.status.not_in([JobStatus.FAILED, JobStatus.CANCELLED]))
+
+
+def standing_retries(connection: Connection, jobs: Sequence[JobId]) -> dict[JobId, JobId]:
+    """Return which of these jobs have a retry that is open or was completed."""
+    found = connection.execute(_STANDING, {"jobs": list(jobs)})
+    return {JobId(row.retry_of): JobId(row.job_id) for row in found}
+
+
+def newest_retry(connection: Connection, job: JobId) -> JobId | None:
+    rows = connection.execute(_RETRIES, {"jobs": [job]}).all()
+    return JobId(rows[-1].job_id) if rows else None
 
 
 class Filter(Struct, frozen=True, kw_only=True):

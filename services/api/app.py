@@ -25,6 +25,7 @@ from services.api.dependencies import Api
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
 from services.api.handlers.relay_webhooks import relay_webhook
+from services.api.handlers.retry_jobs import retry_infograph, retry_job
 from services.api.handlers.serve_artifacts import serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
@@ -66,8 +67,8 @@ async def connect(settings: ApiSettings) -> Api:
     await changes.start(client)
     desk = AccountDesk(
         log,
-        lambda account, keys: database.read(
-            lambda connection: accounts.snapshot(connection, account, list(keys))
+        lambda account, wanted: database.read(
+            lambda connection: accounts.snapshot(connection, account, wanted.keys, wanted.retry_of)
         ),
         changes,
     )
@@ -113,6 +114,7 @@ def routes() -> list[Any]:
             show_status,
             list_infographs,
             cancel_infograph,
+            retry_infograph,
             delete_infograph,
         ],
         guards=[require_token],
@@ -125,6 +127,7 @@ def routes() -> list[Any]:
             show_job,
             show_history,
             cancel_job,
+            retry_job,
             show_job_kinds,
             show_credits,
             list_entries,

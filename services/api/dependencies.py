@@ -1,7 +1,6 @@
 """What the api's handlers may ask for."""
 
 import asyncio
-from collections.abc import Iterable
 
 import httpx
 from msgspec import Struct
@@ -18,9 +17,8 @@ from adapters.vault import Vault
 from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import AccountId, BadId, JobId, job_id
 from contracts.subjects import account_subject
-from domain.account import Account
 from domain.refusals import Refused
-from read_models import accounts, jobs, positions
+from read_models import jobs, positions
 from read_models.jobs import Job
 from services.api.settings import ApiSettings
 
@@ -95,12 +93,6 @@ class Api(Struct):
 
     async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, Job]:
         return await self.database.read(lambda connection: jobs.find_all(connection, wanted))
-
-    async def snapshot(self, account: AccountId, keys: Iterable[str]) -> Account:
-        wanted = list(keys)
-        return await self.database.read(
-            lambda connection: accounts.snapshot(connection, account, wanted)
-        )
 
     async def position(self) -> int:
         return await self.database.read(positions.read)

@@ -10,7 +10,7 @@ from contracts.events import Artifact
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
 from read_models.accounts import Balance, Entry
-from read_models.jobs import Job
+from read_models.jobs import Job, newest_retry
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
@@ -73,13 +73,19 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
         "artifacts": [artifact_document(api, artifact) for artifact in job.artifacts],
         "error": error,
         "retry_of": job.retry_of,
-        "retried_as": None,
+        "retried_as": await _retried_as(api, job),
         "run_id": None,
         "step": None,
         "created_at": time_of(job.created_at),
         "updated_at": time_of(job.updated_at),
         "as_of": api.as_of(),
     }
+
+
+async def _retried_as(api: Api, job: Job) -> str | None:
+    if job.error_code is None:
+        return None
+    return await api.database.read(lambda connection: newest_retry(connection, job.job_id))
 
 
 def progress_of(job: Job) -> int:

@@ -213,6 +213,41 @@ def test_a_deleted_job_is_gone_with_its_artifacts_and_its_entries_stay(
     assert {entry["move"] for entry in entries if entry["job_id"] == job} == {"reserved", "charged"}
 
 
+def test_a_failed_job_is_retried_once_as_a_new_one(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("run", "runner_error")
+    failed = create(client, "reefs", aspect_ratio="16:9")
+    until_ended(client, failed)
+    retried = client.post(f"/api/infographs/{failed}/retry/")
+    assert retried.status_code == 201, retried.text
+    new = retried.json()
+    assert (new["retry_of"], new["aspect_ratio"], new["prompt"]) == (failed, "16:9", "reefs")
+    second = client.post(f"/api/jobs/{failed}/retry")
+    assert (second.status_code, second.json()["code"]) == (409, "already_retried")
+    assert second.json()["retried_as"] == new["id"]
+    assert until_ended(client, new["id"])["status"] == "completed"
+    assert client.post(f"/api/jobs/{failed}/retry").status_code == 409
+    assert client.get(f"/api/jobs/{failed}").json()["retried_as"] == new["id"]
+    types = [e["type"] for e in client.get(f"/api/jobs/{failed}/history").json()["items"]]
+    assert types[-1] == "JobRequested"
+    refused = client.post(f"/api/jobs/{new['id']}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_failed")
+
+
+def test_a_retry_that_failed_can_be_retried_again(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("run", "runner_error", times=2)
+    failed = create(client)
+    until_ended(client, failed)
+    first = client.post(f"/api/jobs/{failed}/retry").json()["id"]
+    assert until_ended(client, first)["status"] == "failed"
+    second = client.post(f"/api/jobs/{failed}/retry")
+    assert second.status_code == 201
+    assert until_ended(client, second.json()["id"])["status"] == "completed"
+
+
 def test_a_blog_that_cannot_be_read_fails_the_job_before_the_provider_is_asked(
     world: RunningWorld, client: httpx.Client
 ) -> None:

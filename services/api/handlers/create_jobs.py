@@ -58,18 +58,17 @@ async def create_infographs(request: AnyRequest, data: JSONBody[CreateInfographs
     data = await strict(request, CreateInfographs)
     fields = {name: getattr(data, name) for name in Infograph.__struct_fields__}
     kind = job_kinds.parse("infograph", fields)
-    preference = _preference(request, api.settings.create_wait_seconds)
-    granted = await _request_jobs(request, kind, data.number_of_infographs, data)
-    ids = _job_ids(granted)
-    known = await _wait_for_submission(api, caller, granted, preference)
-    items = [_created(api, job_id, known.get(job_id)) for job_id in ids]
+    preference = preference_of(request, api.settings.create_wait_seconds)
+    granted = await request_jobs(request, kind, data.number_of_infographs, data)
+    known = await wait_for_submission(api, caller, granted, preference)
+    items = [_created(api, job_id, job) for job_id, job in known.items()]
     document = {
         "infographs": items,
         "total_submitted": len(items),
         "credits_used": len(items) * kind.price_credits,
         "as_of": api.cursor(granted.sequence),
     }
-    return _answer(api, granted, preference, document, [item["status_url"] for item in items])
+    return answer(api, granted, preference, document, [item["status_url"] for item in items])
 
 
 @post("/jobs", status_code=201)
@@ -78,15 +77,14 @@ async def create_job(request: AnyRequest, data: JSONBody[CreateJob]) -> AnyRespo
     api, caller = api_of(request), caller_of(request)
     data = await strict(request, CreateJob)
     kind = job_kinds.parse(data.kind, data.input)
-    preference = _preference(request, api.settings.create_wait_seconds)
-    granted = await _request_jobs(request, kind, 1, data)
-    await _wait_for_submission(api, caller, granted, preference)
-    job_id = _job_ids(granted)[0]
+    preference = preference_of(request, api.settings.create_wait_seconds)
+    granted = await request_jobs(request, kind, 1, data)
+    (job_id, *_) = await wait_for_submission(api, caller, granted, preference)
     await api.freshen(caller.account_id, None)
     document = await job_document(api, await api.job_of(caller.account_id, job_id))
     document["as_of"] = api.cursor(granted.sequence)
     location = f"{api.settings.origin}/api/jobs/{job_id}"
-    return _answer(api, granted, preference, document, [location])
+    return answer(api, granted, preference, document, [location])
 
 
 async def strict(request: AnyRequest, kind: type[Body]) -> Body:
@@ -94,9 +92,14 @@ async def strict(request: AnyRequest, kind: type[Body]) -> Body:
     return msgspec.json.decode(await request.body(), type=kind)
 
 
-async def _request_jobs(
-    request: AnyRequest, kind: job_kinds.AnyJobKind, count: int, body: Struct
+async def request_jobs(
+    request: AnyRequest,
+    kind: job_kinds.AnyJobKind,
+    count: int,
+    body: Struct,
+    retry_of: JobId | None = None,
 ) -> Granted:
+    """Request `count` jobs of one input; `body` is what an Idempotency-Key stands for."""
     api, caller = api_of(request), caller_of(request)
     await api.admit()
     deadline_at = now() + timedelta(seconds=api.settings.job_deadline_seconds)
@@ -109,6 +112,7 @@ async def _request_jobs(
             input=sealed,
             price_credits=kind.price_credits,
             deadline_at=deadline_at,
+            retry_of=retry_of,
         )
         for _ in range(count)
     )
@@ -147,7 +151,7 @@ def _fingerprint(request: AnyRequest, body: Struct) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _preference(request: AnyRequest, default_seconds: float) -> Preference:
+def preference_of(request: AnyRequest, default_seconds: float) -> Preference:
     """Read `Prefer: respond-async` or `Prefer: wait=SECONDS` (RFC 7240)."""
     for wish in request.headers.get("prefer", "").split(","):
         name, _, value = wish.strip().partition("=")
@@ -162,9 +166,9 @@ def _preference(request: AnyRequest, default_seconds: float) -> Preference:
     return Preference(default_seconds)
 
 
-async def _wait_for_submission(
+async def wait_for_submission(
     api: Api, caller: Caller, granted: Granted, preference: Preference
-) -> dict[JobId, Job]:
+) -> dict[JobId, Job | None]:
     """Wait until the provider has each job, or it has ended, or the time is up."""
     ids = _job_ids(granted)
     clock = asyncio.get_running_loop().time
@@ -182,7 +186,7 @@ async def _wait_for_submission(
                 continue
     newest = max((job.sequence for job in known.values()), default=0)
     api.wrote(caller.account_id, newest)
-    return known
+    return {job_id: known.get(job_id) for job_id in ids}
 
 
 def _is_submitted(job: Job) -> bool:
@@ -209,7 +213,7 @@ def _job_ids(granted: Granted) -> list[JobId]:
     return ids
 
 
-def _answer(
+def answer(
     api: Api, granted: Granted, preference: Preference, document: Any, locations: list[str]
 ) -> AnyResponse:
     headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}

@@ -138,7 +138,7 @@ async def show_history(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]
         for recorded in commits
         if recorded is not None
         for index, event in enumerate(recorded.commit.events)
-        if getattr(event, "job_id", None) == job.job_id
+        if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
     ]
     return {"items": items, "as_of": api.as_of()}
 

@@ -1,11 +1,10 @@
 """The account desk: many requests at once, one commit, and no refusal on stale data."""
 
 import asyncio
-from collections.abc import Iterable
 
 import pytest
 
-from adapters.account_desk import AccountDesk, Granted, Wish
+from adapters.account_desk import AccountDesk, Granted, Wanted, Wish
 from adapters.changes import Changes, NotThereYet
 from adapters.event_log import Conflict, Outcome, Unavailable
 from adapters.event_log.memory import MemoryLog
@@ -26,7 +25,7 @@ class Row:
         self.catches_up = True
         self.changes = Changes(self.position)
 
-    async def read(self, _account: AccountId, _keys: Iterable[str]) -> Account:
+    async def read(self, _account: AccountId, _wanted: Wanted) -> Account:
         return self.state
 
     async def position(self) -> int:

@@ -54,6 +54,16 @@ def test_each_job_gets_a_hold_of_its_own() -> None:
     assert hold.job_id == job.job_id
 
 
+def test_a_second_retry_is_refused_while_one_stands() -> None:
+    failed = a_job_id()
+    first = requested(a_job_id(), retry_of=failed)
+    second = RequestJobs((requested(a_job_id(), retry_of=failed),))
+    given(granted(5)).when(RequestJobs((first,))).then_kinds(CreditsReserved, JobRequested)
+    refusal = given(granted(5), first).when(second).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.extra) == ("already_retried", {"retried_as": first.job_id})
+
+
 def test_a_refusal_says_what_is_needed_and_what_there_is() -> None:
     refusal = given(granted(1)).when(jobs(2)).refusal
     assert refusal is not None

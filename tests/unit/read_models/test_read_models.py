@@ -234,9 +234,18 @@ def test_an_answered_key_is_found_in_the_accounts_snapshot(connection: Connectio
     )
     written = examples.commit(GRANTED, requests=(request,))
     read_models.apply(connection, [Recorded(1, account_subject(ACCOUNT), written)])
-    state = accounts.snapshot(connection, ACCOUNT, ["k", "unknown"])
+    state = accounts.snapshot(connection, ACCOUNT, ["k", "unknown"], [])
     assert {key: found.sequence for key, found in state.answered.items()} == {"k": 1}
-    assert accounts.snapshot(connection, examples.OTHER, ["k"]).answered == {}
+    assert accounts.snapshot(connection, examples.OTHER, ["k"], []).answered == {}
+
+
+def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection) -> None:
+    retry = examples.requested(examples.a_job_id(), retry_of=JOB)
+    again = ("account", (examples.reserved(retry.job_id), retry))
+    read_models.apply(connection, history(STARTED, STOPPED, again))
+    assert jobs.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
+    assert jobs.newest_retry(connection, JOB) == retry.job_id
+    assert 5 in job_commits.sequences(connection, JOB)
 
 
 def test_only_one_projector_can_move_the_position(connection: Connection) -> None:

@@ -1,0 +1,65 @@
+"""Retries failed jobs: a retry is a new job that names the one it retries, with its own hold."""
+
+from typing import Any
+
+from litestar import post
+from litestar.params import FromPath
+from msgspec import Struct
+
+from adapters.http_server import AnyRequest, AnyResponse
+from contracts.job_state import End
+from domain import job_kinds
+from domain.refusals import Refused
+from read_models.jobs import Job
+from services.api.authentication import caller_of
+from services.api.dependencies import api_of
+from services.api.documents import job_document, list_document
+from services.api.handlers.create_jobs import (
+    answer,
+    preference_of,
+    request_jobs,
+    wait_for_submission,
+)
+
+
+class Retry(Struct, frozen=True):
+    """What a retry's Idempotency-Key stands for."""
+
+    retry_of: str
+
+
+@post("/{id:str}/retry", status_code=201)
+async def retry_infograph(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
+    """Try a failed infograph again, as a new one. 409 when it has not failed or is retried."""
+    return await _retry(request, id, list_document, "/api/infographs/status/{}/")
+
+
+@post("/jobs/{id:str}/retry", status_code=201)
+async def retry_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
+    """Try a failed job again, as a new one. 409 when it has not failed or is retried."""
+    return await _retry(request, id, job_document, "/api/jobs/{}")
+
+
+async def _retry(request: AnyRequest, text: str, document: Any, path: str) -> AnyResponse:
+    api, caller = api_of(request), caller_of(request)
+    job = await api.job_of(caller.account_id, text)
+    kind = await _failed_kind(request, job)
+    preference = preference_of(request, api.settings.create_wait_seconds)
+    granted = await request_jobs(request, kind, 1, Retry(job.job_id), retry_of=job.job_id)
+    (job_id, *_) = await wait_for_submission(api, caller, granted, preference)
+    await api.freshen(caller.account_id, None)
+    shown = await document(api, await api.job_of(caller.account_id, job_id))
+    shown["as_of"] = api.cursor(granted.sequence)
+    return answer(api, granted, preference, shown, [api.settings.origin + path.format(job_id)])
+
+
+async def _failed_kind(request: AnyRequest, job: Job) -> job_kinds.AnyJobKind:
+    """Return the failed job's checked input; the log says whether it has failed."""
+    api = api_of(request)
+    known = await api.jobs.load(job.job_id, job.requested_in)
+    if known is None or known.state.end not in {End.FAILED, End.CANCELLED}:
+        raise Refused("not_failed", "the job has not failed")
+    kind = job_kinds.recall(job.kind, await api.vault.unseal(job.account_id, job.input))
+    if kind is None:
+        raise Refused("not_failed", "this kind of job is no longer made")
+    return kind
