@@ -1,20 +1,35 @@
 """The clock and the dice: the only places where time and randomness come in."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from contracts.ids import AccountId, CommitId, JobId, new_job_id
 
+_MACHINE: Callable[[], datetime] = partial(datetime.now, UTC)
+_source = _MACHINE
+_entropy: Callable[[int], bytes] = os.urandom
+
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return _source()
+
+
+def use(
+    source: Callable[[], datetime] = _MACHINE,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> None:
+    """Take time and dice from a simulation; without arguments from the machine again."""
+    global _source, _entropy
+    _source, _entropy = source, entropy
 
 
 def fresh_commit_id() -> CommitId:
     """96 random bits. Random on purpose: two writers must never share an id."""
-    return CommitId(os.urandom(12).hex())
+    return CommitId(_entropy(12).hex())
 
 
 def fresh_job_id(account: AccountId) -> JobId:
     milliseconds = int(now().timestamp() * 1000)
-    return new_job_id(account, milliseconds, int.from_bytes(os.urandom(8)))
+    return new_job_id(account, milliseconds, int.from_bytes(_entropy(8)))

@@ -36,6 +36,7 @@ from contracts.events import (
     ResultReceived,
     SubmissionStarted,
 )
+from contracts.events.evidence import Verdict
 from contracts.ids import AccountId, JobId
 from contracts.job_state import End
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, micros_of
@@ -74,6 +75,9 @@ table = Table(
     Index("waiting_jobs_due", "waits", "waits_from"),
     Index("waiting_jobs_deadline", "deadline_at"),
 )
+
+
+_URLS = ("status_url", "response_url", "cancel_url")
 
 
 class WaitingJob(Struct, frozen=True, kw_only=True):
@@ -128,9 +132,12 @@ def _submitted(event: JobSubmitted, row: Row, at: At) -> bool:
 
 
 def _received(event: ResultReceived, row: Row, at: At) -> bool:
-    if row["end"] is not None:
-        return True
-    row |= {"result_in": at.sequence, "request_id": event.request_id or row["request_id"]}
+    is_stale = event.attempt < row["attempt"] and event.verdict is not Verdict.OK
+    if row["end"] is not None or is_stale:
+        return True  # What an older attempt failed with settles nothing: the newer one is awaited.
+    if event.request_id and event.request_id != row["request_id"]:
+        row |= {"request_id": event.request_id, **dict.fromkeys(_URLS)}
+    row["result_in"] = at.sequence
     return _wait(row, Waits.STORING, at.micros)
 
 
@@ -181,7 +188,6 @@ def _removal(event: JobHidden, at: At) -> Row:
 
 def _row(job: str, account: str, waits: Waits, at: At) -> Row:
     optional = ("result_in", "end", "endpoint", "request_id")
-    urls = ("status_url", "response_url", "cancel_url")
     return {
         "job_id": job,
         "account_id": account,
@@ -191,17 +197,19 @@ def _row(job: str, account: str, waits: Waits, at: At) -> Row:
         "requested_in": 0,
         "attempt": 0,
         "sequence": at.sequence,
-        **dict.fromkeys((*optional, *urls)),
+        **dict.fromkeys((*optional, *_URLS)),
     }
 
 
 MODEL = Model(table, frozenset({JobRequested, JobHidden, *_CHANGES}), attrgetter("job_id"), project)
 
-_TURN = func.row_number().over(partition_by=table.c.account_id, order_by=table.c.waits_from)
+_TURN = func.row_number().over(
+    partition_by=table.c.account_id, order_by=(table.c.waits_from, table.c.job_id)
+)
 _DUE = (
     select(table)
     .where(table.c.waits == bindparam("waits"), table.c.waits_from <= bindparam("until"))
-    .order_by(_TURN, table.c.waits_from)
+    .order_by(_TURN, table.c.waits_from, table.c.job_id)
     .limit(bindparam("limit"))
 )
 _OVERDUE = (
@@ -211,7 +219,7 @@ _OVERDUE = (
         table.c.end.is_(None),
         table.c.waits.in_([Waits.TO_SUBMIT.value, Waits.OUTCOME.value, Waits.RESULT.value]),
     )
-    .order_by(table.c.deadline_at)
+    .order_by(table.c.deadline_at, table.c.job_id)
     .limit(bindparam("limit"))
 )
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))

@@ -58,6 +58,9 @@ class MemoryLog:
             return None
         return self._entries[sequence - 1].recorded()
 
+    def entries(self) -> list[Entry]:
+        return list(self._entries)
+
     async def end(self) -> int:
         return len(self._entries)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Connection, create_engine, select
 
 import read_models
@@ -22,6 +23,7 @@ from contracts.events import (
     JobHidden,
 )
 from contracts.events.account import Role
+from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from read_models import access_tokens, accounts, job_commits, jobs, positions, waiting_jobs
@@ -155,6 +157,26 @@ def test_an_answered_cancellation_waits_no_longer(connection: Connection) -> Non
     )
     read_models.apply(connection, history(STARTED, SUBMITTED, STOPPED, ("evidence", (answered,))))
     assert waits(connection) is None
+
+
+def test_an_older_attempts_failure_does_not_end_the_wait_for_the_newer(
+    connection: Connection,
+) -> None:
+    gone = AttemptFailed(
+        job_id=JOB,
+        account_id=ACCOUNT,
+        attempt=1,
+        code="outcome_unknown",
+        error=SEALED,
+        may_have_run=True,
+        not_before=at(3),
+    )
+    second: tuple[AnyEvent, ...] = (examples.started(JOB, 2),)
+    third = ("evidence", (examples.submitted(JOB, 2),))
+    late = structs.replace(examples.received(JOB, 1), verdict=Verdict.ERROR)
+    more = (STARTED, ("job", (gone,)), ("job", second), third, ("evidence", (late,)))
+    read_models.apply(connection, history(*more))
+    assert waits(connection) is Waits.RESULT
 
 
 def test_a_refused_attempt_waits_until_it_may_be_tried_again(connection: Connection) -> None:

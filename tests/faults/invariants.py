@@ -1,0 +1,133 @@
+"""What must hold after any run, checked from outside: from the log, the rows and the provider."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import create_engine, select
+
+import read_models
+from adapters.event_log import EventLog
+from contracts.commit import Recorded
+from contracts.events import (
+    CreditsCharged,
+    CreditsGranted,
+    CreditsReleased,
+    CreditsReserved,
+    CreditsRevoked,
+    JobCancelled,
+    JobCompleted,
+    JobEvent,
+    JobFailed,
+    JobRequested,
+    SubmissionStarted,
+)
+from contracts.ids import AccountId, JobId
+from contracts.job_state import JobState
+from domain.job import evolve, requested
+from read_models import positions
+from read_models.unit_of_work import METADATA
+from tests.support.memory import MemoryDatabase
+
+ENDS = (JobCompleted, JobFailed, JobCancelled)
+MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and to held.
+    CreditsGranted: (1, 0),
+    CreditsRevoked: (-1, 0),
+    CreditsReserved: (-1, 1),
+    CreditsCharged: (0, -1),
+    CreditsReleased: (1, -1),
+}
+
+
+class Witness(Struct):
+    """What is looked at. `accepted` are the jobs that a client saw accepted."""
+
+    log: EventLog
+    database: MemoryDatabase
+    posts: Mapping[JobId, int]
+    accepted: AbstractSet[JobId]
+
+    async def commits(self) -> list[Recorded]:
+        found = [await self.log.read(n) for n in range(1, await self.log.end() + 1)]
+        return [recorded for recorded in found if recorded is not None]
+
+    async def all_ended(self) -> bool:
+        commits = await self.commits()
+        wanted = {e.job_id for r in commits for e in r.commit.events if isinstance(e, JobRequested)}
+        ended = {e.job_id for r in commits for e in r.commit.events if isinstance(e, ENDS)}
+        return (wanted | self.accepted) <= ended
+
+
+async def check(witness: Witness) -> None:
+    commits = await witness.commits()
+    events = [event for recorded in commits for event in recorded.commit.events]
+    _each_job_ends_and_is_settled_once(events, witness.accepted)
+    _no_account_was_ever_overdrawn(commits)
+    _no_post_without_its_record(events, witness.posts)
+    _carried_states_are_the_folds(commits)
+    _rebuilt_rows_equal_the_live_ones(commits, witness.database)
+
+
+def _each_job_ends_and_is_settled_once(events: list[Any], accepted: AbstractSet[JobId]) -> None:
+    ends = Counter(event.job_id for event in events if isinstance(event, ENDS))
+    settled = Counter(
+        event.job_id for event in events if isinstance(event, CreditsCharged | CreditsReleased)
+    )
+    wanted = {event.job_id for event in events if isinstance(event, JobRequested)}
+    assert accepted <= wanted, "an accepted job is not in the log"
+    assert ends == settled == Counter(dict.fromkeys(wanted, 1))
+    charged = {event.job_id for event in events if isinstance(event, CreditsCharged)}
+    assert charged == {event.job_id for event in events if isinstance(event, JobCompleted)}
+
+
+def _no_account_was_ever_overdrawn(commits: list[Recorded]) -> None:
+    available: Counter[AccountId] = Counter()
+    held: Counter[AccountId] = Counter()
+    for recorded in commits:
+        for event in recorded.commit.events:
+            for kind, (own, hold) in MOVES.items():
+                if isinstance(event, kind):
+                    available[event.account_id] += own * event.amount
+                    held[event.account_id] += hold * event.amount
+        assert all(amount >= 0 for amount in available.values()), recorded.sequence
+        assert all(amount >= 0 for amount in held.values()), recorded.sequence
+    assert not any(held.values()), "a hold was never settled"
+
+
+def _no_post_without_its_record(events: list[Any], posts: Mapping[JobId, int]) -> None:
+    started = Counter(event.job_id for event in events if isinstance(event, SubmissionStarted))
+    for job, count in posts.items():
+        assert count <= started[job], f"{job}: {count} POSTs, {started[job]} attempts"
+
+
+def _carried_states_are_the_folds(commits: list[Recorded]) -> None:
+    folded: dict[JobId, JobState] = {}
+    for recorded in commits:
+        for event in recorded.commit.events:
+            if isinstance(event, JobRequested):
+                folded[event.job_id] = requested(event, recorded.sequence)
+            elif isinstance(event, JobEvent):
+                folded[event.job_id] = evolve(folded[event.job_id], event)
+        carried = recorded.commit.job
+        if carried is not None:
+            assert carried == folded[carried.job_id], recorded.sequence
+
+
+def _rebuilt_rows_equal_the_live_ones(commits: list[Recorded], live: MemoryDatabase) -> None:
+    rebuilt = create_engine("sqlite://")
+    with rebuilt.begin() as connection:
+        positions.create(connection, "memory")
+        read_models.apply(connection, commits)
+        positions.advance(connection, 0, len(commits))
+        fresh = _rows(connection)
+    rebuilt.dispose()
+    assert live.now(_rows) == fresh
+
+
+def _rows(connection: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for table in METADATA.sorted_tables:
+        found[table.name] = sorted(map(repr, connection.execute(select(table))))
+    return found

@@ -1,0 +1,298 @@
+"""The whole of Darkroom in one process, on virtual time, with a seed that decides what breaks.
+
+`python -m tests.faults.simulation SEED` repeats one run and tells what it wrote.
+"""
+
+import asyncio
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, cast
+
+import structlog
+
+from adapters import clock
+from adapters.account_desk import AccountDesk, Granted, Wish
+from adapters.changes import Changes, NotThereYet
+from adapters.clock import fresh_job_id
+from adapters.event_log import LogUnavailable
+from adapters.event_log.memory import MemoryLog
+from adapters.fal import FalGateway
+from adapters.job_desk import JobDesk, KnownJob
+from adapters.vault import MemoryKeyStore, Vault
+from contracts.commit import Recorded
+from contracts.events import JobRequested, ResultReceived
+from contracts.events.evidence import Via
+from contracts.ids import AccountId, JobId
+from domain.account import AccountCommand, GrantCredits, RequestJobs
+from domain.job import Cancel, requested
+from domain.job_kinds.infograph import Infograph
+from domain.provider_results import read_envelope
+from domain.refusals import Refused
+from read_models import accounts, positions
+from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.handlers.sweep_waiting import sweep_waiting as dispatcher_sweep
+from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.submitting import submit
+from services.ingestor.dependencies import Ingestor
+from services.ingestor.handlers.sweep_waiting import sweep_waiting as ingestor_sweep
+from services.ingestor.settings import IngestorSettings
+from services.ingestor.settling import record, settle
+from services.projector.dependencies import Projector
+from services.projector.handlers.project_commits import project_commits
+from tests.faults.invariants import Witness, check
+from tests.faults.processes import (
+    Consumer,
+    Crash,
+    FaultyLog,
+    Gateway,
+    Process,
+    Tokens,
+    Weather,
+    live_together,
+)
+from tests.faults.scripted_provider import ScriptedProvider, Taken
+from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.virtual_time import VirtualLoop, run
+
+ACCOUNTS = (AccountId("one"), AccountId("two"))
+FAULTY_SECONDS = 30.0
+CALM_SECONDS_MAX = 240.0
+_DEADLINE = timedelta(seconds=90)
+RESTART_SECONDS = 1.0
+MASTER_KEY = bytes(32)
+
+
+class World:
+    def __init__(self, seed: int, database: MemoryDatabase, loop: VirtualLoop) -> None:
+        self.dice = random.Random(seed)
+        self.weather = Weather(self.dice)
+        self.log = MemoryLog()
+        self.requests = Consumer(self.log, "log.account.", self.weather)
+        self.results = Consumer(self.log, "log.evidence.result", self.weather)
+        self.database = database
+        self.storage = MemoryStorage()
+        self.keys = MemoryKeyStore()
+        self.provider = ScriptedProvider(self.dice, self._deliver)
+        self.loop = loop
+        self.accepted: set[JobId] = set()
+        self.changes = Changes(self._position)
+        self.ingestors: list[Ingestor] = []
+
+    async def _position(self) -> int:
+        return self.database.now(positions.read)
+
+    # The services, each life of which ends with a crash and is followed by another.
+
+    async def keep_alive(self, name: str, live: Callable[[Process], Awaitable[None]]) -> None:
+        while True:
+            process = Process(self.weather, name)
+            tasks = asyncio.ensure_future(live(process))
+            while not process.dead and not tasks.done():
+                await asyncio.sleep(0.2)
+            tasks.cancel()
+            await asyncio.gather(tasks, return_exceptions=True)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def dispatcher(self, process: Process) -> None:
+        log = FaultyLog(self.log, process)
+        settings = DispatcherSettings(
+            provider="simulator",
+            webhook_base_url="http://127.0.0.1",
+            submit_unknown_seconds=8.0,
+            submit_attempts_max=3,
+        )
+        vault = Vault(MASTER_KEY, self.keys, self.storage)
+        gateway = cast("FalGateway", Gateway(self.provider, process))
+        dispatcher = Dispatcher(
+            settings, log, self.database, vault, JobDesk(log), gateway, Tokens(MASTER_KEY)
+        )
+
+        async def handle(recorded: Recorded) -> None:
+            for event in recorded.commit.events:
+                if isinstance(event, JobRequested) and not dispatcher.breaker.is_open:
+                    known = KnownJob(requested(event, recorded.sequence), 0)
+                    await submit(dispatcher, known, event, recorded.commit.id)
+
+        await live_together(process, dispatcher_sweep(dispatcher), self.requests.run(handle))
+
+    async def ingestor(self, process: Process) -> None:
+        log = FaultyLog(self.log, process)
+        settings = IngestorSettings(
+            provider="simulator",
+            artifacts="link",
+            fal_media_hosts="media",
+            webhook_base_url="http://127.0.0.1",
+            reconcile_after_seconds=6.0,
+            reconcile_every_seconds=2.0,
+        )
+        nothing: Any = None
+        ingestor = Ingestor(
+            settings=settings,
+            log=log,
+            database=self.database,
+            storage=self.storage,
+            vault=Vault(MASTER_KEY, self.keys, self.storage),
+            jobs=JobDesk(log),
+            gateway=cast("FalGateway", Gateway(self.provider, process)),
+            tokens=Tokens(MASTER_KEY),
+            signatures=nothing,
+            media=nothing,
+            artifact_key=MASTER_KEY,
+        )
+
+        async def handle(recorded: Recorded) -> None:
+            for event in recorded.commit.events:
+                if isinstance(event, ResultReceived):
+                    await settle(ingestor, event, recorded.commit.id)
+
+        self.ingestors = [ingestor]
+        try:
+            await live_together(process, ingestor_sweep(ingestor), self.results.run(handle))
+        finally:
+            self.ingestors = []
+
+    async def projector(self, process: Process) -> None:
+        log = FaultyLog(self.log, process)
+        await live_together(process, project_commits(Projector(log, self.database, None)))
+
+    async def _deliver(self, taken: Taken, body: bytes) -> None:
+        """A webhook: recorded by whatever ingestor lives, or not at all."""
+        if not self.ingestors:
+            raise LogUnavailable("nobody listens")
+        ingestor = self.ingestors[0]
+        envelope = read_envelope(body)
+        event = ResultReceived(
+            job_id=taken.job,
+            account_id=taken.account,
+            attempt=taken.attempt,
+            via=Via.WEBHOOK,
+            request_id=taken.request_id,
+            verdict=envelope.verdict,
+            body=await ingestor.vault.seal(taken.account, body),
+        )
+        try:
+            await record(ingestor, event)
+        except Crash as crash:
+            raise LogUnavailable("the ingestor died") from crash
+
+    # What clients do, and how it ends.
+
+    async def client(self, account: AccountId) -> None:
+        process = Process(self.weather, "client")
+        log = FaultyLog(self.log, process)
+        desk = AccountDesk(log, self._snapshot, self.changes)
+        jobs = JobDesk(log)
+        await self._ask(desk, account, GrantCredits(3, "r"), "grant")
+        for number in range(3):
+            await asyncio.sleep(self.dice.uniform(0, 6))
+            wish = await self._jobs(account, self.dice.randint(1, 2))
+            granted = await self._ask(desk, account, wish, f"k{number}")
+            if granted is None:
+                continue
+            ids = [event.job_id for event in granted.events if isinstance(event, JobRequested)]
+            self.accepted.update(ids)
+            if self.dice.random() < 0.25:
+                await asyncio.sleep(self.dice.uniform(0, 8))
+                await self._cancel(jobs, ids[0], granted.sequence)
+
+    async def _ask(
+        self, desk: AccountDesk, account: AccountId, command: AccountCommand, key: str
+    ) -> Granted | None:
+        """Repeat under the same key while the outcome is unknown, as a good client does."""
+        wish = Wish(
+            command=command,
+            actor="c",
+            correlation_id="c",
+            idempotency_key=key,
+            fingerprint=key,
+        )
+        while True:
+            try:
+                return await desk.ask(account, wish)
+            except Refused:
+                return None
+            except (LogUnavailable, NotThereYet):
+                await asyncio.sleep(0.5)
+
+    async def _jobs(self, account: AccountId, count: int) -> RequestJobs:
+        vault = Vault(MASTER_KEY, self.keys, self.storage)
+        sealed = await vault.seal(account, b'{"prompt":"reefs"}')
+        deadline = self.loop.now() + _DEADLINE
+        return RequestJobs(
+            tuple(
+                JobRequested(
+                    job_id=fresh_job_id(account),
+                    account_id=account,
+                    kind=Infograph.name,
+                    input=sealed,
+                    price_credits=1,
+                    deadline_at=deadline,
+                )
+                for _ in range(count)
+            )
+        )
+
+    async def _cancel(self, jobs: JobDesk, job: JobId, requested_in: int) -> None:
+        known = await jobs.load(job, requested_in)
+        try:
+            assert known is not None
+            await jobs.decide(known, Cancel(by="c", reason="r"))
+        except (Refused, LogUnavailable):
+            return
+
+    async def _snapshot(self, account: AccountId, wanted: Any) -> Any:
+        return self.database.now(
+            lambda connection: accounts.snapshot(connection, account, wanted.keys, wanted.retry_of)
+        )
+
+    async def live(self) -> None:
+        """Faults for a while, then calm: everything that was accepted has to end."""
+        services = [
+            asyncio.create_task(self.keep_alive(name, live))
+            for name, live in (
+                ("dispatcher", self.dispatcher),
+                ("ingestor", self.ingestor),
+                ("projector", self.projector),
+            )
+        ]
+        clients = [asyncio.create_task(self.client(account)) for account in ACCOUNTS]
+        await asyncio.sleep(FAULTY_SECONDS)
+        self.weather.calm = self.provider.kindly = True
+        await asyncio.wait_for(asyncio.gather(*clients), CALM_SECONDS_MAX)
+        witness = Witness(self.log, self.database, self.provider.posts, self.accepted)
+        async with asyncio.timeout(CALM_SECONDS_MAX):
+            while not await witness.all_ended():
+                await asyncio.sleep(1)
+        await asyncio.sleep(3)
+        for service in services:
+            service.cancel()
+        await asyncio.gather(*services, return_exceptions=True)
+        await check(witness)
+
+
+def simulate(seed: int, database: MemoryDatabase) -> World:
+    """Run one world to its end; raise AssertionError or TimeoutError when something was lost."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    random.seed(seed)
+    database.clear()
+    loop = VirtualLoop()
+    dice = random.Random(seed)
+    clock.use(loop.now, dice.randbytes)
+    world = World(seed, database, loop)
+    try:
+        run(world.live(), loop)
+    finally:
+        clock.use()
+    return world
+
+
+def main() -> None:
+    seed = int(sys.argv[1])
+    world = simulate(seed, MemoryDatabase())
+    print(f"seed {seed}: {len(world.accepted)} jobs, {asyncio.run(world.log.end())} commits, whole")
+
+
+if __name__ == "__main__":
+    main()

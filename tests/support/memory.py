@@ -1,0 +1,63 @@
+"""A store and a database in memory, for tests that run many worlds a second."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import StaticPool
+
+from adapters.storage import MEDIA_TYPES, StoredObject, checked_key
+from read_models.unit_of_work import METADATA
+
+T = TypeVar("T")
+
+
+class MemoryStorage:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    async def put(self, key: str, body: bytes) -> None:
+        self.objects[checked_key(key)] = body
+
+    async def get(self, key: str) -> bytes | None:
+        return self.objects.get(checked_key(key))
+
+    async def open(self, key: str) -> StoredObject | None:
+        raise LookupError(key, MEDIA_TYPES)
+
+    async def delete(self, key: str) -> None:
+        self.objects.pop(checked_key(key), None)
+
+    def public_url(self, key: str) -> str | None:
+        return f"memory:{key}"
+
+    async def close(self) -> None:
+        return
+
+
+class MemoryDatabase:
+    """One engine for all worlds of a process: its statements are compiled once."""
+
+    def __init__(self) -> None:
+        self._engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+        METADATA.create_all(self._engine)
+
+    def clear(self) -> None:
+        with self._engine.begin() as connection:
+            for table in METADATA.sorted_tables:
+                connection.execute(table.delete())
+
+    def now(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return self.now(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return self.now(work)
+
+    async def close(self) -> None:
+        self._engine.dispose()
