@@ -1,4 +1,4 @@
-.PHONY: help setup up demo check test bench clean format
+.PHONY: help setup up demo check test faults bench clean format
 PY := .venv/bin/python
 T ?= tests
 
@@ -24,6 +24,9 @@ check: .venv/.done ## Lint, types, architecture
 
 test: .venv/.done ## Every test (T=path aims at some)
 	$(PY) -m pytest -q $(T)
+
+faults: .venv/.done ## The long fault runs, with a table of results (some ten minutes)
+	$(PY) -m tests.faults
 
 bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
 	$(PY) -m bench

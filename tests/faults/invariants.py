@@ -1,12 +1,12 @@
 """What must hold after any run, checked from outside: from the log, the rows and the provider."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import create_engine, select
+from sqlalchemy import Connection, create_engine, select
 
 import read_models
 from adapters.event_log import EventLog
@@ -29,8 +29,8 @@ from contracts.job_state import JobState
 from domain.job import evolve, requested
 from read_models import positions
 from read_models.unit_of_work import METADATA
-from tests.support.memory import MemoryDatabase
 
+T = TypeVar("T")
 ENDS = (JobCompleted, JobFailed, JobCancelled)
 MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and to held.
     CreditsGranted: (1, 0),
@@ -41,17 +41,28 @@ MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and t
 }
 
 
+class Rows(Protocol):
+    """Read models that can be looked at right now."""
+
+    def now(self, work: Callable[[Connection], T]) -> T: ...
+
+
 class Witness(Struct):
     """What is looked at. `accepted` are the jobs that a client saw accepted."""
 
     log: EventLog
-    database: MemoryDatabase
+    database: Rows
     posts: Mapping[JobId, int]
     accepted: AbstractSet[JobId]
 
     async def commits(self) -> list[Recorded]:
-        found = [await self.log.read(n) for n in range(1, await self.log.end() + 1)]
-        return [recorded for recorded in found if recorded is not None]
+        end, found = await self.log.end(), list[Recorded]()
+        while len(found) < end:
+            async for entries in self.log.follow(len(found)):
+                found += [entry.recorded() for entry in entries]
+                if len(found) >= end:
+                    break
+        return found[:end]
 
     async def all_ended(self) -> bool:
         commits = await self.commits()
@@ -67,7 +78,7 @@ async def check(witness: Witness) -> None:
     _no_account_was_ever_overdrawn(commits)
     _no_post_without_its_record(events, witness.posts)
     _carried_states_are_the_folds(commits)
-    _rebuilt_rows_equal_the_live_ones(commits, witness.database)
+    _rebuilt_rows_equal_the_live_ones(commits, witness)
 
 
 def _each_job_ends_and_is_settled_once(events: list[Any], accepted: AbstractSet[JobId]) -> None:
@@ -115,15 +126,15 @@ def _carried_states_are_the_folds(commits: list[Recorded]) -> None:
             assert carried == folded[carried.job_id], recorded.sequence
 
 
-def _rebuilt_rows_equal_the_live_ones(commits: list[Recorded], live: MemoryDatabase) -> None:
+def _rebuilt_rows_equal_the_live_ones(commits: list[Recorded], witness: Witness) -> None:
     rebuilt = create_engine("sqlite://")
     with rebuilt.begin() as connection:
-        positions.create(connection, "memory")
+        positions.create(connection, witness.log.epoch)
         read_models.apply(connection, commits)
         positions.advance(connection, 0, len(commits))
         fresh = _rows(connection)
     rebuilt.dispose()
-    assert live.now(_rows) == fresh
+    assert witness.database.now(_rows) == fresh
 
 
 def _rows(connection: Any) -> dict[str, list[Any]]:
