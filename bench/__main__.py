@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "SIMULATOR_JOURNAL": "off",
     "ARTIFACTS": "link",
     "LOG_LEVEL": "warning",
+    "ACCOUNT_READS_PER_MINUTE": "1000000",
 }
 NOT_OURS = {"simulator"}  # It stands for the provider.
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 STOP_SECONDS = 8.0
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 10.0
+HEALTHY_SECONDS = 2.0  # Who lived so long is started again at once; who did not waits longer.
 LOG_BYTES_MAX = 20 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 
@@ -85,7 +86,7 @@ class Supervisor:
             code = await self._processes[program.name].wait()
             if self._stopping:
                 return
-            pause = RESTART_SECONDS if clock() - started_at > RESTART_SECONDS_MAX else pause
+            pause = RESTART_SECONDS if clock() - started_at > HEALTHY_SECONDS else pause
             self._tell(f"{program.name} ended with {code}; starting it again in {pause:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, RESTART_SECONDS_MAX)

@@ -11,6 +11,7 @@ ALL = "log.>"
 KEY_BUCKET = "keys"
 PARKED_STREAM = "PARKED"
 CHANGES = "live.changes"
+USAGE = "live.usage"
 
 ACCOUNTS = "log.account.*"
 RESULTS = "log.evidence.result"

@@ -20,6 +20,7 @@ from contracts.ids import AccountId, JobId, TokenId
 from domain.refusals import Refused, invalid
 
 AMOUNT_MAX = 1_000_000_000
+JOBS_IN_FLIGHT_MAX = 200
 
 
 class Answered(Struct, frozen=True):
@@ -41,6 +42,7 @@ class Account(Struct, frozen=True, kw_only=True):
     revoked: int = 0
     charged: int = 0
     held: int = 0
+    jobs_open: int = 0  # Requested and not ended; may be too large, as `available` too small.
     sequence: int = 0
     answered: Mapping[str, Answered] = {}
     retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
@@ -64,6 +66,7 @@ class RequestJobs(Struct, frozen=True):
     """All of the jobs or none."""
 
     jobs: tuple[JobRequested, ...]
+    in_flight_max: int = JOBS_IN_FLIGHT_MAX
 
 
 class IssueToken(Struct, frozen=True):
@@ -89,7 +92,8 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             _check_amount(amount)
             _check_available(amount, account)
             return [CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
-        case RequestJobs(jobs):
+        case RequestJobs(jobs, in_flight_max):
+            _check_in_flight(len(jobs), in_flight_max, account)
             return _request_jobs(jobs, account)
         case IssueToken(token_id, sha256, role):
             return [
@@ -119,9 +123,12 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             return structs.replace(account, revoked=account.revoked + amount)
         case CreditsReserved(amount=amount):
             return structs.replace(account, held=account.held + amount)
-        case JobRequested(job_id=job, retry_of=retry_of) if retry_of is not None:
-            return structs.replace(account, retried={**account.retried, retry_of: job})
-        case JobRequested() | AccessTokenIssued() | AccessTokenRevoked():
+        case JobRequested(job_id=job, retry_of=retry_of):
+            retried = account.retried
+            if retry_of is not None:
+                retried = {**retried, retry_of: job}
+            return structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
+        case AccessTokenIssued() | AccessTokenRevoked():
             return account
         case _:
             assert_never(event)
@@ -154,6 +161,15 @@ def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[Acco
         hold = CreditsReserved(account_id=account.id, job_id=job.job_id, amount=job.price_credits)
         events += [hold, job]
     return events
+
+
+def _check_in_flight(count: int, in_flight_max: int, account: Account) -> None:
+    if account.jobs_open + count > in_flight_max:
+        raise Refused(
+            "too_many_jobs",
+            f"{account.jobs_open} jobs are in flight, {in_flight_max} may be",
+            in_flight=account.jobs_open,
+        )
 
 
 def _check_available(amount: int, account: Account) -> None:

@@ -26,6 +26,9 @@ from contracts.events import (
     CreditsReserved,
     CreditsRevoked,
     Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
     JobRequested,
 )
 from contracts.ids import AccountId, JobId
@@ -41,6 +44,7 @@ table = Table(
     Column("revoked", BigInteger, nullable=False),
     Column("charged", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
+    Column("jobs_open", BigInteger, nullable=False),
     Column("own_sequence", BigInteger, nullable=False),  # Of its last commit on its own subject.
     Column("sequence", BigInteger, nullable=False),
 )
@@ -70,6 +74,14 @@ MOVES: dict[type[Event], tuple[str, tuple[int, int, int, int]]] = {
     CreditsReleased: ("released", (0, 0, 0, -1)),
 }
 
+# What each event adds to the number of jobs in flight.
+JOBS_OPEN: dict[type[Event], int] = {
+    JobRequested: 1,
+    JobCompleted: -1,
+    JobFailed: -1,
+    JobCancelled: -1,
+}
+
 
 class Entry(Struct, frozen=True, kw_only=True):
     """One move of credits, and the balance after it. `at` is in microseconds."""
@@ -96,6 +108,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     row["sequence"] = at.sequence
     if at.boundary == "account":
         row["own_sequence"] = at.sequence
+    row["jobs_open"] += JOBS_OPEN.get(type(event), 0)
     if type(event) not in MOVES:
         return
     move, (granted, revoked, charged, held) = MOVES[type(event)]
@@ -123,13 +136,13 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 
 def _opened(account: str) -> Row:
-    names = ("granted", "revoked", "charged", "held", "own_sequence", "sequence")
-    return {"account_id": account, **dict.fromkeys(names, 0)}
+    names = (column.name for column in table.columns if column.name != "account_id")
+    return {"account_id": account, **dict.fromkeys(map(str, names), 0)}
 
 
 MODEL = Model(
     table,
-    frozenset({*MOVES, JobRequested, AccessTokenIssued, AccessTokenRevoked}),
+    frozenset({*MOVES, *JOBS_OPEN, AccessTokenIssued, AccessTokenRevoked}),
     attrgetter("account_id"),
     project,
 )
@@ -153,6 +166,7 @@ def find(connection: Connection, account: AccountId) -> Balance:
         revoked=found.revoked,
         charged=found.charged,
         held=found.held,
+        jobs_open=found.jobs_open,
         sequence=found.own_sequence,
     )
     return Balance(state, found.sequence)

@@ -237,6 +237,16 @@ def past_deadline(connection: Connection, until: int, limit: int) -> list[Waitin
     return [_waiting(row) for row in found]
 
 
+_AT_PROVIDER = select(func.count()).where(
+    table.c.waits.in_([Waits.OUTCOME.value, Waits.RESULT.value]), table.c.end.is_(None)
+)
+
+
+def count_at_provider(connection: Connection) -> int:
+    """Return how many open jobs the provider has, or may have."""
+    return int(connection.execute(_AT_PROVIDER).scalar_one())
+
+
 def find(connection: Connection, job: JobId) -> WaitingJob | None:
     found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
     return _waiting(found) if found is not None else None

@@ -116,8 +116,7 @@ class JetStreamLog:
         reason = ""
         while (seconds_left := deadline - clock()) > 0:
             try:
-                timeout = min(seconds_left, 1.0)
-                reply = await self._client.request(subject, body, timeout=timeout, headers=headers)
+                reply = await self._request(subject, body, min(seconds_left, 1.0), headers)
             except _UNREACHABLE as error:
                 reason = type(error).__name__
                 await asyncio.sleep(0.05)
@@ -194,7 +193,16 @@ class JetStreamLog:
 
     async def _ask(self, subject: str, body: bytes) -> Msg:
         try:
-            return await self._client.request(subject, body, timeout=READ_TIMEOUT_SECONDS)
+            return await self._request(subject, body, READ_TIMEOUT_SECONDS)
         except _UNREACHABLE as error:
             msg = f"the broker did not answer {subject}: {type(error).__name__}"
             raise LogUnavailable(msg) from error
+
+    async def _request(
+        self, subject: str, body: bytes, seconds: float, headers: dict[str, str] | None = None
+    ) -> Msg:
+        """The client times out its wait for the reply only; sending can wait too, while it
+        reconnects, so the whole is bounded here.
+        """
+        async with asyncio.timeout(seconds + 0.5):
+            return await self._client.request(subject, body, timeout=seconds, headers=headers)

@@ -14,10 +14,13 @@ from prometheus_client import Counter
 from adapters import broker
 from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
+from adapters.clock import fresh_commit_id
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
+from adapters.process import until
+from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
 from read_models import accounts, positions
 from services.api.authentication import Authenticator, require_operator, require_token
@@ -48,12 +51,23 @@ ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status",
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     settings.check()
     api = await connect(settings)
-    app = build(api)
-    await serve(app, settings.darkroom_host, settings.darkroom_port, stop)
+    await until(
+        stop,
+        asyncio.create_task(
+            serve(build(api), settings.darkroom_host, settings.darkroom_port, stop)
+        ),
+        asyncio.create_task(_tell_usage(api)),
+    )
     await api.relay.aclose()
     await api.database.close()
     await api.storage.close()
     await api.client.close()
+
+
+async def _tell_usage(api: Api) -> None:
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        await api.usage.tell(api.client)
 
 
 async def connect(settings: ApiSettings) -> Api:
@@ -65,6 +79,8 @@ async def connect(settings: ApiSettings) -> Api:
     storage = settings.storage()
     changes = Changes(lambda: database.read(positions.read))
     await changes.start(client)
+    usage = Usage(fresh_commit_id())
+    await usage.start(client)
     desk = AccountDesk(
         log,
         lambda account, wanted: database.read(
@@ -83,6 +99,7 @@ async def connect(settings: ApiSettings) -> Api:
         accounts=desk,
         jobs=JobDesk(log),
         relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
+        usage=usage,
     )
 
 

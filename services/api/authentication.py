@@ -87,6 +87,7 @@ async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -
     api: Api = connection.app.state["api"]
     caller = await authenticator.caller(connection.headers.get("authorization", ""))
     connection.scope["user"] = caller
+    api.usage.take(f"token:{caller.token_id}", api.settings.account_reads_per_minute)
     if connection.scope.get("method") == "GET":
         await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
 

@@ -13,6 +13,7 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
 from adapters.storage import Storage
+from adapters.usage import Usage
 from adapters.vault import Vault
 from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import AccountId, BadId, JobId, job_id
@@ -39,6 +40,7 @@ class Api(Struct):
     accounts: AccountDesk
     jobs: JobDesk
     relay: httpx.AsyncClient
+    usage: Usage
     written: dict[AccountId, int] = {}
     admission_checked_at: float = -1e9
     admission_open: bool = True

@@ -12,6 +12,9 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
     ingestor_url: str = ""
     create_wait_seconds: float = 1.0
     job_deadline_seconds: float = 900.0
+    account_requests_per_minute: int = 600
+    account_reads_per_minute: int = 12_000
+    account_jobs_in_flight_max: int = 200
     log_max_bytes: int = 20 * 1024**3
     log_reserve_bytes: int = 512 * 1024**2
     cors_origins: str = ""

@@ -47,4 +47,10 @@ class Dispatcher(Struct):
     tokens: AttemptTokens
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)
+    at_provider: int = 0  # As of the last sweep: jobs that the provider has, or may have.
     posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
+
+    @property
+    def room(self) -> int:
+        """How many more jobs the provider may get from here."""
+        return self.settings.provider_concurrency_max - self.at_provider - len(self.active)

@@ -10,7 +10,12 @@ from tests.support.worlds import RunningWorld, eventually, running_world
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[RunningWorld]:
-    with running_world(RECONCILE_AFTER_SECONDS="2", RECONCILE_EVERY_SECONDS="1") as running:
+    with running_world(
+        RECONCILE_AFTER_SECONDS="2",
+        RECONCILE_EVERY_SECONDS="1",
+        ACCOUNT_REQUESTS_PER_MINUTE="10000",
+        ACCOUNT_JOBS_IN_FLIGHT_MAX="1000",
+    ) as running:
         running.cli("credits", "grant", "--account", "demo", "--amount", "1000", "--reason", "test")
         yield running
 

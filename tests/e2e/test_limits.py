@@ -1,11 +1,18 @@
 """Limits of the whole: a nearly full log, origins of front ends elsewhere."""
 
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, running_world
+from tests.support.worlds import (
+    RunningWorld,
+    create,
+    running_world,
+    second_api,
+    until_ended,
+)
 
 ORIGIN = "https://app.example"
 
@@ -50,3 +57,62 @@ def test_another_origin_may_not(limited: RunningWorld) -> None:
     headers = {"Origin": "https://evil.example"}
     answer = httpx.get(f"{limited.url}/health/live", headers=headers)
     assert answer.headers.get("access-control-allow-origin") != "https://evil.example"
+
+
+@pytest.fixture(scope="module")
+def fair() -> Iterator[RunningWorld]:
+    """A world in which little is allowed: to ask, to have open, to have at the provider."""
+    with running_world(
+        SIMULATOR_SECONDS="0.5",
+        PROVIDER_CONCURRENCY_MAX="4",
+        ACCOUNT_REQUESTS_PER_MINUTE="40",
+        ACCOUNT_JOBS_IN_FLIGHT_MAX="100",
+    ) as world:
+        yield world
+
+
+def test_one_accounts_heap_does_not_starve_another(fair: RunningWorld) -> None:
+    with fair.client(fair.new_account("heap", 100)) as heap:
+        body = {"prompt": "heap", "number_of_infographs": 4}
+        for _ in range(20):
+            headers = {"Prefer": "respond-async"}
+            assert heap.post("/api/infographs/create/", json=body, headers=headers).is_success
+        with fair.client(fair.new_account("small", 1)) as small:
+            until_ended(small, create(small, headers={"Prefer": "respond-async"}))
+        ended = heap.get("/api/jobs", params={"status": "completed", "limit": 100}).json()
+    assert len(ended["items"]) < 60
+
+
+def test_an_account_may_have_so_many_jobs_in_flight(fair: RunningWorld) -> None:
+    with fair.client(fair.new_account("many", 200)) as client:
+        headers = {"Prefer": "respond-async"}
+        body = {"prompt": "many", "number_of_infographs": 4}
+        statuses = [
+            client.post("/api/infographs/create/", json=body, headers=headers).status_code
+            for _ in range(30)
+        ]
+        refused = client.post("/api/infographs/create/", json=body, headers=headers)
+    assert 429 in statuses
+    assert refused.json()["code"] == "too_many_jobs"
+    assert int(refused.headers["retry-after"]) > 0
+
+
+def test_a_rate_holds_across_processes(fair: RunningWorld) -> None:
+    token = fair.new_account("eager", 1)
+    headers = {"Authorization": f"Token {token}", "Prefer": "respond-async"}
+    with second_api(fair) as other:
+
+        def ask(number: int) -> int:
+            url = (fair.url, other)[number % 2]
+            time.sleep(0.03)
+            body = {"prompt": "eager", "number_of_infographs": 2}
+            answer = httpx.post(f"{url}/api/infographs/create/", json=body, headers=headers)
+            return answer.status_code
+
+        while time.time() % 60 > 40:
+            time.sleep(1)  # Both halves of the run fall into one minute.
+        first = [ask(number) for number in range(60)]
+        time.sleep(1.2)
+        both = [ask(number) for number in range(2)]
+    assert first.count(402) < 60
+    assert both == [429, 429]

@@ -18,6 +18,7 @@ LOG_SUBJECTS = {
     "log.evidence.removal": {"ingestor", "operator"},
     "log.operator": {"api", "operator"},
     "live.changes": {"projector", "operator"},
+    "live.usage": {"api", "operator"},
     "$KV.keys.a": {"api", "operator"},
     "$JS.API.STREAM.MSG.GET.LOG": set(USERS),
     "$JS.API.STREAM.DELETE.LOG": set(),
@@ -40,6 +41,7 @@ SUBSCRIPTIONS = {
     "_INBOX_api.>": {"api", "operator"},
     "_INBOX_dispatcher.>": {"dispatcher", "operator"},
     "live.changes": {"api", "dispatcher", "ingestor", "operator"},
+    "live.usage": {"api", "operator"},
     "live.health.projector": {"projector", "operator"},
     "live.health.dispatcher": {"dispatcher", "operator"},
 }

@@ -74,10 +74,12 @@ class RunningWorld:
         return str(self.cli("tokens", "issue", *whose, "--role", "user")["token"])
 
     def service_pid(self, service: str) -> int:
-        found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", service], capture_output=True, check=True
-        )
-        return int(found.stdout.split()[0])
+        command = ["pgrep", "-P", str(self.process.pid), "-f", service]
+
+        def look() -> list[bytes]:
+            return subprocess.run(command, capture_output=True, check=False).stdout.split()
+
+        return int(eventually(look)[0])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         return self.process.stop(number, 15.0)
@@ -118,7 +120,7 @@ def running_world(**environment: str) -> Iterator[RunningWorld]:
 def second_api(world: RunningWorld) -> Iterator[str]:
     """Run one more api process beside the world's own; yield its URL."""
     port = free_port()
-    environment = service_environment(world.world, "api")
+    environment = world.environment | service_environment(world.world, "api")
     environment |= {"DARKROOM_PORT": str(port), "METRICS_PORT": "", "SITE_URL": ""}
     api = Process([sys.executable, "-m", "services.api"], environment, world.path / "api2.log")
     try:

@@ -101,6 +101,7 @@ async def request_jobs(
 ) -> Granted:
     """Request `count` jobs of one input; `body` is what an Idempotency-Key stands for."""
     api, caller = api_of(request), caller_of(request)
+    api.usage.take(f"work:{caller.account_id}", api.settings.account_requests_per_minute)
     await api.admit()
     deadline_at = now() + timedelta(seconds=api.settings.job_deadline_seconds)
     sealed = await api.vault.seal(caller.account_id, msgspec.json.encode(kind))
@@ -116,7 +117,8 @@ async def request_jobs(
         )
         for _ in range(count)
     )
-    return await ask(request, RequestJobs(jobs), body)
+    limit = api.settings.account_jobs_in_flight_max
+    return await ask(request, RequestJobs(jobs, limit), body)
 
 
 async def ask(request: AnyRequest, command: Any, body: Struct) -> Granted:

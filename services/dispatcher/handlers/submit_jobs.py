@@ -20,9 +20,9 @@ def register(broker: NatsBroker, dispatcher: Dispatcher) -> None:
     @subscriber(broker, SUBMIT_JOBS, dispatcher.settings.nats_user, workers=WORKERS)
     async def submit_jobs(recorded: Recorded) -> None:
         events = [event for event in recorded.commit.events if isinstance(event, JobRequested)]
-        room = dispatcher.settings.provider_concurrency_max - len(dispatcher.active)
-        if dispatcher.breaker.is_open or room < len(events):
+        if dispatcher.breaker.is_open or dispatcher.room < len(events):
             return  # What waits is a row, and the sweep goes round the accounts.
+        dispatcher.at_provider += len(events)
         await asyncio.gather(*(_submit(dispatcher, event, recorded) for event in events))
 
 

@@ -42,6 +42,7 @@ async def sweep_waiting(dispatcher: Dispatcher) -> None:
 
 
 async def sweep_once(dispatcher: Dispatcher, at: datetime) -> None:
+    dispatcher.at_provider = await dispatcher.database.read(waiting_jobs.count_at_provider)
     unknown_seconds = dispatcher.settings.submit_unknown_seconds
     await _sweep(dispatcher, Waits.OUTCOME, at, unknown_seconds, _settle_unknown)
     await _sweep(dispatcher, Waits.CANCELLATION, at, 0.0, _cancel)
@@ -57,6 +58,8 @@ async def _sweep(
         lambda connection: waiting_jobs.due(connection, waits, until, ROWS_A_SWEEP)
     )
     mine = [row for row in rows if not _is_fresh(row, at) and row.job_id not in dispatcher.active]
+    if waits is Waits.TO_SUBMIT:
+        mine = mine[: max(dispatcher.room, 0)]
     results = await asyncio.gather(*(act(dispatcher, row) for row in mine), return_exceptions=True)
     for row, result in zip(mine, results, strict=True):
         if isinstance(result, Exception):

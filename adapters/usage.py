@@ -1,0 +1,73 @@
+"""Usage: how often each caller has asked this minute, told among the processes of a service."""
+
+import time
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from contracts.subjects import USAGE
+from domain.refusals import Refused
+
+WINDOW_SECONDS = 60
+TELL_SECONDS = 0.5
+NAMES_MAX = 100_000
+
+
+class Told(Struct, frozen=True):
+    """What one process counted since it last told: name -> requests, in one minute."""
+
+    process: str
+    window: int
+    counts: dict[str, int]
+
+
+_decoder = msgspec.json.Decoder(Told)
+
+
+class Usage:
+    """Counts by the minute. Processes tell each other twice a second, so a limit holds across
+    them but for what is asked in half a second. A process that starts knows nothing of before.
+    """
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+        self._window = 0
+        self._counts: Counter[str] = Counter()
+        self._untold: Counter[str] = Counter()
+
+    async def start(self, client: Client) -> None:
+        await client.subscribe(USAGE, cb=self._hear)
+
+    def take(self, name: str, limit: int) -> None:
+        """Count one request; raise Refused `rate_limited`, with when the next minute begins."""
+        now = time.time()
+        self._turn(int(now) // WINDOW_SECONDS)
+        if self._counts[name] >= limit:
+            seconds = WINDOW_SECONDS - int(now) % WINDOW_SECONDS
+            raise Refused("rate_limited", f"{limit} requests a minute", retry_after_seconds=seconds)
+        if len(self._counts) < NAMES_MAX or name in self._counts:
+            self._counts[name] += 1
+            self._untold[name] += 1
+
+    async def tell(self, client: Client) -> None:
+        """Tell the others what was counted here since the last time."""
+        if not self._untold:
+            return
+        told = Told(self._process, self._window, dict(self._untold))
+        self._untold.clear()
+        await client.publish(USAGE, msgspec.json.encode(told))
+
+    async def _hear(self, message: Msg) -> None:
+        told = _decoder.decode(message.data)
+        self._turn(max(told.window, self._window))
+        if told.process != self._process and told.window == self._window:
+            self._counts.update(told.counts)
+
+    def _turn(self, window: int) -> None:
+        if window > self._window:
+            self._window = window
+            self._counts.clear()
+            self._untold.clear()
