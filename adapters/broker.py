@@ -27,6 +27,7 @@ logger = structlog.get_logger()
 DELIVERIES_MAX = 6
 BACKOFF_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0)
 ACK_WAIT_SECONDS = 90.0
+HANDLER_SECONDS_MAX = 80.0  # Given up before the broker delivers it to somebody else.
 
 PARKED = Counter("darkroom_parked_total", "Commits that a handler gave up on", ["durable"])
 BROKER_ERRORS = Counter(
@@ -154,7 +155,8 @@ async def _deliver(
     message = delivery.message
     try:
         commit = codec.decode(message.data)
-        await handler(Recorded(delivery.sequence, Subject(message.subject), commit))
+        async with asyncio.timeout(HANDLER_SECONDS_MAX):
+            await handler(Recorded(delivery.sequence, Subject(message.subject), commit))
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost.

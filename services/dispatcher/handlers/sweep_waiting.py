@@ -26,6 +26,7 @@ logger = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
 ROWS_A_SWEEP = 64
+ACT_SECONDS_MAX = 80.0  # One act that hangs must not end all sweeping.
 LOST_WAKE_UP_SECONDS = 2.0  # A job that nobody took up for so long was missed by the fast path.
 
 Act = Callable[[Dispatcher, WaitingJob], Awaitable[None]]
@@ -60,10 +61,18 @@ async def _sweep(
     mine = [row for row in rows if not _is_fresh(row, at) and row.job_id not in dispatcher.active]
     if waits is Waits.TO_SUBMIT:
         mine = mine[: max(dispatcher.room, 0)]
-    results = await asyncio.gather(*(act(dispatcher, row) for row in mine), return_exceptions=True)
+    results = await asyncio.gather(
+        *(_bounded(act, dispatcher, row) for row in mine),
+        return_exceptions=True,
+    )
     for row, result in zip(mine, results, strict=True):
         if isinstance(result, Exception):
             logger.warning("sweep_failed", job=row.job_id, waits=waits, reason=repr(result))
+
+
+async def _bounded(act: Act, dispatcher: Dispatcher, row: WaitingJob) -> None:
+    async with asyncio.timeout(ACT_SECONDS_MAX):
+        await act(dispatcher, row)
 
 
 def _is_fresh(row: WaitingJob, at: datetime) -> bool:

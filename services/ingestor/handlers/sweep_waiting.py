@@ -24,6 +24,7 @@ logger = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 ROWS_A_SWEEP = 1000
 AT_ONCE_MAX = 16
+ACT_SECONDS_MAX = 80.0  # One act that hangs must not end all sweeping.
 STORING_RETRY_SECONDS = 5.0
 STORING_SECONDS_MAX = 6 * 3600.0
 
@@ -76,11 +77,16 @@ async def _act_on_all(ingestor: Ingestor, rows: list[WaitingJob], act: Act) -> N
     for start in range(0, len(rows), AT_ONCE_MAX):
         chunk = rows[start : start + AT_ONCE_MAX]
         results = await asyncio.gather(
-            *(act(ingestor, row) for row in chunk), return_exceptions=True
+            *(_bounded(act, ingestor, row) for row in chunk), return_exceptions=True
         )
         for row, result in zip(chunk, results, strict=True):
             if isinstance(result, Exception):
                 logger.warning("sweep_failed", job=row.job_id, reason=repr(result))
+
+
+async def _bounded(act: Act, ingestor: Ingestor, row: WaitingJob) -> None:
+    async with asyncio.timeout(ACT_SECONDS_MAX):
+        await act(ingestor, row)
 
 
 async def _store_again(ingestor: Ingestor, row: WaitingJob) -> None:
