@@ -25,6 +25,7 @@ from domain.account import (
 from domain.refusals import Refused
 
 TRIES_MAX = 64
+IN_FLIGHT_SECONDS = 2.0
 TRY_SECONDS_MAX = 2.0
 BATCH_MAX = 64
 EVENTS_MAX = 256
@@ -87,10 +88,13 @@ class AccountDesk:
         self._queues: dict[AccountId, list[_Waiting]] = {}
         self._tails: dict[AccountId, list[Recorded]] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        self._under_way: dict[tuple[AccountId, str], asyncio.Future[Granted]] = {}
 
     async def ask(self, account: AccountId, wish: Wish) -> Granted:
         """Return what was committed; raise Refused, or LogUnavailable when nobody can tell."""
+        await self._wait_for_the_first(account, wish)
         waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
+        self._mark(account, waiting)
         queue = self._queues.get(account)
         if queue is None:
             self._queues[account] = [waiting]
@@ -100,6 +104,21 @@ class AccountDesk:
         else:
             queue.append(waiting)
         return await asyncio.shield(waiting.answer)  # A caller that leaves cancels nobody.
+
+    async def _wait_for_the_first(self, account: AccountId, wish: Wish) -> None:
+        """A repeat waits for the request that it repeats; raise Refused when that takes long."""
+        first = self._under_way.get((account, wish.idempotency_key or ""))
+        if first is not None:
+            await asyncio.wait({first}, timeout=IN_FLIGHT_SECONDS)
+            if not first.done():
+                detail = "the first request with this key is not answered yet"
+                raise Refused("idempotency_in_flight", detail)
+
+    def _mark(self, account: AccountId, waiting: _Waiting) -> None:
+        if waiting.wish.idempotency_key is not None:
+            marker = (account, waiting.wish.idempotency_key)
+            self._under_way.setdefault(marker, waiting.answer)
+            waiting.answer.add_done_callback(lambda _: self._under_way.pop(marker, None))
 
     async def _serve(self, account: AccountId) -> None:
         queue = self._queues[account]

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from adapters import account_desk
 from adapters.account_desk import AccountDesk, Granted, Wanted, Wish
 from adapters.changes import Changes, NotThereYet
 from adapters.event_log import Conflict, Outcome, Unavailable
@@ -130,6 +131,33 @@ async def test_the_same_key_through_another_desk_finds_the_first_answer() -> Non
     first = await desk.ask(ACCOUNT, wish(jobs(), "k"))
     second = await other.ask(ACCOUNT, wish(jobs(), "k"))
     assert second == Granted(first.sequence, first.events, replayed=True)
+
+
+class Slow(MemoryLog):
+    """Stores only once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        await self.let.wait()
+        return await super().append(subject, commit, after=after)
+
+
+async def test_a_repeat_of_what_is_not_answered_yet_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(account_desk, "IN_FLIGHT_SECONDS", 0.05)
+    log = Slow()
+    desk, _ = a_desk(log)
+    first = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k")))
+    await asyncio.sleep(0)
+    with pytest.raises(Refused, match="idempotency_in_flight"):
+        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+    log.let.set()
+    assert (await first).sequence == 1
+    assert (await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))).sequence == 1
 
 
 class Away(MemoryLog):
