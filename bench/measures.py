@@ -5,18 +5,15 @@ import json
 import secrets
 import sqlite3
 import ssl
+import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import nats
 from msgspec import Struct
 from nats.js.api import StorageType, StreamConfig
 
 from adapters.account_desk import Wish
 from adapters.broker import connect
-from adapters.database import open_database
-from adapters.event_log.jetstream import JetStreamLog
 from bench.http import Connection, create, status_of
 from bench.processes import Cost, cost_of, cpu_by_name
 from cli.connection import connected
@@ -25,8 +22,6 @@ from cli.world import World
 from contracts.events.account import Role
 from contracts.ids import account_id
 from domain.account import GrantCredits
-from services.projector.dependencies import Projector
-from services.projector.handlers.project_commits import project_commits
 
 ACCOUNTS = 100
 CONNECTIONS = 64
@@ -168,25 +163,14 @@ async def steady(world: World, pids: dict[str, int], tokens: list[str]) -> list[
 
 
 async def replay(world: World) -> list[Row]:
-    """Project the whole log into empty read models, with the projector's own handler."""
-    client = await nats.connect(
-        world.nats_url, user="operator", password=world.passwords["operator"]
-    )
-    log = await JetStreamLog.open(client)
-    end = await log.end()
-    with TemporaryDirectory() as folder:
-        database = open_database(f"sqlite:///{folder}/replay.sqlite3", read_only=False)
-        projector = Projector(log, database, None)
-        started_at = time.perf_counter()
-        projecting = asyncio.create_task(project_commits(projector))
-        while projector.position < end:
-            await asyncio.sleep(0.01)
-        seconds = time.perf_counter() - started_at
-        projecting.cancel()
-        await asyncio.gather(projecting, return_exceptions=True)
-        await database.close()
-    await client.close()
-    return [Row(f"replay of {end:,} commits into empty read models", f"{end / seconds:,.0f} /s")]
+    """Project the whole log into empty read models, in a process of its own as a projector is."""
+    command = [sys.executable, "-m", "bench.replay", world.data_dir]
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await child.communicate()
+    assert child.returncode == 0
+    count, rate = output.decode().split()
+    what = f"replay of {int(count):,} commits into empty read models"
+    return [Row(what, f"{float(rate):,.0f} /s")]
 
 
 async def simulate(world: World, seconds: float) -> None:
