@@ -5,6 +5,7 @@ The child reads `{"url", "allowed_hosts"}` on stdin and writes `{"text"}` or `{"
 """
 
 import asyncio
+import re
 import resource
 import sys
 
@@ -20,6 +21,12 @@ TEXT_CHARACTERS_MAX = 100_000
 FETCH_SECONDS = 10.0
 MEMORY_BYTES_MAX = 1024**3
 CPU_SECONDS_MAX = 10
+DEPTH_MAX = 1000
+# Elements that have to be closed; a page may well leave a thousand paragraphs open.
+_CONTAINER = re.compile(
+    rb"<(/?)(?:div|span|section|article|table|ul|ol|dl|blockquote|font|b|i|em|strong|a|form)\b",
+    re.IGNORECASE,
+)
 REDIRECTS_MAX = 5
 USER_AGENT = "darkroom/1 (reads a page that its user named)"
 
@@ -124,7 +131,17 @@ def _check(response: httpx.Response) -> None:
         raise PageUnreadable(msg)
 
 
+def check_depth(html: bytes) -> None:
+    """Refuse what is nested deeper than any page is: some parsers are quadratic in depth."""
+    depth = 0
+    for found in _CONTAINER.finditer(html):
+        depth = max(depth - 1, 0) if found[1] else depth + 1
+        if depth > DEPTH_MAX:
+            raise PageUnreadable("The page is nested too deeply.")
+
+
 def extract(html: bytes) -> str:
+    check_depth(html)
     import trafilatura  # noqa: PLC0415 - 50 MB and half a second, not needed for a bad page.
 
     text = trafilatura.extract(html.decode(errors="replace"), include_comments=False) or ""
