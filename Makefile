@@ -42,6 +42,6 @@ clean: ## Remove what the targets made
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "python3 has no venv: install it (on Debian: apt-get install python3-venv)"; exit 1; }
 	@echo "setting up .venv (about a minute) …"
 	@python3 -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv/.done

@@ -14,6 +14,22 @@ from adapters import telemetry
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
 INTERRUPTED = 130
 
+# By name, so that no command imports what only another one needs.
+_EXIT_CODES = {
+    "NoWorld": DEPENDENCY_DOWN,
+    "NotReady": DEPENDENCY_DOWN,
+    "LogUnavailable": DEPENDENCY_DOWN,
+    "DatabaseUnavailable": DEPENDENCY_DOWN,
+    "NotThereYet": DEPENDENCY_DOWN,
+    "TransportError": DEPENDENCY_DOWN,
+    "NoServersError": DEPENDENCY_DOWN,
+    "TimeoutError": DEPENDENCY_DOWN,
+    "BadSetting": USAGE,
+    "BadId": USAGE,
+    "PortTaken": USAGE,
+    "Refused": REFUSED,
+}
+
 P = ParamSpec("P")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Compact JSON on stdout.")
@@ -80,22 +96,8 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for a bug."""
-    name = type(error).__name__
-    return {
-        "NoWorld": DEPENDENCY_DOWN,
-        "NotReady": DEPENDENCY_DOWN,
-        "LogUnavailable": DEPENDENCY_DOWN,
-        "DatabaseUnavailable": DEPENDENCY_DOWN,
-        "NotThereYet": DEPENDENCY_DOWN,
-        "ConnectError": DEPENDENCY_DOWN,
-        "ConnectTimeout": DEPENDENCY_DOWN,
-        "NoServersError": DEPENDENCY_DOWN,
-        "TimeoutError": DEPENDENCY_DOWN,
-        "BadSetting": USAGE,
-        "BadId": USAGE,
-        "PortTaken": USAGE,
-        "Refused": REFUSED,
-    }.get(name)
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
 
 
 def error_text(error: Exception) -> str:

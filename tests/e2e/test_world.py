@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from cli.world import free_port
 from tests.support.servers import folder
 from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
 
@@ -105,6 +106,13 @@ def test_a_command_without_a_world_says_what_to_do() -> None:
         done = run(path, "credits", "show", "--account", "demo")
     assert done.returncode == 5
     assert "darkroom up" in done.stderr
+
+
+def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None:
+    with folder() as path:
+        done = run(path, "jobs", "list", DARKROOM_URL=f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 5
+    assert "Traceback" not in done.stderr
 
 
 def test_up_beside_given_parts_needs_a_key_or_says_that_the_simulator_is_meant() -> None:
