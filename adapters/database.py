@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 2.0
+_VALUE_CLASSES = {"22", "23"}  # SQLSTATE: data exception, integrity constraint violation.
 
 
 class DatabaseUnavailable(Exception):
@@ -69,10 +71,19 @@ class SqliteDatabase:
             with self._engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise DatabaseUnavailable(str(error.orig)) from error
+            raise _unavailable(error) from error
 
     async def close(self) -> None:
         self._engine.dispose()
+
+
+def _unavailable(error: DBAPIError) -> Exception:
+    """Tell a database that is away from a value that it will never take: waiting does not help
+    against the latter, and who writes has to say that it is stuck.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    never_taken = isinstance(error, IntegrityError | DataError) or state[:2] in _VALUE_CLASSES
+    return error if never_taken else DatabaseUnavailable(str(error.orig))
 
 
 def _prepare_reader(connection: Any, _record: Any) -> None:
@@ -110,7 +121,9 @@ class PostgresDatabase:
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except DBAPIError as error:
+            raise _unavailable(error) from error
+        except (PoolTimeoutError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:

@@ -3,22 +3,27 @@
 import asyncio
 from typing import Any
 
-import aiohttp
 import fal_client
 import httpx
 import msgspec
 from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncRequestHandle
-from msgspec import Struct
-from yarl import URL
+from msgspec import Struct, structs
+
+from adapters.one_post import (
+    RESULT_BYTES_MAX,
+    WORDS_MAX,
+    Answered,
+    Lost,
+    NotSent,
+    OnePost,
+    words_of,
+)
 
 POST_SECONDS = 30.0
 LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
-RESULT_BYTES_MAX = 8 * 1024 * 1024
-WORDS_MAX = 1000
-
-_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+TEXT_LENGTH_MAX = 2048
 
 
 class Accepted(Struct, frozen=True):
@@ -86,85 +91,12 @@ class NoAnswer(Struct, frozen=True):
 Look = StillRunning | Finished | Gone | NoAnswer
 
 
-class _NotSent(Exception):
-    """No connection was made."""
-
-
-class _Answered(Exception):
-    """The POST got an answer that is no success."""
-
-    def __init__(self, status: int, headers: httpx.Headers, text: str) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.headers = headers
-        self.text = text
-
-
-class _Lost(Exception):
-    """The POST went out, its answer did not come."""
-
-
-class OnePost(httpx.AsyncBaseTransport):
-    """The network under fal's client: each POST is sent exactly once.
-
-    The client repeats a POST up to ten times (lost replies, 408, 409, 429, some 5xx), and each can
-    be a paid job. It repeats httpx's errors only, so ours end its ladder at the first rung.
-    Sent by aiohttp, at a quarter of httpcore's CPU (docs/decisions/0006); what it raises before a
-    connection exists is told apart from what it raises after.
-    """
-
-    def __init__(self, connections_max: int) -> None:
-        self._connections_max = connections_max
-        self._session: aiohttp.ClientSession | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        is_post = request.method == "POST"
-        try:
-            response = await self._send(request)
-        except _NEVER_CONNECTED as error:
-            raise (
-                _NotSent(_words(error)) if is_post else httpx.ConnectError(_words(error))
-            ) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise (_Lost(_words(error)) if is_post else httpx.ReadError(_words(error))) from error
-        if is_post and not response.is_success:
-            raise _Answered(response.status_code, response.headers, response.text)
-        return response
-
-    async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        if self._session is None:
-            tls = httpx.create_ssl_context()  # Trusts what SSL_CERT_FILE names.
-            connector = aiohttp.TCPConnector(limit=self._connections_max, ssl=tls)
-            timeout = aiohttp.ClientTimeout(total=POST_SECONDS, sock_connect=CONNECT_SECONDS)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        async with self._session.request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=request.headers,
-            data=request.content or None,
-            allow_redirects=False,
-        ) as answer:
-            body = await answer.content.read(RESULT_BYTES_MAX + 1)
-            while len(body) <= RESULT_BYTES_MAX and (more := await answer.content.readany()):
-                body += more
-            headers = [
-                (name, value)
-                for name, value in answer.headers.items()
-                if name.lower() not in {"content-encoding", "transfer-encoding"}
-            ]
-            return httpx.Response(answer.status, headers=headers, content=body, request=request)
-
-
 class FalGateway:
     """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS."""
 
     def __init__(self, key: str, *, connections_max: int = 64) -> None:
         self._http = httpx.AsyncClient(
-            transport=OnePost(connections_max),
+            transport=OnePost(connections_max, POST_SECONDS, CONNECT_SECONDS),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS),
         )
@@ -177,17 +109,20 @@ class FalGateway:
         try:
             async with asyncio.timeout(POST_SECONDS + CONNECT_SECONDS):
                 handle = await self._client.submit(endpoint, arguments, webhook_url=webhook_url)
-        except _NotSent as error:
+        except NotSent as error:
             return Refused(f"no connection: {error}")
-        except _Answered as error:
+        except Answered as error:
             return classify(error.status, error.headers, error.text)
-        except (_Lost, TimeoutError) as error:
-            return OutcomeUnknown(f"the reply was lost: {_words(error)}")
+        except (Lost, TimeoutError) as error:
+            return OutcomeUnknown(f"the reply was lost: {words_of(error)}")
         except (KeyError, ValueError, TypeError) as error:
-            return OutcomeUnknown(f"the reply has no request id: {_words(error)}")
-        return Accepted(
+            return OutcomeUnknown(f"the reply has no request id: {words_of(error)}")
+        taken = Accepted(
             handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
         )
+        if not all(_is_sane(text) for text in structs.astuple(taken)):
+            return OutcomeUnknown("the reply's request id or a URL of it cannot be kept")
+        return taken
 
     async def look(self, endpoint: str, found: Accepted) -> Look:
         """Ask once for the status, and for the result when it says COMPLETED.
@@ -203,7 +138,7 @@ class FalGateway:
                     return answer
                 return _result_of(await self._get(handle.response_url))
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError) as error:
-            return NoAnswer(_words(error))
+            return NoAnswer(words_of(error))
 
     async def cancel(self, endpoint: str, found: Accepted) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
@@ -262,6 +197,11 @@ def classify(status: int, headers: Any, text: str) -> Submission:
     return Rejected(status, words)
 
 
+def _is_sane(text: Any) -> bool:
+    """A NUL in an id would stop the read models of PostgreSQL for ever."""
+    return isinstance(text, str) and 0 < len(text) <= TEXT_LENGTH_MAX and text.isprintable()
+
+
 def _retry_after(headers: Any) -> float | None:
     try:
         return float(headers.get("retry-after", ""))
@@ -289,7 +229,3 @@ def _result_of(response: httpx.Response) -> Look:
     if response.status_code in {401, 403, 408, 429}:
         return NoAnswer(f"HTTP {response.status_code}")
     return Finished(response.is_success, response.content)
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:WORDS_MAX]

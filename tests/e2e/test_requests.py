@@ -199,11 +199,18 @@ def test_an_ended_job_cannot_be_cancelled(client: httpx.Client) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "job_ended")
 
 
+def test_an_open_job_cannot_be_deleted(world: RunningWorld, client: httpx.Client) -> None:
+    world.fault("run", "never_ends")
+    job = create(client)
+    refused = client.delete(f"/api/infographs/{job}/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "job_open")
+    assert client.post(f"/api/jobs/{job}/cancel").status_code == 200
+
+
 def test_a_deleted_job_is_gone_with_its_artifacts_and_its_entries_stay(
     client: httpx.Client,
 ) -> None:
     job = create(client)
-    assert client.delete(f"/api/infographs/{job}/").status_code in {204, 409}
     url = until_ended(client, job)["artifacts"][0]["url"]
     assert httpx.get(url).status_code == 200
     assert client.delete(f"/api/infographs/{job}/").status_code == 204

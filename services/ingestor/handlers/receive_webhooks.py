@@ -45,7 +45,7 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
         account_id=account,
         attempt=attempt,
         via=Via.WEBHOOK,
-        request_id=request.headers.get("x-fal-webhook-request-id", envelope.request_id),
+        request_id=request.headers.get("x-fal-webhook-request-id", ""),
         verdict=envelope.verdict,
         body=await ingestor.vault.seal(account, body),
     )

@@ -1,0 +1,89 @@
+"""The network under fal's client: each POST goes out once, and its end is told exactly."""
+
+import aiohttp
+import httpx
+from yarl import URL
+
+RESULT_BYTES_MAX = 8 * 1024 * 1024
+WORDS_MAX = 1000
+
+_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class NotSent(Exception):
+    """No connection was made. No error of httpx on purpose, like the next two: its are repeated."""
+
+
+class Answered(Exception):
+    """The POST got an answer that is no success."""
+
+    def __init__(self, status: int, headers: httpx.Headers, text: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+
+class Lost(Exception):
+    """The POST went out, its answer did not come."""
+
+
+class OnePost(httpx.AsyncBaseTransport):
+    """The network under fal's client: each POST is sent exactly once.
+
+    The client repeats a POST up to ten times (lost replies, 408, 409, 429, some 5xx), and each can
+    be a paid job. It repeats httpx's errors only, so ours end its ladder at the first rung.
+    Sent by aiohttp, at a quarter of httpcore's CPU (docs/decisions/0006); what it raises before a
+    connection exists is told apart from what it raises after.
+    """
+
+    def __init__(self, connections_max: int, seconds: float, connect_seconds: float) -> None:
+        self._connections_max = connections_max
+        self._timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=connect_seconds)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        is_post = request.method == "POST"
+        try:
+            response = await self._send(request)
+        except _NEVER_CONNECTED as error:
+            raise (
+                NotSent(words_of(error)) if is_post else httpx.ConnectError(words_of(error))
+            ) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise (
+                Lost(words_of(error)) if is_post else httpx.ReadError(words_of(error))
+            ) from error
+        if is_post and not response.is_success:
+            raise Answered(response.status_code, response.headers, response.text)
+        return response
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        if self._session is None:
+            tls = httpx.create_ssl_context()  # Trusts what SSL_CERT_FILE names.
+            connector = aiohttp.TCPConnector(limit=self._connections_max, ssl=tls)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        async with self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=request.headers,
+            data=request.content or None,
+            allow_redirects=False,
+        ) as answer:
+            body = await answer.content.read(RESULT_BYTES_MAX + 1)
+            while len(body) <= RESULT_BYTES_MAX and (more := await answer.content.readany()):
+                body += more
+            headers = [
+                (name, value)
+                for name, value in answer.headers.items()
+                if name.lower() not in {"content-encoding", "transfer-encoding"}
+            ]
+            return httpx.Response(answer.status, headers=headers, content=body, request=request)
+
+
+def words_of(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:WORDS_MAX]
