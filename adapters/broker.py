@@ -2,11 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import nats
 import structlog
 from faststream.middlewares import AckPolicy
@@ -18,6 +16,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from prometheus_client import Counter
 
+from adapters.clock import now
+from adapters.parking import Handler, Parked, park
 from contracts import codec
 from contracts.commit import Headline, Recorded
 from contracts.subjects import STREAM, Subject
@@ -34,8 +34,6 @@ BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker told asynchronously", ["kind"]
 )
 
-Handler = Callable[[Recorded], Awaitable[None]]
-
 
 class Subscription(Struct, frozen=True):
     """A durable consumer as the set-up step makes it. Consumers are never made by services."""
@@ -43,17 +41,6 @@ class Subscription(Struct, frozen=True):
     durable: str
     subject: str
     headlines: frozenset[Headline]
-
-
-class Parked(Struct, frozen=True, kw_only=True):
-    """A commit that a handler with effects could not digest, as an operator sees it."""
-
-    durable: str
-    sequence: int
-    subject: str
-    reason: str
-    deliveries: int
-    at: datetime
 
 
 class Delivery(Struct, frozen=True):
@@ -183,13 +170,11 @@ async def _failed(
     parked = Parked(
         durable=subscription.durable,
         sequence=delivery.sequence,
-        subject=delivery.message.subject,
         reason=reason,
         deliveries=delivery.deliveries,
-        at=datetime.now(UTC),
+        at=now(),
     )
-    subject = f"parked.{subscription.durable}"
-    await broker.request(msgspec.json.encode(parked), subject, timeout=3.0)
+    await park(await broker.connect(), parked)
     PARKED.labels(subscription.durable).inc()
     logger.error("commit_parked", durable=subscription.durable, sequence=delivery.sequence)
     await delivery.message.term()

@@ -16,6 +16,7 @@ from nats.js.errors import NotFoundError
 
 from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
 from adapters.event_log.jetstream import EPOCH_KEY
+from adapters.parking import GIVEN_UP
 from contracts.commit import Headline
 from contracts.subjects import ACCOUNTS, ALL, KEY_BUCKET, PARKED_STREAM, RESULTS, STREAM
 
@@ -34,7 +35,7 @@ async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
         jetstream,
         StreamConfig(
             name=PARKED_STREAM,
-            subjects=["parked.>"],
+            subjects=["parked.>", GIVEN_UP],
             storage=StorageType.FILE,
             num_replicas=replicas,
             max_bytes=PARKED_BYTES_MAX,
@@ -76,9 +77,12 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -
 
 async def _stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
     try:
-        await jetstream.stream_info(str(config.name))
+        found = await jetstream.stream_info(str(config.name))
     except NotFoundError:
         await jetstream.add_stream(config)
+        return
+    if found.config.subjects != config.subjects:
+        await jetstream.update_stream(config)
 
 
 def _consumer(subscription: Subscription) -> ConsumerConfig:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from contracts.ids import AccountId, CommitId, JobId, new_job_id
@@ -23,6 +23,12 @@ def use(
     """Take time and dice from a simulation; without arguments from the machine again."""
     global _source, _entropy
     _source, _entropy = source, entropy
+
+
+def skew(seconds: float) -> None:
+    """Let this process's clock be wrong by so much."""
+    if seconds:
+        use(lambda: _MACHINE() + timedelta(seconds=seconds))
 
 
 def fresh_commit_id() -> CommitId:

@@ -1,6 +1,7 @@
 """fal.ai: one POST a submission through the real client, and looks at what became of it."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import fal_client
@@ -24,6 +25,7 @@ POST_SECONDS = 30.0
 LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 TEXT_LENGTH_MAX = 2048
+LISTING_PAGES_MAX = 20
 
 
 class Accepted(Struct, frozen=True):
@@ -36,10 +38,14 @@ class Accepted(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The provider took nothing (no connection, or 429 or 5xx without a request id)."""
+    """The provider took nothing (no connection, or 429 or 5xx without a request id).
+
+    `is_busy` tells a 429 from a provider in trouble.
+    """
 
     words: str
     retry_after_seconds: float | None = None
+    is_busy: bool = False
 
 
 class Rejected(Struct, frozen=True):
@@ -91,10 +97,31 @@ class NoAnswer(Struct, frozen=True):
 Look = StillRunning | Finished | Gone | NoAnswer
 
 
-class FalGateway:
-    """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS."""
+class Listed(Struct, frozen=True):
+    """A request as the provider lists it: what it was asked, and when (its clock)."""
 
-    def __init__(self, key: str, *, connections_max: int = 64) -> None:
+    request_id: str
+    sent_at: datetime
+    json_input: Any = None
+
+
+class _Listing(Struct, frozen=True):
+    items: list[Listed] = []
+    next_cursor: str | None = None
+    has_more: bool = False
+
+
+_listings = msgspec.json.Decoder(_Listing)
+
+
+class FalGateway:
+    """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS.
+
+    `platform_url` is where requests can be listed, empty where they cannot.
+    """
+
+    def __init__(self, key: str, *, platform_url: str = "", connections_max: int = 64) -> None:
+        self._platform_url = platform_url
         self._http = httpx.AsyncClient(
             transport=OnePost(connections_max, POST_SECONDS, CONNECT_SECONDS),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
@@ -152,6 +179,34 @@ class FalGateway:
             return None
         return f"{response.status_code} {response.text[:200]}"
 
+    async def listed(self, endpoint: str, since: datetime) -> list[Listed] | None:
+        """List what was sent to an endpoint since then, with its input; None without an answer.
+
+        The list is a witness for what it names only: requests that have not ended may be missing.
+        """
+        if not self._platform_url:
+            return None
+        wish = {"endpoint_id": endpoint, "start": since.isoformat(), "expand": "payloads"}
+        found: list[Listed] = []
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                for _ in range(LISTING_PAGES_MAX):
+                    url = f"{self._platform_url}/models/requests/by-endpoint"
+                    response = await self._http.get(url, params=wish)
+                    page = _listings.decode(response.raise_for_status().content)
+                    found += page.items
+                    if not (page.has_more and page.next_cursor):
+                        break
+                    wish["cursor"] = page.next_cursor
+        except (httpx.HTTPError, TimeoutError, msgspec.MsgspecError):
+            return None
+        return found
+
+    def known(self, endpoint: str, request_id: str) -> Accepted:
+        """Return a request that the provider listed as its reply to the POST would have told it."""
+        handle = AsyncRequestHandle.from_request_id(self._http, endpoint, request_id)
+        return Accepted(request_id, handle.status_url, handle.response_url, handle.cancel_url)
+
     async def close(self) -> None:
         await self._http.aclose()
 
@@ -193,7 +248,7 @@ def classify(status: int, headers: Any, text: str) -> Submission:
     if status == 429 or status >= 500:  # noqa: PLR2004
         if "x-fal-request-id" in headers or '"request_id"' in text:
             return OutcomeUnknown(words)
-        return Refused(words, _retry_after(headers))
+        return Refused(words, _retry_after(headers), is_busy=status == 429)  # noqa: PLR2004
     return Rejected(status, words)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from adapters import telemetry
+from adapters import clock, telemetry
 from adapters.settings import AnySettings, BadSetting, load
 
 logger = structlog.get_logger()
@@ -27,6 +27,7 @@ def main(
     try:
         settings = load(kind)
         settings.require_broker()
+        clock.skew(settings.skew_of(service))
         if calls_provider:
             require_provider(settings.provider_key, settings.provider)
     except BadSetting as error:

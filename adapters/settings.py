@@ -16,7 +16,7 @@ from adapters.storage import FileStorage, S3Storage, Storage
 load_dotenv(".env")
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-READ_MODELS_FILE = "read-models.v1.sqlite3"
+READ_MODELS_FILE = "read-models.v2.sqlite3"
 
 
 class BadSetting(ValueError):
@@ -44,6 +44,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     log_format: str = "auto"
     metrics_port: int = 0
+    clock_skew_seconds: str = ""
 
     @property
     def data_dir(self) -> Path:
@@ -80,6 +81,22 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
             secret_access_key=self.aws_secret_access_key,
             public_url=self.s3_public_url,
         )
+
+    def skew_of(self, service: str) -> float:
+        """Return how wrong this service's clock shall be (`api=-60,dispatcher=120`), for tests of
+        just that; refused outside an embedded world.
+        """
+        if not self.clock_skew_seconds:
+            return 0.0
+        if self.provider != "simulator" or not is_loopback(self.nats_url):
+            msg = "CLOCK_SKEW_SECONDS: only in an embedded world with the simulator"
+            raise BadSetting(msg)
+        try:
+            skews = dict(pair.split("=") for pair in self.clock_skew_seconds.split(","))
+            return float(skews.get(service, 0))
+        except ValueError:
+            msg = "CLOCK_SKEW_SECONDS: must be service=seconds, separated by commas"
+            raise BadSetting(msg) from None
 
     def require_broker(self) -> None:
         if not self.nats_url:

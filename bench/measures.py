@@ -14,6 +14,7 @@ from nats.js.api import StorageType, StreamConfig
 
 from adapters.account_desk import Wish
 from adapters.broker import connect
+from adapters.settings import READ_MODELS_FILE
 from bench.http import Connection, create, status_of
 from bench.processes import Cost, cost_of, cpu_by_name
 from cli.connection import connected
@@ -205,7 +206,7 @@ async def _read_all(connections: list[Connection], made: list[tuple[str, str]]) 
 
 
 def _completed(world: World) -> int:
-    path = Path(world.data_dir) / "read-models.v1.sqlite3"
+    path = Path(world.data_dir) / READ_MODELS_FILE
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
         (count,) = database.execute("select count(*) from jobs where status='completed'").fetchone()
     database.close()

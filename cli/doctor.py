@@ -9,12 +9,14 @@ import click
 import httpx
 from msgspec import Struct, structs
 
+from adapters.event_log.jetstream import ALARM_SHARE
+from adapters.health import ask_health
+from adapters.parking import Parking
 from adapters.settings import CommonSettings, load
 from cli.connection import Connection, NoWorld, connected
 from cli.output import DIFFERENCES, data_dir_option, json_option, runs, show_all, stop_with
 from cli.world import read_world
 
-LOG_ALARM = 0.7
 DISK_BYTES_MIN = 1024**3
 
 
@@ -55,6 +57,8 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
         async with connected(data_dir) as connection:
             async for finding in _look_at_log(connection):
                 yield finding
+            async for finding in _look_at_services(connection):
+                yield finding
     except NoWorld as error:
         yield Finding("world", "not running", str(error))
         return
@@ -62,6 +66,18 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
         yield Finding("broker", "away", f"{type(error).__name__}: {error}")
     if world is not None:
         yield await _readiness(world.url)
+
+
+async def _look_at_services(connection: Connection) -> AsyncIterator[Finding]:
+    """Show what each service says of itself, and what to do about each alarm."""
+    for health in await ask_health(connection.client):
+        state = "consuming" if health.consuming else "not consuming"
+        yield Finding(health.service, state, "" if health.consuming else "see its log")
+        for alarm in health.alarms:
+            yield Finding(health.service, "alarm", alarm)
+    for parked in await Parking(connection.client).all():
+        what = f"commit {parked.sequence} of {parked.durable}: {parked.reason}"
+        yield Finding("parked", what, f"see `darkroom parked show {parked.id}`")
 
 
 def _disk(data_dir: Path) -> Finding:
@@ -75,7 +91,7 @@ def _disk(data_dir: Path) -> Finding:
 
 async def _look_at_log(connection: Connection) -> AsyncIterator[Finding]:
     size, limit = await connection.log.fill()
-    is_filling = limit > 0 and size > LOG_ALARM * limit
+    is_filling = limit > 0 and size > ALARM_SHARE * limit
     advice = "raise LOG_MAX_BYTES and run `darkroom broker setup`" if is_filling else ""
     yield Finding(
         "log", f"{size // 1024**2} of {limit // 1024**2} MB, epoch {connection.log.epoch}", advice

@@ -156,6 +156,7 @@ def _simulator_environment(world: World) -> dict[str, str]:
     return {
         "FAL_KEY": SIMULATOR_KEY,
         "FAL_QUEUE_RUN_HOST": host,
+        "FAL_PLATFORM_URL": f"https://{host}/v1",
         "FAL_JWKS_URL": f"https://{host}/.well-known/jwks.json",
         "FAL_MEDIA_HOSTS": host,
         "SOURCE_HOSTS_ALLOWED": ",".join(filter(None, (allowed, host))),

@@ -15,6 +15,7 @@ USAGE = "live.usage"
 
 ACCOUNTS = "log.account.*"
 RESULTS = "log.evidence.result"
+OPERATOR = Subject("log.operator")
 
 Evidence = Literal["submitted", "result", "cancellation", "removal"]
 
@@ -29,6 +30,16 @@ def job_subject(job: JobId) -> Subject:
 
 def evidence_subject(kind: Evidence) -> Subject:
     return Subject(f"log.evidence.{kind}")
+
+
+def parked_subject(durable: str) -> str:
+    """Where a durable consumer's handler parks what it cannot digest."""
+    return f"parked.{checked(durable)}"
+
+
+def replay_subject(durable: str) -> str:
+    """Where an operator asks a service to handle a parked commit once more."""
+    return f"live.replay.{checked(durable)}"
 
 
 def boundary_of(subject: str) -> tuple[str, str]:

@@ -37,7 +37,7 @@ from contracts.events import (
 from contracts.ids import AccountId, JobId
 from contracts.sealed import Sealed
 from domain.job_status import JobStatus
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
+from read_models.unit_of_work import KEYS_A_SELECT, METADATA, At, Micros, Model, Row, UnitOfWork
 
 table = Table(
     "jobs",
@@ -62,6 +62,7 @@ table = Table(
     Column("sequence", BigInteger, nullable=False),
     Index("jobs_of_account", "account_id", "requested_in", "job_id"),
     Index("jobs_by_retried", "retry_of"),
+    Index("jobs_by_request", "request_id"),
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -184,6 +185,20 @@ def standing_retries(connection: Connection, jobs: Sequence[JobId]) -> dict[JobI
 def newest_retry(connection: Connection, job: JobId) -> JobId | None:
     rows = connection.execute(_RETRIES, {"jobs": [job]}).all()
     return JobId(rows[-1].job_id) if rows else None
+
+
+_OWNED = select(table.c.request_id).where(
+    table.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+
+
+def owned_requests(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+    """Return which of the provider's requests belong to a job."""
+    found: set[str] = set()
+    for start in range(0, len(request_ids), KEYS_A_SELECT):
+        chunk = list(request_ids[start : start + KEYS_A_SELECT])
+        found.update(connection.execute(_OWNED, {"request_ids": chunk}).scalars())
+    return found
 
 
 class Filter(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -59,6 +60,8 @@ class Simulator:
         self, path: str, method: str, query: dict[str, list[str]], body: bytes
     ) -> Reply:
         """Route on the `requests` segment, as the app's path may have two or three parts."""
+        if path == "v1/models/requests/by-endpoint":
+            return self._list(query)
         app, found, rest = path.partition("/requests/")
         if not found:
             if method != "POST" or "/" not in app:
@@ -78,6 +81,15 @@ class Simulator:
             case "PUT", "cancel":
                 return self.queue.cancel(request_id)
         return Reply(404, {"detail": f"Path /{path} not found"})
+
+    def _list(self, query: dict[str, list[str]]) -> Reply:
+        try:
+            since = datetime.fromisoformat(query["start"][0]).timestamp()
+            endpoint = query["endpoint_id"][0]
+        except (KeyError, ValueError):
+            return Reply(400, {"detail": "endpoint_id and start are needed"})
+        with_payloads = "payloads" in query.get("expand", [])
+        return self.queue.listed(endpoint, since, with_payloads=with_payloads)
 
     def _control(self, path: str, method: str, body: bytes) -> Reply:
         """Switch faults, count POSTs, rotate the signing key. For tests, on loopback only."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -135,6 +136,23 @@ class Queue:
         if request.error_type:
             headers["X-Fal-Error-Type"] = request.error_type
         return Reply(request.status, request.body, headers)
+
+    def listed(self, endpoint: str, since: float, *, with_payloads: bool) -> Reply:
+        """What was sent to an endpoint; like the platform's, without what is still queued."""
+        items = [
+            {
+                "request_id": each.id,
+                "endpoint_id": each.endpoint,
+                "sent_at": datetime.fromtimestamp(each.submitted_at, UTC).isoformat(),
+                "status_code": each.status,
+                **({"json_input": each.arguments} if with_payloads else {}),
+            }
+            for each in self.requests.by_id.values()
+            if each.endpoint == endpoint
+            and each.submitted_at >= since
+            and each.state == "COMPLETED"
+        ]
+        return Reply(200, {"items": items, "next_cursor": None, "has_more": False})
 
     def cancel(self, request_id: str) -> Reply:
         request = self.requests.by_id.get(request_id)

@@ -70,9 +70,12 @@ class Webhooks:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
-    def sign(self, request_id: str, body: bytes, fault: str | None = None) -> dict[str, str]:
-        """Return the four headers; a fault makes one of them wrong."""
-        timestamp = str(int(time.time()) - (STALE_SECONDS if fault == "stale" else 0))
+    def sign(
+        self, request_id: str, body: bytes, fault: str | None = None, at: int | None = None
+    ) -> dict[str, str]:
+        """Return the four headers, of now or of a unix time; a fault makes one of them wrong."""
+        now = int(time.time()) if at is None else at
+        timestamp = str(now - (STALE_SECONDS if fault == "stale" else 0))
         user = "somebody-else" if fault == "other_user" else USER_ID
         key = Ed25519PrivateKey.generate() if fault == "unknown_key" else self._key
         digest = hashlib.sha256(body).hexdigest()

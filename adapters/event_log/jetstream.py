@@ -31,6 +31,7 @@ logger = structlog.get_logger()
 
 EPOCH_KEY = "darkroom-epoch"
 READ_TIMEOUT_SECONDS = 2.0
+ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is no hurry yet.
 
 # Error codes of JetStream 2.15, measured on one server and on three (nats.io names in brackets).
 _CONFLICT_CODES = {10071, 10164}  # Wrong last sequence; the same, while another one is in flight.

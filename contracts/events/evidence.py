@@ -20,6 +20,11 @@ class Verdict(StrEnum):
     NO_PAYLOAD = "no_payload"  # Neither says yes nor no: the result has to be fetched.
 
 
+class LearntFrom(StrEnum):
+    REPLY = "reply"  # To the POST itself.
+    LISTING = "listing"  # The reply was lost; the provider lists the request.
+
+
 class JobSubmitted(Event, frozen=True, kw_only=True, tag="job.submitted.v1"):
     job_id: JobId
     account_id: AccountId
@@ -29,6 +34,7 @@ class JobSubmitted(Event, frozen=True, kw_only=True, tag="job.submitted.v1"):
     status_url: str
     response_url: str
     cancel_url: str
+    learnt_from: LearntFrom = LearntFrom.REPLY
 
 
 class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1"):

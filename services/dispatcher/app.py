@@ -4,18 +4,20 @@ import asyncio
 
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
+from adapters.broker_setup import SUBMIT_JOBS
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.health import Health, answer_health
 from adapters.job_desk import JobDesk
+from adapters.parking import answer_replays
 from adapters.process import until
 from adapters.vault import BrokerKeyStore, Vault
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.handlers import submit_jobs
+from services.dispatcher.handlers.ask_witness import ask_witness
 from services.dispatcher.handlers.sweep_waiting import sweep_waiting
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.submitting import ALARM_WORDS
 
 STOP_SECONDS = 5.0
 
@@ -27,7 +29,9 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     database = open_database(settings.database, read_only=True)
     storage = settings.storage()
     master_key = settings.master_key()
-    gateway = FalGateway(settings.provider_key or "simulator:no-money")
+    gateway = FalGateway(
+        settings.provider_key or "simulator:no-money", platform_url=settings.platform_url
+    )
     dispatcher = Dispatcher(
         settings,
         log,
@@ -38,16 +42,20 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         AttemptTokens(master_key),
     )
     stream = broker.stream_broker(*who)
-    submit_jobs.register(stream, dispatcher)
+    handler = submit_jobs.register(stream, dispatcher)
+    await answer_replays(client, SUBMIT_JOBS.durable, log, handler)
     await stream.start()
 
     def check() -> Health:
-        open_now = dispatcher.breaker.is_open
-        alarms = (f"{ALARM_WORDS}: {dispatcher.breaker.words}",) if open_now else ()
+        alarms = (dispatcher.breaker.alarm,) if dispatcher.breaker.alarm else ()
         return Health("dispatcher", client.is_connected, alarms)
 
     await answer_health(client, "dispatcher", check)
-    await until(stop, asyncio.create_task(sweep_waiting(dispatcher)))
+    await until(
+        stop,
+        asyncio.create_task(sweep_waiting(dispatcher)),
+        asyncio.create_task(ask_witness(dispatcher)),
+    )
     await asyncio.wait_for(stream.stop(), STOP_SECONDS)
     await gateway.close()
     await database.close()

@@ -2,7 +2,9 @@
 
 import asyncio
 
+import structlog
 from msgspec import Struct, field
+from prometheus_client import Gauge
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.database import Database
@@ -13,26 +15,52 @@ from adapters.vault import Vault
 from contracts.ids import JobId
 from services.dispatcher.settings import DispatcherSettings
 
+logger = structlog.get_logger()
+
 POSTS_AT_ONCE_MAX = 64
 PAUSE_SECONDS = 10.0
+TROUBLES_MAX = 5
+BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provider")
 
 
 class Breaker(Struct):
-    """Open while the provider refuses the operator: jobs wait, nothing fails."""
+    """Open while the provider refuses the operator, or is in trouble: jobs wait, nothing fails.
+
+    After its pause one submission at a time tries whether it is over.
+    """
 
     open_until: float = 0.0
-    words: str = ""
+    alarm: str = ""  # For operators, with the provider's words; empty when all is well.
+    troubles: int = 0  # Submissions in a row that the provider could not take.
 
-    def trip(self, words: str) -> None:
-        self.open_until = asyncio.get_running_loop().time() + PAUSE_SECONDS
-        self.words = words
+    def refused(self, words: str) -> None:
+        """The provider refuses the operator's account."""
+        self._open(f"the provider refuses the operator's account: {words}")
+
+    def trouble(self, words: str) -> None:
+        """The provider could not be reached, or is broken."""
+        self.troubles += 1
+        if self.troubles >= TROUBLES_MAX:
+            self._open(f"the provider is in trouble: {words}")
 
     def close(self) -> None:
-        self.open_until, self.words = 0.0, ""
+        if self.alarm:
+            logger.info("breaker_closed")
+        self.open_until, self.alarm, self.troubles = 0.0, "", 0
+        BREAKER.set(0)
 
-    @property
-    def is_open(self) -> bool:
-        return asyncio.get_running_loop().time() < self.open_until
+    def limit(self, room: int) -> int:
+        """Return how much of the room may be used: nothing, one try, or all of it."""
+        if not self.alarm:
+            return room
+        return min(room, 0 if asyncio.get_running_loop().time() < self.open_until else 1)
+
+    def _open(self, alarm: str) -> None:
+        if not self.alarm:
+            logger.error("alarm", alarm=alarm)
+        self.open_until = asyncio.get_running_loop().time() + PAUSE_SECONDS
+        self.alarm = alarm
+        BREAKER.set(1)
 
 
 class Dispatcher(Struct):
@@ -52,5 +80,6 @@ class Dispatcher(Struct):
 
     @property
     def room(self) -> int:
-        """How many more jobs the provider may get from here."""
-        return self.settings.provider_concurrency_max - self.at_provider - len(self.active)
+        """How many more jobs the provider may get from here, right now."""
+        free = self.settings.provider_concurrency_max - self.at_provider
+        return self.breaker.limit(free) - len(self.active)

@@ -8,6 +8,8 @@ class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
 
     site_url: str = ""
     webhook_base_url: str = ""
+    fal_queue_run_host: str = ""
+    fal_platform_url: str = ""
     source_hosts_allowed: str = ""
     submit_attempts_max: int = 3
     submit_unknown_seconds: float = 180.0
@@ -26,6 +28,13 @@ class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
         if is_loopback(base) and self.provider != "simulator":
             return None
         return base
+
+    @property
+    def platform_url(self) -> str:
+        """Where the provider lists requests; unknown when its queue is elsewhere."""
+        if self.fal_platform_url or self.fal_queue_run_host:
+            return self.fal_platform_url.rstrip("/")
+        return "https://api.fal.ai/v1"
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -26,7 +26,6 @@ logger = structlog.get_logger()
 
 EVIDENCE_TRIES = 20
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
-ALARM_WORDS = "the provider refuses the operator's account"
 
 
 async def submit(
@@ -92,13 +91,15 @@ async def _post(
             dispatcher.breaker.close()
             await _record_submitted(dispatcher, started, outcome)
         case fal.Rejected(status, words):
+            dispatcher.breaker.close()
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
             await fail(dispatcher, started.job, code, JOB_CODES[code], words)
         case fal.OperatorTrouble(_, words):
-            dispatcher.breaker.trip(words)
-            logger.error("provider_refuses_operator", words=words)
+            dispatcher.breaker.refused(words)
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
-        case fal.Refused(words, retry_after_seconds):
+        case fal.Refused(words, retry_after_seconds, is_busy):
+            if not is_busy:
+                dispatcher.breaker.trouble(words)
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
         case fal.OutcomeUnknown(words):
             # Only evidence or its own deadline settles it; the waiting row is found by the sweep.

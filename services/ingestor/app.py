@@ -8,12 +8,14 @@ from litestar.datastructures import State
 
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
+from adapters.broker_setup import SETTLE_RESULTS
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.health import Health, answer_health
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
+from adapters.parking import answer_replays
 from adapters.process import until
 from adapters.vault import BrokerKeyStore, Vault, derive
 from services.ingestor.dependencies import Ingestor
@@ -48,9 +50,14 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         artifact_key=derive(master_key, "artifact names"),
     )
     stream = broker.stream_broker(*who)
-    settle_results.register(stream, ingestor)
+    handler = settle_results.register(stream, ingestor)
+    await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
     await stream.start()
-    await answer_health(client, "ingestor", lambda: Health("ingestor", client.is_connected))
+
+    def check() -> Health:
+        return Health("ingestor", client.is_connected, ingestor.signatures.alarms)
+
+    await answer_health(client, "ingestor", check)
     await until(
         stop,
         asyncio.create_task(sweep_waiting(ingestor)),

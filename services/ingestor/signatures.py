@@ -18,6 +18,8 @@ logger = structlog.get_logger()
 WINDOW_SECONDS = 300  # fal: reject when the timestamp is further away.
 KEYS_SECONDS_MAX = 24 * 3600.0  # fal: cache keys at most a day.
 REFRESH_SECONDS_MIN = 60.0
+FIRST_REFRESH_SECONDS_MIN = 5.0  # Without any key nothing at all can be taken in.
+STALE_ALARM = 3
 FETCH_SECONDS = 5.0
 HEADER_LENGTH_MAX = 200
 SIGNATURE_BYTES = 64
@@ -58,6 +60,7 @@ class Signatures:
         self._fetched_at = -KEYS_SECONDS_MAX
         self._tried_at = -KEYS_SECONDS_MAX
         self._fetching = asyncio.Lock()
+        self._stale_in_a_row = 0
 
     async def check(
         self, headers: Mapping[str, str], body: bytes, unix_seconds: float
@@ -70,13 +73,23 @@ class Signatures:
         request_id, user_id, timestamp, signature = values
         if not (timestamp.isascii() and timestamp.isdigit()):
             return Rejection.BAD_TIMESTAMP
-        if abs(unix_seconds - int(timestamp)) > WINDOW_SECONDS:
-            return Rejection.STALE
         if self._expected_user and user_id != self._expected_user:
             return Rejection.OTHER_USER
         digest = hashlib.sha256(body).hexdigest()
         message = f"{request_id}\n{user_id}\n{timestamp}\n{digest}".encode()
-        return await self._verify(signature, message)
+        rejection = await self._verify(signature, message)
+        if rejection is None:
+            # Only of what is authentic: anybody can send a wrong time.
+            is_stale = abs(unix_seconds - int(timestamp)) > WINDOW_SECONDS
+            self._stale_in_a_row = self._stale_in_a_row + 1 if is_stale else 0
+            return Rejection.STALE if is_stale else None
+        return rejection
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        if self._stale_in_a_row < STALE_ALARM:
+            return ()
+        return ("authentic webhooks are outside the time window: check this machine's clock",)
 
     async def _verify(self, signature: str, message: bytes) -> Rejection | None:
         try:
@@ -85,30 +98,36 @@ class Signatures:
             return Rejection.BAD_SIGNATURE
         if len(raw) != SIGNATURE_BYTES:
             return Rejection.BAD_SIGNATURE
-        clock = asyncio.get_running_loop().time
-        if clock() - self._fetched_at > KEYS_SECONDS_MAX:
+        is_old = asyncio.get_running_loop().time() - self._fetched_at > KEYS_SECONDS_MAX
+        if is_old and self._may_ask:
             await self._refresh()
         if _matches(self._keys, raw, message):
             return None
-        if clock() - self._tried_at > REFRESH_SECONDS_MIN:
+        if self._may_ask:
             await self._refresh()
             if _matches(self._keys, raw, message):
                 return None
         return Rejection.BAD_SIGNATURE if self._keys else Rejection.NO_KEYS
+
+    @property
+    def _may_ask(self) -> bool:
+        pause = REFRESH_SECONDS_MIN if self._keys else FIRST_REFRESH_SECONDS_MIN
+        return asyncio.get_running_loop().time() - self._tried_at > pause
 
     async def _refresh(self) -> None:
         asked_at = asyncio.get_running_loop().time()
         async with self._fetching:
             if self._tried_at >= asked_at:
                 return  # Somebody else fetched while we waited.
-            self._tried_at = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(FETCH_SECONDS):
                     response = await self._client.get(self._url)
                 keys = _parse(response.raise_for_status().content)
             except (httpx.HTTPError, TimeoutError, ValueError) as error:
                 logger.warning("webhook_keys_not_fetched", reason=repr(error))
-                return
+                keys = []
+            # Set when it is over: who came meanwhile waits for this answer.
+            self._tried_at = asyncio.get_running_loop().time()
             if keys:
                 self._keys = keys
                 self._fetched_at = self._tried_at

@@ -18,3 +18,9 @@ class Projector(Struct):
     client: Client | None  # Where batches are announced; None for a replay beside the live one.
     position: int = 0
     degraded: str = ""
+    watched: tuple[str, ...] = ()  # What the last look at the broker found, in words.
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        own = (f"the read models are degraded: {self.degraded}",) if self.degraded else ()
+        return own + self.watched

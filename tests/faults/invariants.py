@@ -22,6 +22,7 @@ from contracts.events import (
     JobEvent,
     JobFailed,
     JobRequested,
+    JobSubmitted,
     SubmissionStarted,
 )
 from contracts.ids import AccountId, JobId
@@ -77,6 +78,7 @@ async def check(witness: Witness) -> None:
     _each_job_ends_and_is_settled_once(events, witness.accepted)
     _no_account_was_ever_overdrawn(commits)
     _no_post_without_its_record(events, witness.posts)
+    _no_request_has_two_owners(events)
     _carried_states_are_the_folds(commits)
     _rebuilt_rows_equal_the_live_ones(commits, witness)
 
@@ -111,6 +113,13 @@ def _no_post_without_its_record(events: list[Any], posts: Mapping[JobId, int]) -
     started = Counter(event.job_id for event in events if isinstance(event, SubmissionStarted))
     for job, count in posts.items():
         assert count <= started[job], f"{job}: {count} POSTs, {started[job]} attempts"
+
+
+def _no_request_has_two_owners(events: list[Any]) -> None:
+    owners: dict[str, JobId] = {}
+    for event in events:
+        if isinstance(event, JobSubmitted):
+            assert owners.setdefault(event.request_id, event.job_id) == event.job_id
 
 
 def _carried_states_are_the_folds(commits: list[Recorded]) -> None:

@@ -112,6 +112,9 @@ class Gateway:
     def __init__(self, provider: ScriptedProvider, process: Process) -> None:
         self._provider, self._process = provider, process
 
+    def known(self, endpoint: str, request_id: str) -> Any:
+        return self._provider.known(endpoint, request_id)
+
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any) -> Any:
             self._process.point()

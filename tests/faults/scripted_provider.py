@@ -4,12 +4,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from adapters import fal
+from adapters.clock import now
 from contracts.ids import AccountId, JobId
 
 Deliver = Callable[["Taken", bytes], Awaitable[None]]
@@ -25,6 +27,8 @@ class Taken(Struct):
     account: AccountId
     body: bytes
     ok: bool
+    arguments: dict[str, Any]
+    sent_at: datetime
     done: bool = False
 
 
@@ -42,7 +46,7 @@ class ScriptedProvider:
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> fal.Submission:
-        del endpoint, arguments
+        del endpoint
         assert webhook_url is not None
         job, attempt, account = webhook_url.split("/")
         self.posts[JobId(job)] += 1
@@ -50,13 +54,12 @@ class ScriptedProvider:
         fate = "take" if self.kindly else self._dice.choices(*_FATES)[0]
         if fate in _REFUSALS:
             return _REFUSALS[fate]
-        taken = self._take(JobId(job), int(attempt), AccountId(account))
+        taken = self._take(JobId(job), int(attempt), AccountId(account), arguments)
         if fate == "lose":
             return fal.OutcomeUnknown("the reply was lost")
         if fate == "late":
             await asyncio.sleep(self._dice.uniform(0, 8))
-        url = f"https://provider/{taken.request_id}"
-        return fal.Accepted(taken.request_id, url, url, url)
+        return self.known("", taken.request_id)
 
     async def look(self, endpoint: str, found: fal.Accepted) -> fal.Look:
         del endpoint
@@ -77,14 +80,34 @@ class ScriptedProvider:
             return None
         return "202 requested" if found.request_id in self.taken else "404 unknown"
 
-    def _take(self, job: JobId, attempt: int, account: AccountId) -> Taken:
+    async def listed(self, endpoint: str, since: datetime) -> list[fal.Listed] | None:
+        """Like the platform's: only what has ended, and not always there."""
+        del endpoint
+        await asyncio.sleep(0.05)
+        if not self.kindly and self._dice.random() < 0.2:
+            return None
+        return [
+            fal.Listed(each.request_id, each.sent_at, each.arguments)
+            for each in self.taken.values()
+            if each.done and each.sent_at >= since
+        ]
+
+    def known(self, endpoint: str, request_id: str) -> fal.Accepted:
+        del endpoint
+        url = f"https://provider/{request_id}"
+        return fal.Accepted(request_id, url, url, url)
+
+    def _take(
+        self, job: JobId, attempt: int, account: AccountId, arguments: dict[str, Any]
+    ) -> Taken:
         request_id = f"r{len(self.taken) + 1}"
         ok = self._dice.random() < 0.8
         payload: dict[str, Any] = {"images": [{"url": "https://media/a.png"}]}
         if not ok:
             payload = {"detail": [{"type": "content_policy_violation", "msg": "no"}]}
         fields = {"request_id": request_id, "status": "OK" if ok else "ERROR", "payload": payload}
-        taken = Taken(request_id, job, attempt, account, msgspec.json.encode(fields), ok)
+        body = msgspec.json.encode(fields)
+        taken = Taken(request_id, job, attempt, account, body, ok, arguments, now())
         self.taken[request_id] = taken
         task = asyncio.create_task(self._run(taken))
         self._tasks.add(task)

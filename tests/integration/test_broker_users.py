@@ -33,6 +33,9 @@ LOG_SUBJECTS = {
     "$JS.API.CONSUMER.MSG.NEXT.LOG.ingestor-settle-results": {"ingestor", "projector", "operator"},
     "$JS.ACK.LOG.dispatcher-submit-jobs.1.1.1.1.0": {"dispatcher", "operator"},
     "$JS.ACK.LOG.ingestor-settle-results.1.1.1.1.0": {"ingestor", "operator"},
+    "live.replay.dispatcher-submit-jobs": {"operator"},
+    "$JS.API.STREAM.INFO.PARKED": {"projector", "operator"},
+    "$JS.API.STREAM.MSG.DELETE.PARKED": {"operator"},
     "parked.dispatcher-submit-jobs": {"dispatcher", "operator"},
     "parked.ingestor-settle-results": {"ingestor", "operator"},
 }
@@ -42,6 +45,8 @@ SUBSCRIPTIONS = {
     "_INBOX_dispatcher.>": {"dispatcher", "operator"},
     "live.changes": {"api", "dispatcher", "ingestor", "operator"},
     "live.usage": {"api", "operator"},
+    "live.replay.dispatcher-submit-jobs": {"dispatcher", "operator"},
+    "live.replay.ingestor-settle-results": {"ingestor", "operator"},
     "live.health.projector": {"projector", "operator"},
     "live.health.dispatcher": {"dispatcher", "operator"},
 }

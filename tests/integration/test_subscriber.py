@@ -9,9 +9,10 @@ import pytest
 from nats.aio.client import Client
 
 from adapters import broker as brokers
-from adapters.broker import Parked, Subscription, stream_broker, subscriber
+from adapters.broker import Subscription, stream_broker, subscriber
 from adapters.broker_setup import set_up
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.parking import Parked
 from contracts.commit import Headline, Recorded
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId

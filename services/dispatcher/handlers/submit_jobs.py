@@ -7,6 +7,7 @@ from faststream.nats import NatsBroker
 from adapters.broker import subscriber
 from adapters.broker_setup import SUBMIT_JOBS
 from adapters.job_desk import KnownJob
+from adapters.parking import Handler
 from contracts.commit import Recorded
 from contracts.events import JobRequested
 from domain.job import requested
@@ -16,14 +17,16 @@ from services.dispatcher.submitting import submit
 WORKERS = 64
 
 
-def register(broker: NatsBroker, dispatcher: Dispatcher) -> None:
+def register(broker: NatsBroker, dispatcher: Dispatcher) -> Handler:
     @subscriber(broker, SUBMIT_JOBS, dispatcher.settings.nats_user, workers=WORKERS)
     async def submit_jobs(recorded: Recorded) -> None:
         events = [event for event in recorded.commit.events if isinstance(event, JobRequested)]
-        if dispatcher.breaker.is_open or dispatcher.room < len(events):
+        if dispatcher.room < len(events):
             return  # What waits is a row, and the sweep goes round the accounts.
         dispatcher.at_provider += len(events)
         await asyncio.gather(*(_submit(dispatcher, event, recorded) for event in events))
+
+    return submit_jobs
 
 
 async def _submit(dispatcher: Dispatcher, event: JobRequested, recorded: Recorded) -> None:

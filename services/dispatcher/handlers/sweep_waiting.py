@@ -47,8 +47,7 @@ async def sweep_once(dispatcher: Dispatcher, at: datetime) -> None:
     unknown_seconds = dispatcher.settings.submit_unknown_seconds
     await _sweep(dispatcher, Waits.OUTCOME, at, unknown_seconds, _settle_unknown)
     await _sweep(dispatcher, Waits.CANCELLATION, at, 0.0, _cancel)
-    if not dispatcher.breaker.is_open:
-        await _sweep(dispatcher, Waits.TO_SUBMIT, at, 0.0, _submit)
+    await _sweep(dispatcher, Waits.TO_SUBMIT, at, 0.0, _submit)
 
 
 async def _sweep(

@@ -34,6 +34,8 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
     rejection = await _rejection(ingestor, request, body, envelope)
     if rejection is not None:
         DELIVERIES.labels(rejection.value).inc()
+        if rejection is Rejection.NO_KEYS:
+            return _problem(503, "unavailable", "the signature cannot be checked: send it again")
         return _problem(401, "unauthorized", "the signature does not hold")
     found = await _attempt(ingestor, request, id)
     if found is None:

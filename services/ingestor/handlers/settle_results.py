@@ -4,6 +4,7 @@ from faststream.nats import NatsBroker
 
 from adapters.broker import subscriber
 from adapters.broker_setup import SETTLE_RESULTS
+from adapters.parking import Handler
 from contracts.commit import Recorded
 from contracts.events import ResultReceived
 from services.ingestor.dependencies import Ingestor
@@ -12,9 +13,11 @@ from services.ingestor.settling import settle
 WORKERS = 32
 
 
-def register(broker: NatsBroker, ingestor: Ingestor) -> None:
+def register(broker: NatsBroker, ingestor: Ingestor) -> Handler:
     @subscriber(broker, SETTLE_RESULTS, ingestor.settings.nats_user, workers=WORKERS)
     async def settle_results(recorded: Recorded) -> None:
         for event in recorded.commit.events:
             if isinstance(event, ResultReceived):
                 await settle(ingestor, event, recorded.commit.id)
+
+    return settle_results

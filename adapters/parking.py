@@ -1,0 +1,143 @@
+"""Parking: commits that a handler gave up on, kept where an operator can see and replay them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+
+from adapters.event_log import EventLog
+from contracts.commit import Recorded
+from contracts.subjects import PARKED_STREAM, STREAM, parked_subject, replay_subject
+
+GIVEN_UP = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{STREAM}.>"
+REPLAY_SECONDS = 80.0
+ANSWER_SECONDS_MAX = REPLAY_SECONDS + 5.0
+
+Handler = Callable[[Recorded], Awaitable[None]]
+
+
+class Parked(Struct, frozen=True, kw_only=True):
+    """A commit that a handler with effects could not digest, as an operator sees it.
+
+    `id` is its place in the parking stream; `sequence` the commit's in the log, which keeps it.
+    """
+
+    durable: str
+    sequence: int
+    reason: str
+    deliveries: int
+    at: datetime
+    id: int = 0
+
+
+class _Advisory(Struct):
+    """What the broker tells when it gave up by itself: nobody answered for any delivery."""
+
+    consumer: str
+    stream_seq: int
+    deliveries: int
+    timestamp: datetime
+
+
+class _Answer(Struct, frozen=True):
+    error: str = ""
+
+
+_parked = msgspec.json.Decoder(Parked)
+_advisory = msgspec.json.Decoder(_Advisory)
+_answer = msgspec.json.Decoder(_Answer)
+
+
+class Parking:
+    """The parking stream, as operators use it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._jetstream = client.jetstream()
+
+    async def all(self) -> list[Parked]:
+        """Return everything that is parked, oldest first."""
+        found: list[Parked] = []
+        place = 1
+        while True:
+            try:
+                message = await self._jetstream.get_msg(
+                    PARKED_STREAM, seq=place, subject=">", next=True
+                )
+            except NotFoundError:
+                return found
+            place = int(message.seq or 0)
+            found.append(_read(str(message.subject), message.data or b"", place))
+            place += 1
+
+    async def count(self) -> int:
+        info = await self._jetstream.stream_info(PARKED_STREAM)
+        return int(info.state.messages)
+
+    async def find(self, place: int) -> Parked | None:
+        try:
+            message = await self._jetstream.get_msg(PARKED_STREAM, seq=place)
+        except NotFoundError:
+            return None
+        return _read(str(message.subject), message.data or b"", place)
+
+    async def replay(self, parked: Parked) -> str:
+        """Let a service handle the commit once more; return why it could not, or nothing."""
+        reply = await self._client.request(
+            replay_subject(parked.durable),
+            str(parked.sequence).encode(),
+            timeout=ANSWER_SECONDS_MAX,
+        )
+        return _answer.decode(reply.data).error
+
+    async def discard(self, parked: Parked) -> None:
+        """Forget that it was parked. The commit itself stays in the log."""
+        await self._jetstream.delete_msg(PARKED_STREAM, parked.id)
+
+
+def _read(subject: str, body: bytes, place: int) -> Parked:
+    if subject.startswith("parked."):
+        return msgspec.structs.replace(_parked.decode(body), id=place)
+    told = _advisory.decode(body)
+    return Parked(
+        durable=told.consumer,
+        sequence=told.stream_seq,
+        reason="the broker gave up: no delivery was answered",
+        deliveries=told.deliveries,
+        at=told.timestamp,
+        id=place,
+    )
+
+
+async def park(client: Client, parked: Parked) -> None:
+    """Store it durably; raise nats' errors when the broker does not acknowledge it."""
+    headers = {"Nats-Msg-Id": f"{parked.durable}.{parked.sequence}"}
+    subject = parked_subject(parked.durable)
+    await client.request(subject, msgspec.json.encode(parked), timeout=3.0, headers=headers)
+
+
+async def answer_replays(client: Client, durable: str, log: EventLog, handler: Handler) -> None:
+    """Handle a parked commit when an operator asks for it: one process of the service does."""
+
+    async def answer(message: Msg) -> None:
+        error = await _replay(log, handler, int(message.data))
+        await message.respond(msgspec.json.encode(_Answer(error)))
+
+    await client.subscribe(replay_subject(durable), queue=durable, cb=answer)
+
+
+async def _replay(log: EventLog, handler: Handler, sequence: int) -> str:
+    try:
+        async with asyncio.timeout(REPLAY_SECONDS):
+            recorded = await log.read(sequence)
+            if recorded is None:
+                return f"the log has no commit {sequence}"
+            await handler(recorded)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told.
+        return f"{type(error).__name__}: {error}"[:500]
+    return ""

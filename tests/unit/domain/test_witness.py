@@ -1,0 +1,47 @@
+"""Which listed request belongs to which attempt: only where there is no doubt."""
+
+from datetime import timedelta
+from typing import Any
+
+from contracts.ids import JobId
+from domain.witness import Seen, Unanswered, owners
+from tests.support.examples import a_job_id, at
+
+ONE, TWO = a_job_id(), a_job_id()
+
+
+def sent(job: JobId, prompt: str, seconds: float = 0) -> Unanswered:
+    return Unanswered(job, {"prompt": prompt}, at(seconds))
+
+
+def seen(request_id: str, prompt: Any, seconds: float = 1) -> Seen:
+    return Seen(request_id, {"prompt": prompt}, at(seconds))
+
+
+def test_a_request_with_the_same_input_is_the_attempts() -> None:
+    assert owners([sent(ONE, "reefs")], [seen("r1", "cats"), seen("r2", "reefs")]) == {ONE: "r2"}
+
+
+def test_what_is_not_listed_goes_on_waiting() -> None:
+    assert owners([sent(ONE, "reefs")], [seen("r1", "cats")]) == {}
+
+
+def test_of_two_alike_one_request_proves_nothing() -> None:
+    assert owners([sent(ONE, "reefs"), sent(TWO, "reefs")], [seen("r1", "reefs")]) == {}
+
+
+def test_two_requests_for_one_attempt_prove_nothing() -> None:
+    assert owners([sent(ONE, "reefs")], [seen("r1", "reefs"), seen("r2", "reefs")]) == {}
+
+
+def test_two_alike_and_two_requests_are_paired_in_order() -> None:
+    attempts = [sent(TWO, "reefs", 5), sent(ONE, "reefs", 0)]
+    assert owners(attempts, [seen("late", "reefs", 6), seen("early", "reefs", 1)]) == {
+        ONE: "early",
+        TWO: "late",
+    }
+
+
+def test_a_request_from_long_before_is_somebody_elses() -> None:
+    old = Seen("r1", {"prompt": "reefs"}, at(0) - timedelta(hours=1))
+    assert owners([sent(ONE, "reefs")], [old]) == {}
