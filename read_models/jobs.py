@@ -32,6 +32,7 @@ from contracts.events import (
     JobHidden,
     JobRequested,
     JobSubmitted,
+    ResultReceived,
     SubmissionStarted,
 )
 from contracts.ids import AccountId, JobId
@@ -110,10 +111,18 @@ def _submitted(event: JobSubmitted, row: Row) -> Row:
     return {"request_id": event.request_id, "status": JobStatus.PROCESSING.value}
 
 
+def _received(event: ResultReceived, row: Row) -> Row:
+    """A result tells the request's id too: it may be all that is ever heard of the reply."""
+    if JobStatus(row["status"]).is_end or event.attempt < row["attempt"] or not event.request_id:
+        return {"request_id": row["request_id"] or event.request_id or None}
+    return {"request_id": event.request_id, "status": JobStatus.PROCESSING.value}
+
+
 # What each event sets, given the row before it.
 _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
     SubmissionStarted: lambda event, _: {"attempt": event.attempt, "provider": event.provider},
     JobSubmitted: _submitted,
+    ResultReceived: _received,
     AttemptFailed: lambda _, __: {"status": JobStatus.PENDING.value, "request_id": None},
     JobCompleted: lambda event, _: {
         "status": JobStatus.COMPLETED.value,

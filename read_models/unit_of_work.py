@@ -1,7 +1,7 @@
 """A batch's rows in memory: loaded once, folded in Python, written once."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
@@ -107,6 +107,10 @@ class UnitOfWork:
 
 def micros_of(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
+
+
+def time_of(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
 def _changed(table: Table, row: Row) -> ChangedRow:

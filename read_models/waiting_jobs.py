@@ -222,6 +222,15 @@ _OVERDUE = (
     .order_by(table.c.deadline_at, table.c.job_id)
     .limit(bindparam("limit"))
 )
+_UNANSWERED = (
+    select(table)
+    .where(
+        table.c.waits.in_([Waits.OUTCOME.value, Waits.REPLY.value]),
+        table.c.endpoint == bindparam("endpoint"),
+        table.c.waits_from >= bindparam("since"),
+    )
+    .limit(bindparam("limit"))
+)
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 
 
@@ -235,6 +244,12 @@ def past_deadline(connection: Connection, until: int, limit: int) -> list[Waitin
     """Return the open jobs without a recorded result whose deadline has passed."""
     found = connection.execute(_OVERDUE, {"until": until, "limit": limit})
     return [_waiting(row) for row in found]
+
+
+def unanswered(connection: Connection, endpoint: str, since: int, limit: int) -> list[WaitingJob]:
+    """Return the jobs, open or ended, whose last POST to this endpoint was never answered."""
+    wanted = {"endpoint": endpoint, "since": since, "limit": limit}
+    return [_waiting(row) for row in connection.execute(_UNANSWERED, wanted)]
 
 
 _AT_PROVIDER = select(func.count()).where(

@@ -1,8 +1,7 @@
 """Asks the provider's listing what became of attempts whose reply was lost."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -13,10 +12,10 @@ from adapters.event_log import LogUnavailable, sequence_of
 from contracts.commit import Commit
 from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
-from contracts.subjects import evidence_subject, job_subject
+from contracts.subjects import evidence_subject
 from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
-from read_models import jobs, waiting_jobs
-from read_models.unit_of_work import micros_of
+from read_models import job_commits, jobs, waiting_jobs
+from read_models.unit_of_work import micros_of, time_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
 
@@ -41,20 +40,27 @@ async def ask_witness(dispatcher: Dispatcher) -> None:
 
 
 async def _ask_for_all(dispatcher: Dispatcher, until: datetime) -> None:
-    old = await _unanswered_rows(dispatcher, micros_of(until))
+    old = await dispatcher.database.read(
+        lambda connection: waiting_jobs.due(
+            connection, Waits.OUTCOME, micros_of(until), ATTEMPTS_MAX
+        )
+    )
     for endpoint in {row.endpoint for row in old}:
         if endpoint is not None:
             await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
 
 
 async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> None:
-    since = datetime.fromtimestamp(min(row.waits_from for row in old) / 1_000_000, UTC)
-    listed = await dispatcher.gateway.listed(endpoint, since - CLOCKS_APART_MAX)
+    since = time_of(min(row.waits_from for row in old)) - CLOCKS_APART_MAX
+    listed = await dispatcher.gateway.listed(endpoint, since)
     if not listed:
         return
-    # Read after the listing, and all of them: one that was posted just now may look the same.
-    rows = await _unanswered_rows(dispatcher, micros_of(now()))
-    rows = [row for row in rows if row.endpoint == endpoint]
+    # Read after the listing, and all of them: ended ones and newer ones may have sent the same.
+    rows = await dispatcher.database.read(
+        lambda connection: waiting_jobs.unanswered(
+            connection, endpoint, micros_of(since), ATTEMPTS_MAX
+        )
+    )
     if len(rows) >= ATTEMPTS_MAX:
         return
     started = {row.job_id: found for row in rows if (found := await _started(dispatcher, row))}
@@ -70,29 +76,26 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
     ]
     proven = owners(unanswered, seen)
     for row in old:
-        if row.job_id in proven and row.job_id in started:
+        if row.job_id in proven:
             await _record(dispatcher, started[row.job_id], proven[row.job_id])
 
 
-async def _unanswered_rows(dispatcher: Dispatcher, until: int) -> Sequence[WaitingJob]:
-    return await dispatcher.database.read(
-        lambda connection: waiting_jobs.due(connection, Waits.OUTCOME, until, ATTEMPTS_MAX)
-    )
-
-
 async def _started(dispatcher: Dispatcher, row: WaitingJob) -> SubmissionStarted | None:
-    """Return the attempt that the row waits for, None when the job has gone on since."""
-    last = await dispatcher.log.last(job_subject(row.job_id))
-    event = last.commit.events[0] if last is not None else None
-    if isinstance(event, SubmissionStarted) and event.attempt == row.attempt:
-        return event
+    """Find the attempt that was never answered; later commits may have ended the job."""
+    sequences = await dispatcher.database.read(
+        lambda connection: job_commits.sequences(connection, row.job_id)
+    )
+    for sequence in reversed(sequences):
+        recorded = await dispatcher.log.read(sequence)
+        for event in recorded.commit.events if recorded is not None else ():
+            if isinstance(event, SubmissionStarted) and event.attempt == row.attempt:
+                return event
     return None
 
 
 async def _sent(dispatcher: Dispatcher, row: WaitingJob, event: SubmissionStarted) -> Unanswered:
     arguments = await dispatcher.vault.unseal(event.account_id, event.arguments)
-    at = datetime.fromtimestamp(row.waits_from / 1_000_000, UTC)
-    return Unanswered(row.job_id, msgspec.json.decode(arguments), at)
+    return Unanswered(row.job_id, msgspec.json.decode(arguments), time_of(row.waits_from))
 
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
