@@ -139,8 +139,13 @@ class Simulator:
             picture = await asyncio.to_thread(
                 pictures.draw, *(str(wish.get(name, "1:1")) for name in names)
             )
-            cut = picture[: len(picture) // 2] if fault == "truncated" else picture
-            await _send(send, Reply(200, None), cut, "image/png")
+            half = picture[: len(picture) // 2]
+            if fault == "cut_short":  # The connection ends before the length that was told.
+                length = {"Content-Length": str(len(picture))}
+                await _send(send, Reply(200, None, length, lost=True), half, "image/png")
+                return
+            content = half if fault == "truncated" else picture
+            await _send(send, Reply(200, None), content, "image/png")
 
 
 async def _body(receive: Receive) -> bytes:
@@ -155,13 +160,10 @@ async def _body(receive: Receive) -> bytes:
 async def _send(
     send: Send, reply: Reply, content: bytes | None = None, media_type: str = "application/json"
 ) -> None:
-    if content is None:
-        content = msgspec.json.encode(reply.body)
-    headers = [
-        (b"content-type", media_type.encode()),
-        (b"content-length", str(len(content)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
-    ]
+    body = msgspec.json.encode(reply.body) if content is None else content
+    told = {"Content-Type": media_type, "Content-Length": str(len(body)), **reply.headers}
+    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if not reply.lost:  # A lost reply breaks off here: the connection is closed without a body.
-        await send({"type": "http.response.body", "body": content})
+    if reply.lost:  # The connection breaks off before the length that was told.
+        body = content or b""
+    await send({"type": "http.response.body", "body": body, "more_body": reply.lost})

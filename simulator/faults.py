@@ -5,19 +5,19 @@ from collections import deque
 MODES = {
     "submit": {
         *("unauthorized", "locked", "payment_required", "queue_full", "ingress_503"),
-        *("server_503", "lose_reply", "slow_reply", "late_reply"),
+        *("server_503", "lose_reply", "slow_reply", "late_reply", "swallow"),
         *("not_found", "invalid"),
     },
     "run": {
         *("requeue", "content_policy", "invalid_input", "runner_error", "expired"),
-        *("start_timeout", "never_ends", "other_host"),
+        *("start_timeout", "never_ends", "other_host", "deaf"),
     },
     "status": {"server_503", "not_found"},
     "webhook": {
         *("duplicate", "stale", "bad_signature", "other_user", "altered"),
         *("null_payload", "never", "unknown_key"),
     },
-    "file": {"missing", "truncated", "not_image", "bomb", "forbidden"},
+    "file": {"missing", "truncated", "cut_short", "not_image", "bomb", "forbidden"},
 }
 
 

@@ -96,6 +96,8 @@ class Queue:
         self.requests.count_post(webhook_url)
         if fault in _REFUSALS:
             return _REFUSALS[fault]
+        if fault == "swallow":  # Nothing is taken, and nobody is told.
+            return Reply(200, {}, lost=True)
         request = self.requests.accept(endpoint, arguments, webhook_url)
         headers = {"x-fal-request-id": request.id}
         self._start(request)
@@ -194,6 +196,8 @@ class Queue:
         if fault == "never_ends":
             await self._cancelled[request.id].wait()
         self._cancelled.pop(request.id, None)
+        if fault == "deaf":  # It runs to its end whatever was asked meanwhile.
+            request.cancelled = False
         self._end(request, fault)
         await self.webhooks.deliver(request, self.faults.take("webhook"))
 

@@ -9,19 +9,23 @@ from tests.faults.real_runs import Result
 from tests.support.worlds import RunningWorld, running_world
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-RUNS: tuple[Callable[[RunningWorld], Result], ...] = (
-    lambda world: real_runs.kill_services(world, 60),
-    lambda world: real_runs.kill_broker(world, 6),
-    lambda world: real_runs.lose_replies(world, 1000),
-    lambda world: real_runs.lock_database(world, 15),
-    lambda world: real_runs.drown_in_webhooks(world, 120),
+RUNS: tuple[tuple[dict[str, str], Callable[[RunningWorld], Result]], ...] = (
+    (real_runs.SETTINGS, lambda world: real_runs.kill_services(world, 60)),
+    (real_runs.SETTINGS, lambda world: real_runs.kill_broker(world, 6)),
+    (real_runs.SETTINGS, lambda world: real_runs.freeze_broker(world, 30)),
+    (real_runs.SETTINGS, lambda world: real_runs.lose_replies(world, 1000)),
+    (real_runs.SETTINGS, lambda world: real_runs.lock_database(world, 15)),
+    (real_runs.SETTINGS, lambda world: real_runs.drown_in_webhooks(world, 120)),
+    (real_runs.COPYING, lambda world: real_runs.take_storage_away(world, 20)),
+    (real_runs.SMALL_LOG, real_runs.fill_log),
+    (real_runs.WRONG_CLOCKS, lambda world: real_runs.skew_clocks(world, 40)),
 )
 
 
 def main() -> None:
     rows: list[Result] = []
-    for run in RUNS:
-        with running_world(**real_runs.SETTINGS) as world:
+    for settings, run in RUNS:
+        with running_world(**settings) as world:
             real_runs.grant_plenty(world)
             rows.append(run(world))
             print(f"held: {rows[-1].fault}")

@@ -1,26 +1,23 @@
 """Runs against real processes: what is broken, under which load, and what has to hold after it."""
 
-import asyncio
+import hashlib
 import os
+import shutil
 import signal
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Any, Self, TypeVar
+from contextlib import contextmanager
+from typing import Any
 
 import httpx
 from msgspec import Struct
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 
 from adapters.settings import READ_MODELS_FILE
-from cli.connection import connected
 from contracts.ids import JobId
-from tests.faults.invariants import Witness, check
+from tests.faults.load import Load, request, settle_and_check
 from tests.support.worlds import RunningWorld, eventually
 
-T = TypeVar("T")
 SERVICES = ("services.api", "services.dispatcher", "services.ingestor", "services.projector")
 SETTINGS = {
     "RECONCILE_AFTER_SECONDS": "5",
@@ -29,6 +26,12 @@ SETTINGS = {
     "ARTIFACTS": "link",
     "ACCOUNT_REQUESTS_PER_MINUTE": "1000000",
     "ACCOUNT_JOBS_IN_FLIGHT_MAX": "1000000",
+}
+COPYING = SETTINGS | {"ARTIFACTS": "copy"}
+SMALL_LOG = SETTINGS | {"LOG_MAX_BYTES": "1500000", "LOG_RESERVE_BYTES": "1100000"}
+WRONG_CLOCKS = SETTINGS | {
+    "CLOCK_SKEW_SECONDS": "api=-60,dispatcher=120,ingestor=400,projector=-600",
+    "RECONCILE_AFTER_SECONDS": "1",
 }
 
 
@@ -39,85 +42,6 @@ class Result(Struct, frozen=True):
     jobs: int
     note: str
     seconds_to_recover: float
-
-
-class SqliteRows:
-    def __init__(self, world: RunningWorld) -> None:
-        path = world.path / READ_MODELS_FILE
-        self._engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
-
-    def now(self, work: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as connection:
-            return work(connection)
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-
-class Load:
-    """Clients that create jobs and repeat under the same key until they are answered."""
-
-    def __init__(self, world: RunningWorld, clients: int = 4) -> None:
-        self.accepted: set[JobId] = set()
-        self._world = world
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._create, args=(number,)) for number in range(clients)
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _create(self, number: int) -> None:
-        with self._world.client() as client:
-            count = 0
-            while not self._stop.is_set():
-                count += 1
-                self.accepted.add(request(client, f"load-{number}-{count}"))
-                time.sleep(0.15)
-
-
-def request(client: httpx.Client, key: str, seconds: float = 90.0) -> JobId:
-    """Create one job; repeat under its key while the outcome is not known."""
-    headers = {"Idempotency-Key": key, "Prefer": "respond-async"}
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(httpx.HTTPError):
-            answer = client.post("/api/infographs/create/", json={"prompt": key}, headers=headers)
-            if answer.status_code == 201:
-                return JobId(answer.json()["infographs"][0]["id"])
-            assert answer.status_code in {409, 503}, answer.text
-        time.sleep(0.2)
-    msg = f"{key} was never answered"
-    raise TimeoutError(msg)
-
-
-def settle_and_check(world: RunningWorld, accepted: set[JobId], seconds: float = 60.0) -> float:
-    """Wait until everything has ended, check the invariants; return how long it took."""
-    began_at = time.monotonic()
-    asyncio.run(_settle_and_check(world, accepted, seconds))
-    return time.monotonic() - began_at
-
-
-async def _settle_and_check(world: RunningWorld, accepted: set[JobId], seconds: float) -> None:
-    rows = SqliteRows(world)
-    posts = {JobId(job): count for job, count in world.simulator("GET", "posts").items()}
-    async with connected(world.path) as connection:
-        witness = Witness(connection.log, rows, posts, accepted)
-        async with asyncio.timeout(seconds):
-            while not await witness.all_ended():
-                await asyncio.sleep(0.5)
-        await asyncio.sleep(2.0)  # Late evidence and the projector come to rest.
-        await connection.changes.wait_for(await connection.log.end(), 10)
-        await check(witness)
-    rows.close()
 
 
 def kill_services(world: RunningWorld, seconds: float) -> Result:
@@ -189,6 +113,88 @@ def drown_in_webhooks(world: RunningWorld, count: int) -> Result:
         ids = {request(client, f"chaos-{number}") for number in range(count)}
     took = settle_and_check(world, ids, 90)
     return Result("webhooks in every bad shape", count, ", ".join(modes), took)
+
+
+def freeze_broker(world: RunningWorld, seconds: float) -> Result:
+    """The broker is there and answers nothing: no 201 without its word, 503 within seconds."""
+    broker = world.service_pid("nats-server")
+    with Load(world) as load:
+        time.sleep(1)
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            with world.client() as client:
+                began_at = time.monotonic()
+                answer = client.post("/api/infographs/create/", json={"prompt": "nobody listens"})
+                waited = time.monotonic() - began_at
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["retry-after"]
+            time.sleep(seconds)
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        time.sleep(2)
+    took = settle_and_check(world, load.accepted, 90)
+    note = f"for {seconds:g} s; the first 503 came after {waited:.1f} s"
+    return Result("the broker cannot be reached (frozen)", len(load.accepted), note, took)
+
+
+def fill_log(world: RunningWorld) -> Result:
+    """New work is refused inside the reserve, all in flight still ends, and more room opens it."""
+    accepted: set[JobId] = set()
+    headers = {"Prefer": "respond-async"}
+    with world.client() as client:
+        while True:
+            body = {"prompt": f"fill {len(accepted)}"}
+            answer = client.post("/api/infographs/create/", json=body, headers=headers)
+            if answer.status_code != 201:
+                break
+            accepted.add(JobId(answer.json()["infographs"][0]["id"]))
+        assert (answer.status_code, answer.json()["code"]) == (503, "log_full")
+        took = settle_and_check(world, accepted)
+        world.cli("broker", "setup", "--max-bytes", str(20 * 1024**2))
+        eventually(lambda: request(client, "room again"))
+    return Result("the log is full", len(accepted), "then its limit is raised, online", took)
+
+
+def take_storage_away(world: RunningWorld, seconds: float) -> Result:
+    """Nothing can be stored, then it can: every result waits, none is half-written."""
+    place, aside = world.path / "storage", world.path / "storage-aside"
+    place.mkdir(exist_ok=True)
+    for mode in ("forbidden", "cut_short"):
+        world.fault("file", mode, times=5)
+    with Load(world, clients=2) as load:
+        time.sleep(1)
+        shutil.move(place, aside)
+        place.write_text("no folder")
+        time.sleep(seconds)
+        place.unlink()
+        shutil.move(aside, place)
+        time.sleep(1)
+    took = settle_and_check(world, load.accepted)
+    with world.client() as client:
+        for job in load.accepted:
+            document = client.get(f"/api/jobs/{job}").json()
+            assert document["status"] == "completed", document
+            _is_whole(client, document["artifacts"][0])
+    assert not list(place.rglob("*.part")), "something half-written was left"
+    note = f"for {seconds:g} s, and the provider's files are 403 or cut short at first"
+    return Result("storage is away", len(load.accepted), note, took)
+
+
+def _is_whole(client: httpx.Client, artifact: dict[str, Any]) -> None:
+    body = client.get(artifact["url"]).content
+    assert (len(body), hashlib.sha256(body).hexdigest()) == (artifact["bytes"], artifact["sha256"])
+
+
+def skew_clocks(world: RunningWorld, count: int) -> Result:
+    """Each service has another time: the log's order is what counts, and polling heals."""
+    with world.client() as client:
+        ids = {request(client, f"skewed-{number}") for number in range(count)}
+        took = settle_and_check(world, ids, 120)
+        states = {client.get(f"/api/jobs/{job}").json()["status"] for job in ids}
+    assert states == {"completed"}, states
+    return Result(
+        "clocks are wrong", count, "api -60 s, dispatcher +120, ingestor +400, projector -600", took
+    )
 
 
 def grant_plenty(world: RunningWorld) -> None:

@@ -113,9 +113,9 @@ async def test_nobody_comes_in_without_a_password(broker: tuple[str, dict[str, s
     async def ignore(_error: Exception) -> None:
         return
 
-    with pytest.raises((nats.errors.NoServersError, nats.errors.Error)):
-        await nats.connect(url, allow_reconnect=False, error_cb=ignore)
-    with pytest.raises((nats.errors.NoServersError, nats.errors.Error)):
-        await nats.connect(
-            url, user="api", password="wrong", allow_reconnect=False, error_cb=ignore
-        )
+    strangers: tuple[dict[str, Any], ...] = ({}, {"user": "api", "password": "wrong"})
+    for who in strangers:
+        client = Client()
+        with pytest.raises((nats.errors.NoServersError, nats.errors.Error)):
+            await client.connect(url, allow_reconnect=False, error_cb=ignore, **who)
+        await client.close()

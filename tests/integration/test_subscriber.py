@@ -12,7 +12,7 @@ from adapters import broker as brokers
 from adapters.broker import Subscription, stream_broker, subscriber
 from adapters.broker_setup import set_up
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.parking import Parked
+from adapters.parking import Parked, Parking
 from contracts.commit import Headline, Recorded
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
@@ -120,3 +120,32 @@ async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
     told = msgspec.json.decode(message.data, type=Parked)
     assert (told.sequence, told.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
     assert "cannot be digested" in told.reason
+
+
+async def test_what_the_broker_gave_up_on_by_itself_is_parked_too(client: Client) -> None:
+    """A handler that takes its process down never gets to park anything."""
+    jetstream = client.jetstream()
+    sequence = await append(client, work=True)
+    durable = "gives-up"
+    await jetstream.add_consumer(
+        STREAM,
+        nats.js.api.ConsumerConfig(
+            durable_name=durable,
+            deliver_policy=nats.js.api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=sequence,
+            ack_policy=nats.js.api.AckPolicy.EXPLICIT,
+            ack_wait=0.1,
+            max_deliver=2,
+        ),
+    )
+    subscription = await jetstream.pull_subscribe_bind(durable, STREAM)
+    for _ in range(2):
+        await subscription.fetch(1, timeout=2)
+        await asyncio.sleep(0.2)
+    with pytest.raises(nats.errors.TimeoutError):
+        await subscription.fetch(1, timeout=0.5)
+    found = [each for each in await Parking(client).all() if each.durable == durable]
+    assert [(each.sequence, each.deliveries) for each in found] == [(sequence, 2)]
+    await Parking(client).discard(found[0])
+    assert await Parking(client).find(found[0].id) is None
+    await jetstream.delete_consumer(STREAM, durable)

@@ -1,5 +1,6 @@
 """A whole world in processes of its own, and a client that speaks to it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
+from adapters.clock import now
+from adapters.parking import Parked
+from cli.connection import connected
 from cli.world import World, free_port, read_world, service_environment
+from contracts.subjects import parked_subject
 from tests.support.servers import Process, folder, wait_for_port, wait_until_ready
 
 ENDS = {"completed", "failed", "cancelled"}
@@ -66,6 +72,18 @@ class RunningWorld:
         )
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         return rows[0] if len(rows) == 1 else rows
+
+    def park(self, durable: str, sequence: int) -> None:
+        """Park a commit as a handler that gave up would."""
+        asyncio.run(self._park(durable, sequence))
+
+    async def _park(self, durable: str, sequence: int) -> None:
+        async with connected(self.path) as connection:
+            told = Parked(
+                durable=durable, sequence=sequence, reason="a test", deliveries=6, at=now()
+            )
+            subject = parked_subject(durable)
+            await connection.client.request(subject, msgspec.json.encode(told))
 
     def new_account(self, account: str, amount: int) -> str:
         """Give an account credits and a token; return the token."""

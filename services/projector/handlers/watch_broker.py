@@ -16,7 +16,7 @@ logger = structlog.get_logger()
 WATCH_SECONDS = 5.0
 LOG_BYTES = Gauge("darkroom_log_bytes", "Size of the log")
 LOG_BYTES_MAX = Gauge("darkroom_log_bytes_max", "Limit of the log's size, -1 for none")
-PARKED = Gauge("darkroom_parked", "Commits that are parked")
+PARKED = Gauge("darkroom_parked_now", "Commits that are parked")
 
 
 async def watch_broker(projector: Projector, log: JetStreamLog, parking: Parking) -> None:

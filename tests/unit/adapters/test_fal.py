@@ -28,4 +28,6 @@ def test_what_will_never_be_taken_is_final(status: int) -> None:
 
 def test_retry_after_is_read_when_it_is_a_number() -> None:
     assert classify(429, {"retry-after": "7"}, "") == Refused("HTTP 429: ", 7.0, is_busy=True)
-    assert classify(429, {"retry-after": "tomorrow"}, "") == Refused("HTTP 429: ", None, is_busy=True)
+    assert classify(429, {"retry-after": "tomorrow"}, "") == Refused(
+        "HTTP 429: ", None, is_busy=True
+    )
