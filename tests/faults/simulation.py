@@ -63,6 +63,20 @@ CALM_SECONDS_MAX = 240.0
 _DEADLINE = timedelta(seconds=90)
 RESTART_SECONDS = 1.0
 MASTER_KEY = bytes(32)
+DISPATCHER = DispatcherSettings(
+    provider="simulator",
+    webhook_base_url="http://127.0.0.1",
+    submit_unknown_seconds=8.0,
+    submit_attempts_max=3,
+)
+INGESTOR = IngestorSettings(
+    provider="simulator",
+    artifacts="link",
+    fal_media_hosts="media",
+    webhook_base_url="http://127.0.0.1",
+    reconcile_after_seconds=6.0,
+    reconcile_every_seconds=2.0,
+)
 
 
 class World:
@@ -98,16 +112,10 @@ class World:
 
     async def dispatcher(self, process: Process) -> None:
         log = FaultyLog(self.log, process)
-        settings = DispatcherSettings(
-            provider="simulator",
-            webhook_base_url="http://127.0.0.1",
-            submit_unknown_seconds=8.0,
-            submit_attempts_max=3,
-        )
         vault = Vault(MASTER_KEY, self.keys, self.storage)
         gateway = cast("FalGateway", Gateway(self.provider, process))
         dispatcher = Dispatcher(
-            settings, log, self.database, vault, JobDesk(log), gateway, Tokens(MASTER_KEY)
+            DISPATCHER, log, self.database, vault, JobDesk(log), gateway, Tokens(MASTER_KEY)
         )
 
         async def handle(recorded: Recorded) -> None:
@@ -125,17 +133,9 @@ class World:
 
     async def ingestor(self, process: Process) -> None:
         log = FaultyLog(self.log, process)
-        settings = IngestorSettings(
-            provider="simulator",
-            artifacts="link",
-            fal_media_hosts="media",
-            webhook_base_url="http://127.0.0.1",
-            reconcile_after_seconds=6.0,
-            reconcile_every_seconds=2.0,
-        )
         nothing: Any = None
         ingestor = Ingestor(
-            settings=settings,
+            settings=INGESTOR,
             log=log,
             database=self.database,
             storage=self.storage,
@@ -224,7 +224,9 @@ class World:
 
     async def _jobs(self, account: AccountId, count: int) -> RequestJobs:
         vault = Vault(MASTER_KEY, self.keys, self.storage)
-        sealed = await vault.seal(account, self._prompt())
+        # Some ask for the very same, so that the provider's listing cannot tell them apart.
+        prompt = b'{"prompt":"reefs %d"}' % self.dice.randint(1, 4)
+        sealed = await vault.seal(account, prompt)
         deadline = self.loop.now() + _DEADLINE
         return RequestJobs(
             tuple(
@@ -239,10 +241,6 @@ class World:
                 for _ in range(count)
             )
         )
-
-    def _prompt(self) -> bytes:
-        """Some ask for the very same, so that the provider's listing cannot tell them apart."""
-        return b'{"prompt":"reefs %d"}' % self.dice.randint(1, 4)
 
     async def _cancel(self, jobs: JobDesk, job: JobId, requested_in: int) -> None:
         known = await jobs.load(job, requested_in)
@@ -259,14 +257,8 @@ class World:
 
     async def live(self) -> None:
         """Faults for a while, then calm: everything that was accepted has to end."""
-        services = [
-            asyncio.create_task(self.keep_alive(name, live))
-            for name, live in (
-                ("dispatcher", self.dispatcher),
-                ("ingestor", self.ingestor),
-                ("projector", self.projector),
-            )
-        ]
+        lives = (self.dispatcher, self.ingestor, self.projector)
+        services = [asyncio.create_task(self.keep_alive(each.__name__, each)) for each in lives]
         clients = [asyncio.create_task(self.client(account)) for account in ACCOUNTS]
         await asyncio.sleep(FAULTY_SECONDS)
         self.weather.calm = self.provider.kindly = True
