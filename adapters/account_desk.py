@@ -10,13 +10,14 @@ from adapters.clock import fresh_commit_id, now
 from adapters.event_log import EventLog, LogUnavailable, sequence_of, tail
 from contracts.commit import Commit, Recorded, Request
 from contracts.events import AccountEvent
-from contracts.ids import AccountId, JobId
+from contracts.ids import AccountId
 from contracts.subjects import account_subject
 from domain.account import (
     Account,
     AccountCommand,
     Answered,
     RequestJobs,
+    Wanted,
     decide,
     earlier_answer,
     evolve,
@@ -65,13 +66,6 @@ class _Decided(Struct):
     refused: list[tuple[_Waiting, Refused]] = []
     replayed: list[tuple[_Waiting, Answered]] = []
     later: list[_Waiting] = []  # The same key is in this commit already, or it is full.
-
-
-class Wanted(Struct, frozen=True):
-    """What a decision has to know beside the account's row: earlier answers, earlier retries."""
-
-    keys: tuple[str, ...] = ()
-    retry_of: tuple[JobId, ...] = ()
 
 
 # Reads the account's row and, in the same snapshot, what is wanted beside it.
@@ -209,12 +203,14 @@ class AccountDesk:
 def _wanted(batch: list[_Waiting]) -> Wanted:
     wishes = [waiting.wish for waiting in batch]
     keys = (wish.idempotency_key for wish in wishes)
-    jobs = (
-        job for wish in wishes if isinstance(wish.command, RequestJobs) for job in wish.command.jobs
-    )
+    commands = [wish.command for wish in wishes if isinstance(wish.command, RequestJobs)]
+    jobs = [job for command in commands for job in command.jobs]
+    of_jobs = {job.resource for job in jobs if job.resource is not None}
+    of_runs = {command.run.resource for command in commands if command.run is not None}
     return Wanted(
         tuple(key for key in keys if key is not None),
         tuple(job.retry_of for job in jobs if job.retry_of is not None),
+        tuple(sorted(of_jobs | of_runs)),
     )
 
 

@@ -20,7 +20,11 @@ from adapters.parking import GIVEN_UP
 from contracts.commit import Headline
 from contracts.subjects import ACCOUNTS, ALL, KEY_BUCKET, PARKED_STREAM, RESULTS, STREAM
 
-SUBMIT_JOBS = Subscription("dispatcher-submit-jobs", ACCOUNTS, frozenset({Headline.WORK_REQUESTED}))
+SUBMIT_JOBS = Subscription(
+    "dispatcher-submit-jobs",
+    ACCOUNTS,
+    frozenset({Headline.WORK_REQUESTED, Headline.RUN_REQUESTED}),
+)
 SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Headline.RESULT}))
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 

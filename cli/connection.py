@@ -65,9 +65,7 @@ async def connected(data_dir: Path) -> AsyncIterator[Connection]:
         desk = AccountDesk(
             log,
             lambda account, wanted: database.read(
-                lambda connection: accounts.snapshot(
-                    connection, account, wanted.keys, wanted.retry_of
-                )
+                lambda connection: accounts.snapshot(connection, account, wanted)
             ),
             changes,
         )

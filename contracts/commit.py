@@ -9,6 +9,7 @@ from msgspec import Struct
 from contracts import events as e
 from contracts.ids import CommitId
 from contracts.job_state import JobState
+from contracts.run_state import RunState
 from contracts.subjects import Subject
 
 
@@ -18,6 +19,7 @@ class Headline(StrEnum):
     A subscriber tells from it, before decoding, whether it cares.
     """
 
+    RUN_REQUESTED = "run_requested"
     WORK_REQUESTED = "work_requested"
     ACCOUNT_CHANGED = "account_changed"
     SUBMISSION_STARTED = "submission_started"
@@ -28,11 +30,13 @@ class Headline(StrEnum):
     RESULT = "result"
     CANCELLATION = "cancellation"
     REMOVAL = "removal"
+    RUN_CHANGED = "run_changed"
     OPERATOR_ACTED = "operator_acted"
 
 
 # In order of precedence: a commit that answers several requests is about the first it matches.
 HEADLINES: dict[type[e.Event], Headline] = {
+    e.RunRequested: Headline.RUN_REQUESTED,
     e.JobRequested: Headline.WORK_REQUESTED,
     e.CreditsReserved: Headline.WORK_REQUESTED,
     e.CreditsGranted: Headline.ACCOUNT_CHANGED,
@@ -51,6 +55,11 @@ HEADLINES: dict[type[e.Event], Headline] = {
     e.ResultReceived: Headline.RESULT,
     e.CancellationAnswered: Headline.CANCELLATION,
     e.ArtifactsRemoved: Headline.REMOVAL,
+    e.RunStepStarted: Headline.RUN_CHANGED,
+    e.RunStepSettled: Headline.RUN_CHANGED,
+    e.RunCompleted: Headline.RUN_CHANGED,
+    e.RunFailed: Headline.RUN_CHANGED,
+    e.RunCancelled: Headline.RUN_CHANGED,
     e.OperatorActed: Headline.OPERATOR_ACTED,
 }
 _PRECEDENCE = {headline: rank for rank, headline in enumerate(Headline)}
@@ -82,6 +91,7 @@ class Commit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     requests: tuple[Request, ...] = ()
     causation_id: CommitId | None = None
     job: JobState | None = None  # On `log.job.*`: the fold of the history up to here.
+    run: RunState | None = None  # On `log.run.*`: the same of a run.
 
     @property
     def headline(self) -> Headline:

@@ -6,6 +6,7 @@ from typing import NewType
 
 AccountId = NewType("AccountId", str)
 JobId = NewType("JobId", str)
+RunId = NewType("RunId", str)
 CommitId = NewType("CommitId", str)
 TokenId = NewType("TokenId", str)
 
@@ -41,6 +42,11 @@ def job_id(text: str) -> JobId:
         msg = f"not a job id: {text[:80]!r}"
         raise BadId(msg)
     return JobId(text)
+
+
+def run_id(text: str) -> RunId:
+    """Return a run's id; raise BadId. Run ids are made as job ids are."""
+    return RunId(job_id(text))
 
 
 def slot_of_account(account: AccountId) -> int:

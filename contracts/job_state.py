@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from contracts.ids import AccountId, JobId
+from contracts.ids import AccountId, JobId, RunId
 
 
 class Outcome(StrEnum):
@@ -39,3 +39,7 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     end: End | None = None
     hidden: bool = False
+    option: str = ""
+    resource: str | None = None
+    run_id: RunId | None = None
+    step: int | None = None

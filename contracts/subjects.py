@@ -2,7 +2,7 @@
 
 from typing import Literal, NewType
 
-from contracts.ids import AccountId, JobId, checked
+from contracts.ids import AccountId, JobId, RunId, checked
 
 Subject = NewType("Subject", str)
 
@@ -26,6 +26,10 @@ def account_subject(account: AccountId) -> Subject:
 
 def job_subject(job: JobId) -> Subject:
     return Subject(f"log.job.{checked(job)}")
+
+
+def run_subject(run: RunId) -> Subject:
+    return Subject(f"log.run.{checked(run)}")
 
 
 def evidence_subject(kind: Evidence) -> Subject:

@@ -14,6 +14,7 @@ from contracts.events import (
     CreditsReserved,
     CreditsRevoked,
     JobRequested,
+    RunRequested,
 )
 from contracts.events.account import Role
 from contracts.ids import AccountId, JobId, TokenId
@@ -31,6 +32,16 @@ class Answered(Struct, frozen=True):
     events: tuple[int, ...]
 
 
+class Wanted(Struct, frozen=True):
+    """What a decision has to know beside the account's row: earlier answers, earlier retries,
+    what is open for a resource.
+    """
+
+    keys: tuple[str, ...] = ()
+    retry_of: tuple[JobId, ...] = ()
+    resources: tuple[str, ...] = ()
+
+
 class Account(Struct, frozen=True, kw_only=True):
     """An account as of `sequence`, its last commit. Amounts are credits.
 
@@ -46,6 +57,7 @@ class Account(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     answered: Mapping[str, Answered] = {}
     retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
+    open_resources: Mapping[str, str] = {}  # Resource -> the job or run that is open for it.
 
     @property
     def available(self) -> int:
@@ -63,10 +75,11 @@ class RevokeCredits(Struct, frozen=True):
 
 
 class RequestJobs(Struct, frozen=True):
-    """All of the jobs or none."""
+    """All of the jobs or none; with `run`, they are its steps."""
 
     jobs: tuple[JobRequested, ...]
     in_flight_max: int = JOBS_IN_FLIGHT_MAX
+    run: RunRequested | None = None
 
 
 class IssueToken(Struct, frozen=True):
@@ -92,9 +105,11 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             _check_amount(amount)
             _check_available(amount, account)
             return [CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
-        case RequestJobs(jobs, in_flight_max):
+        case RequestJobs(jobs, in_flight_max, run):
+            _check_resources(command, account)
             _check_in_flight(len(jobs), in_flight_max, account)
-            return _request_jobs(jobs, account)
+            events = _request_jobs(jobs, account)
+            return events if run is None else [run, *events]
         case IssueToken(token_id, sha256, role):
             return [
                 AccessTokenIssued(
@@ -123,11 +138,14 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             return structs.replace(account, revoked=account.revoked + amount)
         case CreditsReserved(amount=amount):
             return structs.replace(account, held=account.held + amount)
-        case JobRequested(job_id=job, retry_of=retry_of):
+        case JobRequested(job_id=job, retry_of=retry_of, resource=resource):
             retried = account.retried
             if retry_of is not None:
                 retried = {**retried, retry_of: job}
-            return structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
+            account = structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
+            return account if resource is None else _opened(account, resource, job)
+        case RunRequested(run_id=run, resource=resource):
+            return _opened(account, resource, run)
         case AccessTokenIssued() | AccessTokenRevoked():
             return account
         case _:
@@ -161,6 +179,21 @@ def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[Acco
         hold = CreditsReserved(account_id=account.id, job_id=job.job_id, amount=job.price_credits)
         events += [hold, job]
     return events
+
+
+def _opened(account: Account, resource: str, by: str) -> Account:
+    return structs.replace(account, open_resources={**account.open_resources, resource: by})
+
+
+def _check_resources(command: RequestJobs, account: Account) -> None:
+    run = command.run
+    if run is not None and run.resource in account.open_resources:
+        active = account.open_resources[run.resource]
+        raise Refused("run_active", f"the run {active} is under way", run_id=active, runId=active)
+    for job in command.jobs:
+        if job.resource is not None and job.resource in account.open_resources:
+            task = account.open_resources[job.resource]
+            raise Refused("already_open", f"the job {task} is under way", task_id=task)
 
 
 def _check_in_flight(count: int, in_flight_max: int, account: Account) -> None:

@@ -27,6 +27,7 @@ class StartSubmission(Struct, frozen=True, kw_only=True):
     provider: str
     endpoint: str
     arguments: Sealed
+    deadline_at: datetime | None = None  # Of a job that waited for its run.
 
 
 class GiveUpAttempt(Struct, frozen=True, kw_only=True):
@@ -71,6 +72,10 @@ def requested(event: JobRequested, sequence: int) -> JobState:
         hold=event.price_credits,
         requested_in=sequence,
         deadline_at=event.deadline_at,
+        option=event.option,
+        resource=event.resource,
+        run_id=event.run_id,
+        step=event.step,
     )
 
 
@@ -111,9 +116,10 @@ def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
 
 def evolve(job: JobState, event: JobEvent) -> JobState:
     match event:
-        case SubmissionStarted():
+        case SubmissionStarted(deadline_at=deadline_at):
             attempts = (*job.attempts, Attempt(outcome=Outcome.OPEN))
-            return structs.replace(job, attempts=attempts)
+            deadline_at = deadline_at or job.deadline_at
+            return structs.replace(job, attempts=attempts, deadline_at=deadline_at)
         case AttemptFailed(may_have_run=may_have_run, not_before=not_before):
             outcome = Outcome.UNKNOWN if may_have_run else Outcome.REFUSED
             closed = Attempt(outcome=outcome, not_before=not_before)
@@ -145,6 +151,7 @@ def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
             provider=command.provider,
             endpoint=command.endpoint,
             arguments=command.arguments,
+            deadline_at=command.deadline_at,
         )
     ]
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from contracts.events.evidence import Verdict
 
 DETAIL_CHARACTERS_MAX = 2000
+WORDS_CHARACTERS_MAX = 300
 
 
 class Envelope(Struct, frozen=True):
@@ -20,10 +21,13 @@ class Envelope(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """Why a job failed: `code` is one of JOB_CODES, `detail` is for operators."""
+    """Why a job failed: `code` is one of JOB_CODES, `detail` is for operators, `words` are the
+    provider's about this very input, which its owner may read.
+    """
 
     code: str
     detail: str
+    words: str = ""
 
 
 class BadEnvelope(ValueError):
@@ -57,12 +61,12 @@ def failure_of(payload: Any, error: str) -> Failure:
     """Tell apart what the user can change from what only the provider can."""
     detail = payload.get("detail") if isinstance(payload, dict) else payload
     said = (msgspec.json.encode(detail).decode() if detail else error)[:DETAIL_CHARACTERS_MAX]
-    types = _types(detail)
+    types, words = _types(detail), _words(detail)
     if "content_policy_violation" in types:
-        return Failure("content_policy", said)
+        return Failure("content_policy", said, words)
     if types and not types & _PROVIDERS_OWN:
-        return Failure("invalid_input", said)
-    return Failure("provider_failed", said)
+        return Failure("invalid_input", said, words)
+    return Failure("provider_failed", said, words)
 
 
 # Types that are the provider's trouble; any other type means that the input was not accepted.
@@ -73,6 +77,13 @@ _PROVIDERS_OWN = {
     "downstream_service_unavailable",
     "no_media_generated",
 }
+
+
+def _words(detail: Any) -> str:
+    """Return what the provider says, without its structure."""
+    items = detail if isinstance(detail, list) else [detail]
+    said = (item.get("msg") if isinstance(item, dict) else item for item in items)
+    return "; ".join(text for text in said if isinstance(text, str))[:WORDS_CHARACTERS_MAX]
 
 
 def _types(detail: Any) -> set[str]:

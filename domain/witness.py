@@ -6,15 +6,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from contracts.ids import JobId
-
 CLOCKS_APART_MAX = timedelta(minutes=5)  # The provider's clock and ours.
 
 
 class Unanswered(Struct, frozen=True):
-    """An attempt whose POST was never answered: what it sent, and when."""
+    """An attempt whose POST was never answered: its name, what it sent, and when."""
 
-    job_id: JobId
+    attempt: str
     arguments: Any
     sent_at: datetime
 
@@ -27,13 +25,13 @@ class Seen(Struct, frozen=True):
     sent_at: datetime
 
 
-def owners(unanswered: Sequence[Unanswered], seen: Iterable[Seen]) -> dict[JobId, str]:
-    """Tell which request belongs to which job, where there is no doubt.
+def owners(unanswered: Sequence[Unanswered], seen: Iterable[Seen]) -> dict[str, str]:
+    """Tell which request belongs to which attempt, where there is no doubt.
 
     They are matched by what was sent. Attempts that sent the same can be told apart only when
     all of them are listed, and then any pairing is right; otherwise they go on waiting.
     """
-    found: dict[JobId, str] = {}
+    found: dict[str, str] = {}
     candidates = list(seen)
     groups: list[list[Unanswered]] = []
     for attempt in sorted(unanswered, key=lambda each: each.sent_at):
@@ -52,7 +50,7 @@ def owners(unanswered: Sequence[Unanswered], seen: Iterable[Seen]) -> dict[JobId
         if len(alike) == len(group):
             alike.sort(key=lambda each: each.sent_at)
             found |= {
-                attempt.job_id: request.request_id
+                attempt.attempt: request.request_id
                 for attempt, request in zip(group, alike, strict=True)
             }
     return found

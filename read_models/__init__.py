@@ -8,9 +8,14 @@ from read_models import (
     access_tokens,
     accounts,
     answered_requests,
+    durations,
     job_commits,
     jobs,
+    provider_requests,
+    resources,
+    runs,
     waiting_jobs,
+    waiting_runs,
 )
 from read_models.unit_of_work import At, Model, UnitOfWork
 
@@ -19,9 +24,13 @@ MODELS: tuple[Model, ...] = (
     accounts.MODEL,
     access_tokens.MODEL,
     waiting_jobs.MODEL,
+    durations.MODEL,
+    resources.MODEL,
+    runs.MODEL,
+    waiting_runs.MODEL,
 )
 # Written once a commit, not once an event.
-COMMIT_MODELS = (job_commits.project, answered_requests.project)
+COMMIT_MODELS = (job_commits.project, answered_requests.project, provider_requests.project)
 
 _BY_EVENT = {
     event: tuple(model for model in MODELS if event in model.events)
@@ -41,13 +50,16 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
         if type(event) in _BY_EVENT
     ]
     unit = UnitOfWork(connection)
-    for event, _ in facts:
-        for model in _BY_EVENT[type(event)]:
-            unit.want(model.table, model.key(event))
-    unit.load()
+    changes = []
     for event, at in facts:
         for model in _BY_EVENT[type(event)]:
-            model.project(event, at, unit)
+            key = model.key(event, at)
+            if key is not None:
+                unit.want(model.table, key)
+                changes.append((model, event, at))
+    unit.load()
+    for model, event, at in changes:
+        model.project(event, at, unit)
     for recorded in batch:
         for project in COMMIT_MODELS:
             project(recorded, unit)

@@ -1,7 +1,5 @@
 """Access tokens: only their hashes, whose they are and what they may."""
 
-from operator import attrgetter
-
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
@@ -18,7 +16,7 @@ from sqlalchemy import (
 from contracts.events import AccessTokenIssued, AccessTokenRevoked, Event
 from contracts.events.account import Role
 from contracts.ids import AccountId
-from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork
+from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by
 
 table = Table(
     "access_tokens",
@@ -66,7 +64,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 
 MODEL = Model(
-    table, frozenset({AccessTokenIssued, AccessTokenRevoked}), attrgetter("token_id"), project
+    table, frozenset({AccessTokenIssued, AccessTokenRevoked}), key_by("token_id"), project
 )
 
 _BY_HASH = select(table).where(table.c.sha256 == bindparam("sha256"))

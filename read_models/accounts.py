@@ -1,8 +1,5 @@
 """Accounts: their credits, and every entry that moved them."""
 
-from collections.abc import Sequence
-from operator import attrgetter
-
 from msgspec import Struct, structs
 from sqlalchemy import (
     BigInteger,
@@ -31,10 +28,10 @@ from contracts.events import (
     JobFailed,
     JobRequested,
 )
-from contracts.ids import AccountId, JobId
-from domain.account import Account
-from read_models import answered_requests, jobs
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
+from contracts.ids import AccountId
+from domain.account import Account, Wanted
+from read_models import answered_requests, job_links, resources
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
 
 table = Table(
     "accounts",
@@ -47,7 +44,9 @@ table = Table(
     Column("jobs_open", BigInteger, nullable=False),
     Column("own_sequence", BigInteger, nullable=False),  # Of its last commit on its own subject.
     Column("sequence", BigInteger, nullable=False),
+    Column("change", Integer, nullable=False),
 )
+RANK = 1  # Among the streamed tables.
 entries = Table(
     "credit_entries",
     METADATA,
@@ -105,7 +104,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     if row is None:
         row = _opened(account)
         unit.put(table, account, row)
-    row["sequence"] = at.sequence
+    row |= {"sequence": at.sequence, "change": at.change(RANK)}
     if at.boundary == "account":
         row["own_sequence"] = at.sequence
     row["jobs_open"] += JOBS_OPEN.get(type(event), 0)
@@ -143,7 +142,7 @@ def _opened(account: str) -> Row:
 MODEL = Model(
     table,
     frozenset({*MOVES, *JOBS_OPEN, AccessTokenIssued, AccessTokenRevoked}),
-    attrgetter("account_id"),
+    key_by("account_id"),
     project,
 )
 
@@ -153,6 +152,7 @@ _BY_ID = select(table).where(table.c.account_id == bindparam("account_id"))
 class Balance(Struct, frozen=True):
     account: Account
     sequence: int  # Of the last commit that touched it, on whatever subject.
+    change: int = 0
 
 
 def find(connection: Connection, account: AccountId) -> Balance:
@@ -169,19 +169,21 @@ def find(connection: Connection, account: AccountId) -> Balance:
         jobs_open=found.jobs_open,
         sequence=found.own_sequence,
     )
-    return Balance(state, found.sequence)
+    return Balance(state, found.sequence, found.change)
 
 
-def snapshot(
-    connection: Connection, account: AccountId, keys: Sequence[str], retry_of: Sequence[JobId]
-) -> Account:
-    """Return what a decision needs: the row, earlier answers to these keys, earlier retries."""
+def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Account:
+    """Return what a decision needs: the row, and what it wants to know beside it."""
     state = find(connection, account).account
-    if keys:
-        answered = answered_requests.find(connection, account, keys)
+    if wanted.keys:
+        answered = answered_requests.find(connection, account, wanted.keys)
         state = structs.replace(state, answered=answered)
-    if retry_of:
-        state = structs.replace(state, retried=jobs.standing_retries(connection, retry_of))
+    if wanted.retry_of:
+        retried = job_links.standing_retries(connection, wanted.retry_of)
+        state = structs.replace(state, retried=retried)
+    if wanted.resources:
+        opened = resources.open_of(connection, account, wanted.resources)
+        state = structs.replace(state, open_resources=opened)
     return state
 
 

@@ -1,7 +1,6 @@
 """Jobs as their owners see them."""
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,13 +31,20 @@ from contracts.events import (
     JobHidden,
     JobRequested,
     JobSubmitted,
-    ResultReceived,
     SubmissionStarted,
 )
 from contracts.ids import AccountId, JobId
 from contracts.sealed import Sealed
 from domain.job_status import JobStatus
-from read_models.unit_of_work import KEYS_A_SELECT, METADATA, At, Micros, Model, Row, UnitOfWork
+from read_models.unit_of_work import (
+    METADATA,
+    At,
+    Micros,
+    Model,
+    Row,
+    UnitOfWork,
+    key_by,
+)
 
 table = Table(
     "jobs",
@@ -56,16 +62,25 @@ table = Table(
     Column("error_code", Text),
     Column("error_message", LargeBinary),
     Column("retry_of", Text),
+    Column("option", Text, nullable=False),
+    Column("run_id", Text),
+    Column("step", Integer),
+    Column("resource", Text),
+    Column("started_at", Micros),
+    Column("expected_p50", BigInteger),  # Of its duration, as of its start; microseconds.
+    Column("expected_p90", BigInteger),
     Column("hidden", Boolean, nullable=False),
     Column("requested_in", BigInteger, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("change", Integer, nullable=False),  # Which change of that commit, see At.change.
     Index("jobs_of_account", "account_id", "requested_in", "job_id"),
+    Index("jobs_changed", "account_id", "sequence"),
     Index("jobs_by_retried", "retry_of"),
-    Index("jobs_by_request", "request_id"),
 )
 
+RANK = 0  # Among the streamed tables.
 _encode = msgspec.json.Encoder().encode
 _sealed = msgspec.json.Decoder(Sealed)
 _artifacts = msgspec.json.Decoder(tuple[Artifact, ...])
@@ -87,11 +102,19 @@ class Job(Struct, frozen=True, kw_only=True):
     error_code: str | None
     error_message: Sealed | None
     retry_of: str | None
+    option: str
+    run_id: str | None
+    step: int | None
+    resource: str | None
+    started_at: int | None
+    expected_p50: int | None
+    expected_p90: int | None
     hidden: bool
     requested_in: int
     created_at: int
     updated_at: int
     sequence: int
+    change: int
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -101,7 +124,13 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     row = unit.row(table, getattr(event, "job_id", ""))
     if row is not None:
         row |= _CHANGES[type(event)](event, row)
-        row |= {"updated_at": max(at.micros, row["created_at"]), "sequence": at.sequence}
+        if row["started_at"] is None and type(event) is SubmissionStarted:
+            row["started_at"] = at.micros
+        row |= {
+            "updated_at": max(at.micros, row["created_at"]),
+            "sequence": at.sequence,
+            "change": at.change(RANK),
+        }
 
 
 def _submitted(event: JobSubmitted, row: Row) -> Row:
@@ -111,18 +140,10 @@ def _submitted(event: JobSubmitted, row: Row) -> Row:
     return {"request_id": event.request_id, "status": JobStatus.PROCESSING.value}
 
 
-def _received(event: ResultReceived, row: Row) -> Row:
-    """A result tells the request's id too: it may be all that is ever heard of the reply."""
-    if JobStatus(row["status"]).is_end or event.attempt < row["attempt"] or not event.request_id:
-        return {"request_id": row["request_id"] or event.request_id or None}
-    return {"request_id": event.request_id, "status": JobStatus.PROCESSING.value}
-
-
 # What each event sets, given the row before it.
 _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
     SubmissionStarted: lambda event, _: {"attempt": event.attempt, "provider": event.provider},
     JobSubmitted: _submitted,
-    ResultReceived: _received,
     AttemptFailed: lambda _, __: {"status": JobStatus.PENDING.value, "request_id": None},
     JobCompleted: lambda event, _: {
         "status": JobStatus.COMPLETED.value,
@@ -153,15 +174,23 @@ def _requested(event: JobRequested, at: At) -> Row:
         "error_code": None,
         "error_message": None,
         "retry_of": event.retry_of,
+        "option": event.option,
+        "run_id": event.run_id,
+        "step": event.step,
+        "resource": event.resource,
+        "started_at": None,
+        "expected_p50": None,
+        "expected_p90": None,
         "hidden": False,
         "requested_in": at.sequence,
         "created_at": at.micros,
         "updated_at": at.micros,
         "sequence": at.sequence,
+        "change": at.change(RANK),
     }
 
 
-MODEL = Model(table, frozenset({JobRequested, *_CHANGES}), attrgetter("job_id"), project)
+MODEL = Model(table, frozenset({JobRequested, *_CHANGES}), key_by("job_id"), project)
 
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=True)))
@@ -177,37 +206,33 @@ def find_all(connection: Connection, jobs: list[JobId]) -> dict[JobId, Job]:
     return {found.job_id: _job(found) for found in connection.execute(_BY_IDS, {"job_ids": jobs})}
 
 
-_RETRIES = (
-    select(table.c.retry_of, table.c.job_id)
-    .where(table.c.retry_of.in_(bindparam("jobs", expanding=True)))
-    .order_by(table.c.requested_in)
+_CHANGED = (
+    select(table)
+    .where(table.c.account_id == bindparam("account_id"), table.c.sequence > bindparam("after"))
+    .order_by(table.c.sequence, table.c.change)
+    .limit(bindparam("limit"))
 )
-_STANDING = _RETRIES.where(table.c.status.not_in([JobStatus.FAILED, JobStatus.CANCELLED]))
-
-
-def standing_retries(connection: Connection, jobs: Sequence[JobId]) -> dict[JobId, JobId]:
-    """Return which of these jobs have a retry that is open or was completed."""
-    found = connection.execute(_STANDING, {"jobs": list(jobs)})
-    return {JobId(row.retry_of): JobId(row.job_id) for row in found}
-
-
-def newest_retry(connection: Connection, job: JobId) -> JobId | None:
-    rows = connection.execute(_RETRIES, {"jobs": [job]}).all()
-    return JobId(rows[-1].job_id) if rows else None
-
-
-_OWNED = select(table.c.request_id).where(
-    table.c.request_id.in_(bindparam("request_ids", expanding=True))
+_OPEN = (
+    select(table)
+    .where(
+        table.c.account_id == bindparam("account_id"),
+        table.c.status.in_([JobStatus.PENDING.value, JobStatus.PROCESSING.value]),
+    )
+    .order_by(table.c.requested_in, table.c.job_id)
+    .limit(bindparam("limit"))
 )
 
 
-def owned_requests(connection: Connection, request_ids: Sequence[str]) -> set[str]:
-    """Return which of the provider's requests belong to a job."""
-    found: set[str] = set()
-    for start in range(0, len(request_ids), KEYS_A_SELECT):
-        chunk = list(request_ids[start : start + KEYS_A_SELECT])
-        found.update(connection.execute(_OWNED, {"request_ids": chunk}).scalars())
-    return found
+def changed_since(connection: Connection, account: AccountId, after: int, limit: int) -> list[Job]:
+    """Return the account's jobs that changed after the sequence `after`, oldest change first."""
+    wanted = {"account_id": account, "after": after, "limit": limit}
+    return [_job(found) for found in connection.execute(_CHANGED, wanted)]
+
+
+def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Job]:
+    """Return the account's jobs that have not ended, oldest first."""
+    found = connection.execute(_OPEN, {"account_id": account, "limit": limit})
+    return [_job(row) for row in found]
 
 
 class Filter(Struct, frozen=True, kw_only=True):

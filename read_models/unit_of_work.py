@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -14,11 +15,14 @@ from contracts.announcement import ChangedRow
 from contracts.commit import Recorded
 from contracts.events import Event
 from contracts.ids import AccountId
+from contracts.job_state import JobState
+from contracts.run_state import RunState
 
 METADATA = MetaData()
 Micros = BigInteger  # A time: microseconds since 1970, UTC.
 KEYS_A_SELECT = 500
-TABLES_WITH_READERS = ("jobs", "accounts", "access_tokens")  # What an announcement names.
+STREAMED_TABLES = 4
+TABLES_WITH_READERS = ("jobs", "accounts", "access_tokens", "runs")  # What an announcement names.
 
 Row = dict[str, Any]
 
@@ -31,21 +35,32 @@ class At(Struct, frozen=True):
     micros: int
     actor: str
     boundary: str
+    job: JobState | None = None  # As the commit carries it: after the commit.
+    run: RunState | None = None
 
     @classmethod
     def of(cls, recorded: Recorded, index: int) -> "At":
         commit = recorded.commit
         actor = next((each.actor for each in commit.requests if index in each.events), "darkroom")
         boundary = recorded.subject.split(".", 2)[1]
-        return cls(recorded.sequence, index, micros_of(commit.at), actor, boundary)
+        at = micros_of(commit.at)
+        return cls(recorded.sequence, index, at, actor, boundary, commit.job, commit.run)
+
+    def change(self, rank: int) -> int:
+        """Return what tells this change apart from the others of its commit; `rank` is the
+        table's own number among those that are streamed.
+        """
+        return 1 + self.index * STREAMED_TABLES + rank
 
 
 class Model(Struct, frozen=True):
-    """A read model keyed by one column: which events it folds, and how."""
+    """A read model keyed by one column: which events it folds, and how. An event whose key is
+    None is about something else.
+    """
 
     table: Table
     events: frozenset[type[Event]]
-    key: Callable[[Any], str]
+    key: Callable[[Any, At], str | None]
     project: Callable[[Any, At, "UnitOfWork"], None]
 
 
@@ -79,6 +94,10 @@ class UnitOfWork:
             self._dirty.setdefault(table, set()).add(key)
         return found
 
+    def peek(self, table: Table, key: str) -> Row | None:
+        """Return a row that another read model wanted, or nothing."""
+        return self._rows[table].get(key)
+
     def put(self, table: Table, key: str, row: Row | None) -> None:
         """Set the row; None deletes it."""
         self._rows[table][key] = row
@@ -103,6 +122,16 @@ class UnitOfWork:
         for table, rows_to_insert in self._inserts.items():
             self._connection.execute(_ignore(table, dialect), rows_to_insert)
         return tuple(changed)
+
+
+def key_by(name: str) -> Callable[[Any, At], str]:
+    """Key by a field of the event."""
+    getter = attrgetter(name)
+
+    def key(event: Any, _at: At) -> str:
+        return str(getter(event))
+
+    return key
 
 
 def micros_of(at: datetime) -> int:

@@ -5,7 +5,6 @@ Ids, times and states only, so that no content can stop it.
 
 from collections.abc import Callable
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -34,17 +33,19 @@ from contracts.events import (
     JobRequested,
     JobSubmitted,
     ResultReceived,
+    RunStepStarted,
     SubmissionStarted,
 )
 from contracts.events.evidence import Verdict
 from contracts.ids import AccountId, JobId
 from contracts.job_state import End
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, micros_of
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by, micros_of
 
 
 class Waits(StrEnum):
     """What for. Beside each: what `waits_from` is, and whose sweep acts on it."""
 
+    RUN = "run"  # When it was requested; its run lets it go. Nobody.
     TO_SUBMIT = "to_submit"  # When it was requested, or may be tried again. Dispatcher.
     OUTCOME = "outcome"  # When the POST was about to be sent. Dispatcher, ingestor.
     RESULT = "result"  # When the provider took it. Ingestor.
@@ -63,6 +64,7 @@ table = Table(
     Column("waits_from", Micros, nullable=False),
     Column("deadline_at", Micros, nullable=False),
     Column("requested_in", BigInteger, nullable=False),
+    Column("started_in", BigInteger),  # The run's commit that let it go.
     Column("result_in", BigInteger),
     Column("attempt", Integer, nullable=False),
     Column("end", Text),
@@ -89,6 +91,7 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
     waits_from: int
     deadline_at: int
     requested_in: int
+    started_in: int | None
     result_in: int | None
     attempt: int
     end: str | None
@@ -115,6 +118,11 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 def _started(event: SubmissionStarted, row: Row, at: At) -> bool:
     row |= {"attempt": event.attempt, "endpoint": event.endpoint}
     return _wait(row, Waits.OUTCOME, at.micros)
+
+
+def _let_go(event: RunStepStarted, row: Row, at: At) -> bool:
+    row |= {"started_in": at.sequence, "deadline_at": micros_of(event.deadline_at)}
+    return _wait(row, Waits.TO_SUBMIT, at.micros)
 
 
 def _submitted(event: JobSubmitted, row: Row, at: At) -> bool:
@@ -159,6 +167,7 @@ def _done(_event: Event, _row: Row, _at: At) -> bool:
 # Each changes the row in place and tells whether it stays.
 Change = Callable[[Any, Row, At], bool]
 _CHANGES: dict[type[Event], Change] = {
+    RunStepStarted: _let_go,
     SubmissionStarted: _started,
     AttemptFailed: lambda event, row, _: _wait(row, Waits.TO_SUBMIT, micros_of(event.not_before)),
     JobSubmitted: _submitted,
@@ -177,7 +186,8 @@ def _wait(row: Row, waits: Waits, since: int) -> bool:
 
 
 def _requested(event: JobRequested, at: At) -> Row:
-    row = _row(event.job_id, event.account_id, Waits.TO_SUBMIT, at)
+    waits = Waits.TO_SUBMIT if event.run_id is None else Waits.RUN
+    row = _row(event.job_id, event.account_id, waits, at)
     return row | {"requested_in": at.sequence, "deadline_at": micros_of(event.deadline_at)}
 
 
@@ -187,7 +197,7 @@ def _removal(event: JobHidden, at: At) -> Row:
 
 
 def _row(job: str, account: str, waits: Waits, at: At) -> Row:
-    optional = ("result_in", "end", "endpoint", "request_id")
+    optional = ("started_in", "result_in", "end", "endpoint", "request_id")
     return {
         "job_id": job,
         "account_id": account,
@@ -201,7 +211,8 @@ def _row(job: str, account: str, waits: Waits, at: At) -> Row:
     }
 
 
-MODEL = Model(table, frozenset({JobRequested, JobHidden, *_CHANGES}), attrgetter("job_id"), project)
+_EVENTS: frozenset[type[Event]] = frozenset({JobRequested, JobHidden, *_CHANGES})
+MODEL = Model(table, _EVENTS, key_by("job_id"), project)
 
 _TURN = func.row_number().over(
     partition_by=table.c.account_id, order_by=(table.c.waits_from, table.c.job_id)

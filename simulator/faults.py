@@ -10,7 +10,7 @@ MODES = {
     },
     "run": {
         *("requeue", "content_policy", "invalid_input", "runner_error", "expired"),
-        *("start_timeout", "never_ends", "other_host", "deaf"),
+        *("start_timeout", "never_ends", "other_host", "deaf", "text_error"),
     },
     "status": {"server_503", "not_found"},
     "webhook": {

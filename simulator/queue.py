@@ -11,6 +11,7 @@ from msgspec import Struct
 from simulator.faults import Faults
 from simulator.pictures import size_of
 from simulator.requests import Request, Requests
+from simulator.texts import text_for
 from simulator.webhooks import Webhooks
 
 SLOW_SECONDS = 120.0
@@ -209,15 +210,19 @@ class Queue:
             request.status, request.body, request.error_type = _ENDS[fault]
         else:
             host = "https://media.invalid" if fault == "other_host" else self.base_url
-            request.body = _output(request, host)
+            request.body = _output(request, host, fault)
             request.error_type = "expired" if fault == "expired" else ""
         request.state = "COMPLETED"
         self.requests.write(request)
 
 
-def _output(request: Request, host: str) -> dict[str, Any]:
-    """The bare output of the model."""
+def _output(request: Request, host: str, fault: str | None) -> dict[str, Any]:
+    """The bare output of the model: a text of a language model, else an image."""
     wish = request.arguments
+    if request.endpoint == "openrouter/router":
+        if fault == "text_error":  # A failure that comes as a success.
+            return {"output": "", "error": "The model is overloaded."}
+        return {"output": text_for(str(wish.get("prompt", ""))), "usage": {"completion_tokens": 90}}
     width, height = size_of(str(wish.get("aspect_ratio", "1:1")), str(wish.get("resolution", "1K")))
     image = {
         "url": f"{host}/files/{request.id}.png",

@@ -7,6 +7,8 @@ from contracts.events.account import (
     CreditsReserved,
     CreditsRevoked,
     JobRequested,
+    RequestedStep,
+    RunRequested,
 )
 from contracts.events.base import Event
 from contracts.events.evidence import (
@@ -27,12 +29,20 @@ from contracts.events.job import (
     SubmissionStarted,
 )
 from contracts.events.operator import OperatorActed
+from contracts.events.run import (
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStepSettled,
+    RunStepStarted,
+)
 
 AccountEvent = (
     CreditsGranted
     | CreditsRevoked
     | CreditsReserved
     | JobRequested
+    | RunRequested
     | AccessTokenIssued
     | AccessTokenRevoked
 )
@@ -47,7 +57,8 @@ JobEvent = (
     | CreditsReleased
 )
 EvidenceEvent = JobSubmitted | ResultReceived | CancellationAnswered | ArtifactsRemoved
-AnyEvent = AccountEvent | JobEvent | EvidenceEvent | OperatorActed
+RunEvent = RunStepStarted | RunStepSettled | RunCompleted | RunFailed | RunCancelled
+AnyEvent = AccountEvent | JobEvent | RunEvent | EvidenceEvent | OperatorActed
 
 __all__ = [
     "AccessTokenIssued",
@@ -73,6 +84,14 @@ __all__ = [
     "JobRequested",
     "JobSubmitted",
     "OperatorActed",
+    "RequestedStep",
     "ResultReceived",
+    "RunCancelled",
+    "RunCompleted",
+    "RunEvent",
+    "RunFailed",
+    "RunRequested",
+    "RunStepSettled",
+    "RunStepStarted",
     "SubmissionStarted",
 ]

@@ -3,8 +3,11 @@
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 from contracts.events.base import Event
-from contracts.ids import AccountId, JobId, TokenId
+from contracts.ids import AccountId, JobId, RunId, TokenId
+from contracts.job_state import End
 from contracts.sealed import Sealed
 
 
@@ -42,6 +45,38 @@ class JobRequested(Event, frozen=True, kw_only=True, tag="job.requested.v1"):
     price_credits: int  # Frozen here: replay never re-prices.
     deadline_at: datetime
     retry_of: JobId | None = None
+    option: str = ""  # What its duration depends on, beside the kind.
+    resource: str | None = None  # Of which one job at a time may be open, as `character:ID`.
+    run_id: RunId | None = None  # It waits until its run starts the step.
+    step: int | None = None
+
+
+class RequestedStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A step of a run and its job; with `end`, the job is an earlier run's, taken over as it is."""
+
+    step: int
+    name: str
+    job_id: JobId
+    end: End | None = None
+    code: str | None = None  # Why a step that was taken over had failed.
+    ended_at: datetime | None = None
+
+
+class RunRequested(Event, frozen=True, kw_only=True, tag="run.requested.v1"):
+    """Beside it, in the same commit, stand its jobs, each with a hold of its own."""
+
+    run_id: RunId
+    account_id: AccountId
+    funnel: str  # A name in domain.funnels, which contracts does not import.
+    project_id: str
+    intake: Sealed  # JSON, as the caller sent it.
+    steps: tuple[RequestedStep, ...]
+    intake_id: str | None = None
+    continues: RunId | None = None
+
+    @property
+    def resource(self) -> str:
+        return f"project:{self.project_id}"
 
 
 class AccessTokenIssued(Event, frozen=True, kw_only=True, tag="access_token.issued.v1"):

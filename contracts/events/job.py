@@ -10,8 +10,8 @@ from contracts.sealed import Sealed
 
 
 class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file that a job made. `key` is its place in our storage; without one, `url` is where
-    the provider keeps it.
+    """A file or a text that a job made. `key` is a file's place in our storage; without one,
+    `url` is where the provider keeps it.
     """
 
     media_type: str
@@ -21,6 +21,7 @@ class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int | None = None
     size_bytes: int | None = None
     sha256: str | None = None
+    text: Sealed | None = None  # A text lies here: what people got is sealed.
 
 
 class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.started.v1"):
@@ -32,6 +33,7 @@ class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.starte
     provider: str
     endpoint: str
     arguments: Sealed  # JSON, exactly what is sent.
+    deadline_at: datetime | None = None  # Of a job that waited for its run: it begins only then.
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt.failed.v1"):

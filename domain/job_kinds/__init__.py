@@ -5,14 +5,14 @@ from typing import Any, get_args
 import msgspec
 
 from domain.job_kinds.base import InvalidField
+from domain.job_kinds.character_image import CharacterImage
+from domain.job_kinds.funnel_step import FunnelStep
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused, invalid
 
-AnyJobKind = Infograph
+AnyJobKind = Infograph | CharacterImage | FunnelStep
 
-KINDS: dict[str, type[AnyJobKind]] = {
-    kind.name: kind for kind in get_args(AnyJobKind) or (AnyJobKind,)
-}
+KINDS: dict[str, type[AnyJobKind]] = {kind.name: kind for kind in get_args(AnyJobKind)}
 
 
 def parse(kind: str, fields: Any) -> AnyJobKind:

@@ -21,6 +21,10 @@ class BadResult(ValueError):
     """What the provider sent is not what this kind makes."""
 
 
+class ProviderSaidNo(Exception):
+    """The result is a failure in the provider's own words."""
+
+
 class ProviderFile(Struct, frozen=True, kw_only=True):
     """A file that the provider made, as its result describes it. Sizes may be missing or wrong."""
 
@@ -30,11 +34,29 @@ class ProviderFile(Struct, frozen=True, kw_only=True):
     height: int | None = None
 
 
+class ProviderText(Struct, frozen=True, kw_only=True):
+    """A text that the provider wrote."""
+
+    text: str
+    media_type: str = "text/markdown"
+
+
+Output = ProviderFile | ProviderText
+
+
+class Gathered(Struct, frozen=True):
+    """What the dispatcher has gathered for a job before it is submitted."""
+
+    source_text: str | None = None  # Of the page that `source_url` names.
+    text_model: str = ""  # The language model that the operator has chosen.
+
+
 class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An instance is one job's input, already checked.
 
-    A kind also has `arguments(source_text)`, what the provider is sent, and `files(payload)`,
-    which reads its result and raises BadResult.
+    A kind also has `arguments(gathered)`, what the provider is sent, and `outputs(payload)`,
+    which reads its result: files and texts. It raises BadResult for what this kind does not make,
+    ProviderSaidNo for a failure that came as a success.
     """
 
     name: ClassVar[str]
@@ -45,6 +67,14 @@ class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def source_url(self) -> str | None:
         """Return the page to read before the job is submitted, if there is one."""
         return None
+
+    def resource(self) -> str | None:
+        """Name what only one job at a time may be open for, as `character:ID`."""
+        return None
+
+    def option(self) -> str:
+        """Say what the job's duration depends on, beside its kind."""
+        return ""
 
 
 def check_text(field: str, text: str) -> None:
@@ -82,6 +112,18 @@ def image_files(payload: Any) -> tuple[ProviderFile, ...]:
         msg = "the result holds no images"
         raise BadResult(msg)
     return tuple(_image_file(image) for image in images)
+
+
+def text_output(payload: Any) -> ProviderText:
+    """Read `{"output", "error"?}` of fal's openrouter/router: an error comes as a success too."""
+    fields = payload if isinstance(payload, dict) else {}
+    if fields.get("error"):
+        raise ProviderSaidNo(str(fields["error"])[:2000])
+    output = fields.get("output")
+    if not isinstance(output, str) or not output.strip():
+        msg = "the result holds no text"
+        raise BadResult(msg)
+    return ProviderText(text=output.replace("\x00", ""))
 
 
 def _image_file(image: Any) -> ProviderFile:

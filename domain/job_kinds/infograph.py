@@ -6,9 +6,10 @@ from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from domain.job_kinds.base import (
+    Gathered,
     InvalidField,
     JobKind,
-    ProviderFile,
+    Output,
     check_text,
     check_url,
     image_files,
@@ -48,10 +49,10 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def source_url(self) -> str | None:
         return self.blog_url
 
-    def arguments(self, source_text: str | None) -> dict[str, Any]:
+    def arguments(self, gathered: Gathered) -> dict[str, Any]:
         prompt = f"Create infographic: {self.prompt}"
-        if source_text is not None:
-            prompt = f"{prompt}\n{source_text[:SOURCE_CHARACTERS_MAX]}"
+        if gathered.source_text is not None:
+            prompt = f"{prompt}\n{gathered.source_text[:SOURCE_CHARACTERS_MAX]}"
         return {
             "prompt": prompt,
             "num_images": 1,
@@ -60,6 +61,9 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "output_format": "png",
         }
 
+    def option(self) -> str:
+        return self.resolution
+
     @staticmethod
-    def files(payload: Any) -> tuple[ProviderFile, ...]:
+    def outputs(payload: Any) -> tuple[Output, ...]:
         return image_files(payload)[:1]

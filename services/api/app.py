@@ -20,14 +20,17 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
 from adapters.process import until
+from adapters.run_desk import RunDesk
 from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
 from read_models import accounts, positions
 from services.api.authentication import Authenticator, require_operator, require_token
 from services.api.dependencies import Api
 from services.api.handlers.create_jobs import create_infographs, create_job
+from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
 from services.api.handlers.relay_webhooks import relay_webhook
+from services.api.handlers.request_runs import cancel_run, generate_all, retry_failed
 from services.api.handlers.retry_jobs import retry_infograph, retry_job
 from services.api.handlers.serve_artifacts import serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
@@ -39,6 +42,12 @@ from services.api.handlers.show_jobs import (
     show_job,
     show_job_kinds,
     show_status,
+)
+from services.api.handlers.show_runs import (
+    show_content,
+    show_generation_status,
+    show_run,
+    show_text,
 )
 from services.api.problems import on_error
 from services.api.settings import ApiSettings
@@ -84,7 +93,7 @@ async def connect(settings: ApiSettings) -> Api:
     desk = AccountDesk(
         log,
         lambda account, wanted: database.read(
-            lambda connection: accounts.snapshot(connection, account, wanted.keys, wanted.retry_of)
+            lambda connection: accounts.snapshot(connection, account, wanted)
         ),
         changes,
     )
@@ -98,6 +107,7 @@ async def connect(settings: ApiSettings) -> Api:
         changes=changes,
         accounts=desk,
         jobs=JobDesk(log),
+        runs=RunDesk(log),
         relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
         usage=usage,
     )
@@ -148,6 +158,13 @@ def routes() -> list[Any]:
             show_job_kinds,
             show_credits,
             list_entries,
+            show_text,
+            show_run,
+            cancel_run,
+            show_generation_status,
+            show_content,
+            Router("/generate", route_handlers=[generate_all, retry_failed]),
+            Router("/characters", route_handlers=[draw_character, show_character]),
         ],
         guards=[require_token],
     )

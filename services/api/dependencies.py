@@ -1,10 +1,13 @@
 """What the api's handlers may ask for."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 from msgspec import Struct
 from nats.aio.client import Client
+from sqlalchemy import Connection
 
 from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
@@ -12,6 +15,7 @@ from adapters.database import Database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
+from adapters.run_desk import RunDesk
 from adapters.storage import Storage
 from adapters.usage import Usage
 from adapters.vault import Vault
@@ -23,6 +27,7 @@ from read_models import jobs, positions
 from read_models.jobs import Job
 from services.api.settings import ApiSettings
 
+Found = TypeVar("Found")
 ADMISSION_SECONDS = 1.0
 WRITERS_REMEMBERED_MAX = 50_000
 
@@ -39,6 +44,7 @@ class Api(Struct):
     changes: Changes
     accounts: AccountDesk
     jobs: JobDesk
+    runs: RunDesk
     relay: httpx.AsyncClient
     usage: Usage
     written: dict[AccountId, int] = {}
@@ -83,14 +89,19 @@ class Api(Struct):
             wanted = job_id(text)
         except BadId:
             raise _no_such_job() from None
-        found = await self.database.read(lambda connection: jobs.find(connection, wanted))
-        if found is None:
-            last = await self.log.last(account_subject(account))
-            if last is not None:
-                await self.changes.wait_for(last.sequence)
-            found = await self.database.read(lambda connection: jobs.find(connection, wanted))
+        found = await self.newest_of(account, lambda connection: jobs.find(connection, wanted))
         if found is None or found.account_id != account or found.hidden:
             raise _no_such_job()
+        return found
+
+    async def newest_of(
+        self, account: AccountId, look: Callable[[Connection], Found | None]
+    ) -> Found | None:
+        """Look; after a miss once more, when the rows have reached the account's last commit."""
+        found = await self.database.read(look)
+        if found is None and (last := await self.log.last(account_subject(account))) is not None:
+            await self.changes.wait_for(last.sequence)
+            found = await self.database.read(look)
         return found
 
     async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, Job]:

@@ -5,12 +5,16 @@ from typing import Any
 
 import msgspec
 
+from adapters.clock import now
 from adapters.vault import Unreadable
 from contracts.events import Artifact
+from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
 from read_models.accounts import Balance, Entry
-from read_models.jobs import Job, newest_retry
+from read_models.job_links import newest_retry
+from read_models.jobs import Job
+from read_models.unit_of_work import micros_of
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
@@ -21,8 +25,9 @@ def time_of(micros: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def etag_of(api: Api, sequence: int) -> str:
-    return f'W/"{api.log.epoch}.{sequence}"'
+def etag_of(api: Api, job: Job, retried_as: str | None = None) -> str:
+    """Name the job's last change; a whole percent of progress counts, an estimate does not."""
+    return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}{retried_as or ""}"'
 
 
 async def status_document(api: Api, job: Job) -> dict[str, Any]:
@@ -34,9 +39,8 @@ async def status_document(api: Api, job: Job) -> dict[str, Any]:
         "image_url": artifact_url(api, job.artifacts[0]) if job.artifacts else None,
         "created_at": time_of(job.created_at),
         "updated_at": time_of(job.updated_at),
-        "progress": progress_of(job),
-        "eta_seconds": None,
-        "poll_after_ms": None if job.status.is_end else POLL_AFTER_MS,
+        **estimate_of(job),
+        "poll_after_ms": poll_after_ms(job),
         "as_of": api.as_of(),
     }
     if job.status is JobStatus.PROCESSING:
@@ -68,28 +72,51 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
         "provider": job.provider or api.settings.provider_name,
         "request_id": job.request_id,
         "attempt": job.attempt,
-        "progress": progress_of(job),
-        "eta_seconds": None,
-        "artifacts": [artifact_document(api, artifact) for artifact in job.artifacts],
+        **estimate_of(job),
+        "artifacts": [artifact_document(api, job, artifact) for artifact in job.artifacts],
         "error": error,
         "retry_of": job.retry_of,
-        "retried_as": await _retried_as(api, job),
-        "run_id": None,
-        "step": None,
+        "retried_as": await retried_as(api, job),
+        "run_id": job.run_id,
+        "step": job.step,
         "created_at": time_of(job.created_at),
         "updated_at": time_of(job.updated_at),
         "as_of": api.as_of(),
     }
 
 
-async def _retried_as(api: Api, job: Job) -> str | None:
+async def retried_as(api: Api, job: Job) -> str | None:
     if job.error_code is None:
         return None
     return await api.database.read(lambda connection: newest_retry(connection, job.job_id))
 
 
+def elapsed_of(job: Job) -> int:
+    """Return how long the job has been under way, in microseconds; an ended one stands still."""
+    until = job.updated_at if job.status.is_end else micros_of(now())
+    return max(until - job.started_at, 0) if job.started_at is not None else 0
+
+
 def progress_of(job: Job) -> int:
-    return 100 if job.status is JobStatus.COMPLETED else 0
+    if job.status is JobStatus.COMPLETED:
+        return 100
+    return progress(Expectation(job.expected_p50, job.expected_p90), elapsed_of(job))
+
+
+def estimate_of(job: Job) -> dict[str, Any]:
+    """How far it is, and how long it may still take: null while there is too little history."""
+    eta = None
+    if job.started_at is not None and not job.status.is_end:
+        eta = eta_seconds(Expectation(job.expected_p50, job.expected_p90), elapsed_of(job))
+    return {"progress": progress_of(job), "eta_seconds": eta}
+
+
+def poll_after_ms(job: Job) -> int | None:
+    """Say when asking again makes sense: a quarter of what is left, from 1 to 5 seconds."""
+    if job.status.is_end:
+        return None
+    eta = estimate_of(job)["eta_seconds"]
+    return POLL_AFTER_MS if eta is None else min(max(eta * 250, 1000), 5000)
 
 
 async def input_of(api: Api, job: Job) -> dict[str, Any]:
@@ -111,9 +138,13 @@ def artifact_url(api: Api, artifact: Artifact) -> str | None:
     return api.storage.public_url(artifact.key) or f"{api.settings.origin}/{artifact.key}"
 
 
-def artifact_document(api: Api, artifact: Artifact) -> dict[str, Any]:
+def artifact_document(api: Api, job: Job, artifact: Artifact) -> dict[str, Any]:
+    """A file has an unguessable URL; a text is sealed, and read with a token."""
+    url = artifact_url(api, artifact)
+    if artifact.text is not None:
+        url = f"{api.settings.origin}/api/jobs/{job.job_id}/text"
     return {
-        "url": artifact_url(api, artifact),
+        "url": url,
         "media_type": artifact.media_type,
         "width": artifact.width,
         "height": artifact.height,

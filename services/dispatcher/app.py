@@ -12,9 +12,11 @@ from adapters.health import Health, answer_health
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays
 from adapters.process import until
+from adapters.run_desk import RunDesk
 from adapters.vault import BrokerKeyStore, Vault
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.handlers import submit_jobs
+from services.dispatcher.handlers.advance_runs import advance_runs, listen
 from services.dispatcher.handlers.ask_witness import ask_witness
 from services.dispatcher.handlers.sweep_waiting import sweep_waiting
 from services.dispatcher.settings import DispatcherSettings
@@ -38,6 +40,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         database,
         Vault(master_key, BrokerKeyStore(client), storage),
         JobDesk(log),
+        RunDesk(log),
         gateway,
         AttemptTokens(master_key),
     )
@@ -51,10 +54,12 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         return Health("dispatcher", client.is_connected, alarms)
 
     await answer_health(client, "dispatcher", check)
+    await listen(dispatcher, client)
     await until(
         stop,
         asyncio.create_task(sweep_waiting(dispatcher)),
         asyncio.create_task(ask_witness(dispatcher)),
+        asyncio.create_task(advance_runs(dispatcher)),
     )
     await asyncio.wait_for(stream.stop(), STOP_SECONDS)
     await gateway.close()

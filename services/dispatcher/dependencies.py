@@ -11,6 +11,7 @@ from adapters.database import Database
 from adapters.event_log import EventLog
 from adapters.fal import FalGateway
 from adapters.job_desk import JobDesk
+from adapters.run_desk import RunDesk
 from adapters.vault import Vault
 from contracts.ids import JobId
 from services.dispatcher.settings import DispatcherSettings
@@ -71,11 +72,14 @@ class Dispatcher(Struct):
     database: Database
     vault: Vault
     jobs: JobDesk
+    runs: RunDesk
     gateway: FalGateway
     tokens: AttemptTokens
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)
     at_provider: int = 0  # As of the last sweep: jobs that the provider has, or may have.
+    runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
 
     @property

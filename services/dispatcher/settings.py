@@ -15,6 +15,8 @@ class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
     submit_unknown_seconds: float = 180.0
     submit_backoff_seconds_max: float = 10.0
     provider_concurrency_max: int = 1000
+    job_deadline_seconds: float = 900.0
+    funnel_model: str = "google/gemini-2.5-flash"
 
     @property
     def webhooks_base(self) -> str | None:

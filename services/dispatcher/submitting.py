@@ -2,21 +2,25 @@
 
 import asyncio
 import random
+from datetime import datetime
 
 import msgspec
 import structlog
+from msgspec import Struct
 from prometheus_client import Counter
 
 from adapters import fal
 from adapters.clock import fresh_commit_id, now
 from adapters.event_log import Unavailable
-from adapters.job_desk import KnownJob, Made
+from adapters.job_desk import KnownJob, MadeJob
 from contracts.commit import Commit
-from contracts.events import JobRequested, JobSubmitted, SubmissionStarted
+from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.ids import CommitId, JobId
+from contracts.sealed import Sealed
 from contracts.subjects import evidence_subject
 from domain import job_kinds
 from domain.job import Fail, GiveUpAttempt, StartSubmission
+from domain.job_kinds.base import Gathered
 from domain.refusals import JOB_CODES, Refused
 from domain.retry import after_refusal
 from services.dispatcher.dependencies import Dispatcher
@@ -28,25 +32,30 @@ EVIDENCE_TRIES = 20
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
 
 
-async def submit(
-    dispatcher: Dispatcher, known: KnownJob, requested: JobRequested, causation: CommitId | None
-) -> None:
+class Work(Struct, frozen=True):
+    """What is to be submitted. A run's job has its input from the run, and its deadline too."""
+
+    kind: str
+    input: Sealed
+    deadline_at: datetime | None = None
+    causation: CommitId | None = None
+
+
+async def submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
     """Submit the job unless somebody else does, or it has ended. Harmless to repeat."""
     job_id = known.state.job_id
     if job_id in dispatcher.active:
         return
     dispatcher.active.add(job_id)
     try:
-        await _submit(dispatcher, known, requested, causation)
+        await _submit(dispatcher, known, work)
     finally:
         dispatcher.active.discard(job_id)
 
 
-async def _submit(
-    dispatcher: Dispatcher, known: KnownJob, requested: JobRequested, causation: CommitId | None
-) -> None:
-    plain = await dispatcher.vault.unseal(requested.account_id, requested.input)
-    kind = job_kinds.recall(requested.kind, plain)
+async def _submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
+    plain = await dispatcher.vault.unseal(known.state.account_id, work.input)
+    kind = job_kinds.recall(work.kind, plain)
     if kind is None:
         await fail(dispatcher, known, "unknown_kind", JOB_CODES["unknown_kind"])
         return
@@ -56,9 +65,9 @@ async def _submit(
     except PageUnreadable as reason:
         await fail(dispatcher, known, "blog_unreadable", f"{JOB_CODES['blog_unreadable']} {reason}")
         return
-    arguments = kind.arguments(text)
+    arguments = kind.arguments(Gathered(text, dispatcher.settings.funnel_model))
     async with dispatcher.posts:
-        started = await _start(dispatcher, known, kind.endpoint, arguments, causation)
+        started = await _start(dispatcher, known, kind.endpoint, arguments, work)
         if started is not None:
             await _post(dispatcher, started, kind.endpoint, arguments)
 
@@ -68,20 +77,24 @@ async def _start(
     known: KnownJob,
     endpoint: str,
     arguments: dict[str, object],
-    causation: CommitId | None,
-) -> Made | None:
+    work: Work,
+) -> MadeJob | None:
     """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST."""
     sealed = await dispatcher.vault.seal(known.state.account_id, msgspec.json.encode(arguments))
-    provider = dispatcher.settings.provider_name
-    command = StartSubmission(provider=provider, endpoint=endpoint, arguments=sealed)
+    command = StartSubmission(
+        provider=dispatcher.settings.provider_name,
+        endpoint=endpoint,
+        arguments=sealed,
+        deadline_at=work.deadline_at,
+    )
     try:
-        return await dispatcher.jobs.decide_once(known, command, causation=causation)
+        return await dispatcher.jobs.decide_once(known, command, causation=work.causation)
     except Refused:
         return None  # It has ended, or an attempt is open: nothing to do here.
 
 
 async def _post(
-    dispatcher: Dispatcher, started: Made, endpoint: str, arguments: dict[str, object]
+    dispatcher: Dispatcher, started: MadeJob, endpoint: str, arguments: dict[str, object]
 ) -> None:
     url = _webhook_url(dispatcher, started)
     outcome = await dispatcher.gateway.submit(endpoint, arguments, url)
@@ -93,7 +106,7 @@ async def _post(
         case fal.Rejected(status, words):
             dispatcher.breaker.close()
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
-            await fail(dispatcher, started.job, code, JOB_CODES[code], words)
+            await fail(dispatcher, started.known, code, JOB_CODES[code], words)
         case fal.OperatorTrouble(_, words):
             dispatcher.breaker.refused(words)
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
@@ -103,10 +116,10 @@ async def _post(
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
         case fal.OutcomeUnknown(words):
             # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
-            logger.warning("submission_unknown", job=started.job.state.job_id, words=words)
+            logger.warning("submission_unknown", job=started.known.state.job_id, words=words)
 
 
-async def _record_submitted(dispatcher: Dispatcher, started: Made, taken: fal.Accepted) -> None:
+async def _record_submitted(dispatcher: Dispatcher, started: MadeJob, taken: fal.Accepted) -> None:
     """Commit the evidence. The reply is in our hands only, so do not let go of it easily."""
     event = started.events[0]
     if not isinstance(event, SubmissionStarted):
@@ -137,9 +150,9 @@ async def _record_submitted(dispatcher: Dispatcher, started: Made, taken: fal.Ac
 
 
 async def _back_off(
-    dispatcher: Dispatcher, started: Made, code: str, words: str, retry_after: float | None
+    dispatcher: Dispatcher, started: MadeJob, code: str, words: str, retry_after: float | None
 ) -> None:
-    known = started.job
+    known = started.known
     decision = after_refusal(
         known.state,
         at=now(),
@@ -171,11 +184,11 @@ async def fail(
     await dispatcher.jobs.decide(known, Fail(code=code, message=sealed, detail=words))
 
 
-def _webhook_url(dispatcher: Dispatcher, started: Made) -> str | None:
+def _webhook_url(dispatcher: Dispatcher, started: MadeJob) -> str | None:
     base = dispatcher.settings.webhooks_base
     if base is None:
         return None
-    state = started.job.state
+    state = started.known.state
     attempt = len(state.attempts)
     token = dispatcher.tokens.mint(state.account_id, JobId(state.job_id), attempt)
     return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={attempt}&token={token}"

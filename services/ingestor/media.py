@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from contracts.events import Artifact
 from contracts.ids import AccountId
-from domain.job_kinds.base import ProviderFile
+from domain.job_kinds.base import Output, ProviderFile, ProviderText
 from services.ingestor.dependencies import Ingestor
 
 BYTES_MAX = 50 * 1024 * 1024
 PIXELS_MAX = 40_000_000
+TEXT_BYTES_MAX = 1024 * 1024
 FETCH_SECONDS = 60.0
 GONE_STATUSES = {400, 404, 410, 451}
 FORMATS = {
@@ -46,10 +47,30 @@ class Picture(Struct, frozen=True):
     height: int
 
 
-async def keep(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> Artifact:
-    """Copy the provider's file to our storage; raise MediaRefused, MediaUnavailable or
-    StorageUnavailable. With `ARTIFACTS=link` only its URL is kept.
+async def keep(ingestor: Ingestor, account: AccountId, output: Output) -> Artifact:
+    """Keep what the provider made; raise MediaRefused, MediaUnavailable or StorageUnavailable.
+
+    A text is sealed into the event. A file is copied to our storage; with `ARTIFACTS=link` only
+    its URL is kept.
     """
+    if isinstance(output, ProviderText):
+        return await _seal(ingestor, account, output)
+    return await _copy(ingestor, account, output)
+
+
+async def _seal(ingestor: Ingestor, account: AccountId, output: ProviderText) -> Artifact:
+    body = output.text.encode()
+    if len(body) > TEXT_BYTES_MAX:
+        raise MediaRefused("bad_result", f"more than {TEXT_BYTES_MAX} bytes of text")
+    return Artifact(
+        media_type=output.media_type,
+        size_bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        text=await ingestor.vault.seal(account, body),
+    )
+
+
+async def _copy(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> Artifact:
     _check_host(file.url, ingestor.settings.media_hosts)
     if ingestor.settings.artifacts == "link":
         return Artifact(

@@ -15,8 +15,9 @@ from contracts.ids import CommitId
 from contracts.subjects import evidence_subject
 from domain.job import Complete, Fail
 from domain.job_kinds import KINDS, AnyJobKind
-from domain.job_kinds.base import BadResult
+from domain.job_kinds.base import BadResult, ProviderSaidNo
 from domain.provider_results import (
+    WORDS_CHARACTERS_MAX,
     BadEnvelope,
     Envelope,
     Failure,
@@ -70,10 +71,13 @@ async def _complete(
 ) -> None:
     artifacts: list[Artifact] = []
     try:
-        for file in kind.files(envelope.payload):
-            artifacts.append(await keep(ingestor, event.account_id, file))  # noqa: PERF401
+        for output in kind.outputs(envelope.payload):
+            artifacts.append(await keep(ingestor, event.account_id, output))  # noqa: PERF401
     except BadResult as error:
         await fail(ingestor, known, Failure("bad_result", str(error)), causation)
+    except ProviderSaidNo as error:
+        failure = Failure("provider_failed", str(error), str(error)[:WORDS_CHARACTERS_MAX])
+        await fail(ingestor, known, failure, causation)
     except MediaRefused as error:
         await fail(ingestor, known, Failure(error.code, error.detail), causation)
     except (MediaUnavailable, StorageUnavailable) as error:
@@ -88,7 +92,10 @@ async def fail(
 ) -> None:
     """End the job as failed; its hold is released in the same commit."""
     account = known.state.account_id
-    message = await ingestor.vault.seal(account, JOB_CODES[failure.code].encode())
+    told = JOB_CODES[failure.code]
+    if failure.words:
+        told = f"{told} The provider said: {failure.words}"
+    message = await ingestor.vault.seal(account, told.encode())
     detail = None
     if failure.detail:
         detail = await ingestor.vault.seal(account, failure.detail.encode())

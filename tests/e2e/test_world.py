@@ -156,8 +156,8 @@ def test_the_log_can_be_followed(world: RunningWorld) -> None:
     assert following.stdout is not None
     first = json.loads(following.stdout.readline())
     following.send_signal(signal.SIGINT)
-    following.stdout.close()
-    assert following.wait(10) == 130
+    following.communicate(timeout=10)
+    assert following.returncode == 130
     assert (first["sequence"], first["type"]) == (1, "CreditsGranted")
     (shown,) = [world.cli("events", "show", "1")]
     assert shown == first

@@ -23,16 +23,25 @@ from contracts.events import (
     JobFailed,
     JobRequested,
     JobSubmitted,
+    RunCancelled,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunRequested,
+    RunStepStarted,
     SubmissionStarted,
 )
-from contracts.ids import AccountId, JobId
+from contracts.ids import AccountId, JobId, RunId
 from contracts.job_state import JobState
+from contracts.run_state import RunState
+from domain import run
 from domain.job import evolve, requested
 from read_models import positions
 from read_models.unit_of_work import METADATA
 
 T = TypeVar("T")
 ENDS = (JobCompleted, JobFailed, JobCancelled)
+RUN_ENDS = (RunCompleted, RunFailed, RunCancelled)
 MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and to held.
     CreditsGranted: (1, 0),
     CreditsRevoked: (-1, 0),
@@ -69,7 +78,9 @@ class Witness(Struct):
         commits = await self.commits()
         wanted = {e.job_id for r in commits for e in r.commit.events if isinstance(e, JobRequested)}
         ended = {e.job_id for r in commits for e in r.commit.events if isinstance(e, ENDS)}
-        return (wanted | self.accepted) <= ended
+        runs = {e.run_id for r in commits for e in r.commit.events if isinstance(e, RunRequested)}
+        over = {e.run_id for r in commits for e in r.commit.events if isinstance(e, RUN_ENDS)}
+        return (wanted | self.accepted) <= ended and runs <= over
 
 
 async def check(witness: Witness) -> None:
@@ -78,6 +89,7 @@ async def check(witness: Witness) -> None:
     _each_job_ends_and_is_settled_once(events, witness.accepted)
     _no_account_was_ever_overdrawn(commits)
     _no_post_without_its_record(events, witness.posts)
+    _each_run_ends_once(events)
     _no_request_has_two_owners(events)
     _carried_states_are_the_folds(commits)
     _rebuilt_rows_equal_the_live_ones(commits, witness)
@@ -115,6 +127,14 @@ def _no_post_without_its_record(events: list[Any], posts: Mapping[JobId, int]) -
         assert count <= started[job], f"{job}: {count} POSTs, {started[job]} attempts"
 
 
+def _each_run_ends_once(events: list[Any]) -> None:
+    wanted = {event.run_id for event in events if isinstance(event, RunRequested)}
+    ends = Counter(event.run_id for event in events if isinstance(event, RUN_ENDS))
+    assert ends == Counter(dict.fromkeys(wanted, 1))
+    started = Counter(event.job_id for event in events if isinstance(event, RunStepStarted))
+    assert all(count == 1 for count in started.values()), "a step was started twice"
+
+
 def _no_request_has_two_owners(events: list[Any]) -> None:
     owners: dict[str, JobId] = {}
     for event in events:
@@ -124,12 +144,19 @@ def _no_request_has_two_owners(events: list[Any]) -> None:
 
 def _carried_states_are_the_folds(commits: list[Recorded]) -> None:
     folded: dict[JobId, JobState] = {}
+    runs: dict[RunId, RunState] = {}
     for recorded in commits:
         for event in recorded.commit.events:
             if isinstance(event, JobRequested):
                 folded[event.job_id] = requested(event, recorded.sequence)
             elif isinstance(event, JobEvent):
                 folded[event.job_id] = evolve(folded[event.job_id], event)
+            elif isinstance(event, RunRequested):
+                runs[event.run_id] = run.requested(event, recorded.sequence)
+            elif isinstance(event, RunEvent):
+                runs[event.run_id] = run.evolve(runs[event.run_id], event)
+        state = recorded.commit.run
+        assert state is None or state == runs[state.run_id], recorded.sequence
         carried = recorded.commit.job
         if carried is not None:
             assert carried == folded[carried.job_id], recorded.sequence

@@ -13,6 +13,7 @@ from msgspec import Struct
 from adapters import fal
 from adapters.clock import now
 from contracts.ids import AccountId, JobId
+from domain.job_kinds.funnel_step import FunnelStep
 
 Deliver = Callable[["Taken", bytes], Awaitable[None]]
 DELIVERIES_MAX = 40
@@ -46,7 +47,6 @@ class ScriptedProvider:
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> fal.Submission:
-        del endpoint
         assert webhook_url is not None
         job, attempt, account = webhook_url.split("/")
         self.posts[JobId(job)] += 1
@@ -54,7 +54,7 @@ class ScriptedProvider:
         fate = "take" if self.kindly else self._dice.choices(*_FATES)[0]
         if fate in _REFUSALS:
             return _REFUSALS[fate]
-        taken = self._take(JobId(job), int(attempt), AccountId(account), arguments)
+        taken = self._take(JobId(job), int(attempt), AccountId(account), endpoint, arguments)
         if fate == "lose":
             return fal.OutcomeUnknown("the reply was lost")
         if fate == "late":
@@ -98,11 +98,18 @@ class ScriptedProvider:
         return fal.Accepted(request_id, url, url, url)
 
     def _take(
-        self, job: JobId, attempt: int, account: AccountId, arguments: dict[str, Any]
+        self,
+        job: JobId,
+        attempt: int,
+        account: AccountId,
+        endpoint: str,
+        arguments: dict[str, Any],
     ) -> Taken:
         request_id = f"r{len(self.taken) + 1}"
         ok = self._dice.random() < 0.8
         payload: dict[str, Any] = {"images": [{"url": "https://media/a.png"}]}
+        if endpoint == FunnelStep.endpoint:
+            payload = {"output": f"text {request_id}"}
         if not ok:
             payload = {"detail": [{"type": "content_policy_violation", "msg": "no"}]}
         fields = {"request_id": request_id, "status": "OK" if ok else "ERROR", "payload": payload}

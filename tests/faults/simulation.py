@@ -13,35 +13,34 @@ from typing import Any, cast
 import structlog
 
 from adapters import clock
-from adapters.account_desk import AccountDesk, Granted, Wish
-from adapters.changes import Changes, NotThereYet
-from adapters.clock import fresh_job_id
+from adapters.boundary_desk import Known
+from adapters.changes import Changes
 from adapters.event_log import LogUnavailable
 from adapters.event_log.memory import MemoryLog
 from adapters.fal import FalGateway
-from adapters.job_desk import JobDesk, KnownJob
+from adapters.job_desk import JobDesk
+from adapters.run_desk import RunDesk
 from adapters.vault import MemoryKeyStore, Vault
 from contracts.commit import Recorded
 from contracts.events import JobRequested, ResultReceived
 from contracts.events.evidence import Via
 from contracts.ids import AccountId, JobId
-from domain.account import AccountCommand, GrantCredits, RequestJobs
-from domain.job import Cancel, requested
-from domain.job_kinds.infograph import Infograph
+from domain.job import requested
 from domain.provider_results import read_envelope
-from domain.refusals import Refused
-from read_models import accounts, positions
+from read_models import positions
 from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.handlers.advance_runs import advance_runs
 from services.dispatcher.handlers.ask_witness import ask_witness
 from services.dispatcher.handlers.sweep_waiting import sweep_waiting as dispatcher_sweep
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.submitting import submit
+from services.dispatcher.submitting import Work, submit
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers.sweep_waiting import sweep_waiting as ingestor_sweep
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.settling import record, settle
 from services.projector.dependencies import Projector
 from services.projector.handlers.project_commits import project_commits
+from tests.faults.clients import Client
 from tests.faults.invariants import Witness, check
 from tests.faults.processes import (
     Consumer,
@@ -115,19 +114,28 @@ class World:
         vault = Vault(MASTER_KEY, self.keys, self.storage)
         gateway = cast("FalGateway", Gateway(self.provider, process))
         dispatcher = Dispatcher(
-            DISPATCHER, log, self.database, vault, JobDesk(log), gateway, Tokens(MASTER_KEY)
+            DISPATCHER,
+            log,
+            self.database,
+            vault,
+            JobDesk(log),
+            RunDesk(log),
+            gateway,
+            Tokens(MASTER_KEY),
         )
 
         async def handle(recorded: Recorded) -> None:
             for event in recorded.commit.events:
-                if isinstance(event, JobRequested) and dispatcher.room > 0:
-                    known = KnownJob(requested(event, recorded.sequence), 0)
-                    await submit(dispatcher, known, event, recorded.commit.id)
+                if isinstance(event, JobRequested) and event.run_id is None:
+                    known = Known(requested(event, recorded.sequence), 0)
+                    work = Work(event.kind, event.input, causation=recorded.commit.id)
+                    await submit(dispatcher, known, work)
 
         await live_together(
             process,
             dispatcher_sweep(dispatcher),
             ask_witness(dispatcher),
+            advance_runs(dispatcher),
             self.requests.run(handle),
         )
 
@@ -183,83 +191,22 @@ class World:
         except Crash as crash:
             raise LogUnavailable("the ingestor died") from crash
 
-    # What clients do, and how it ends.
-
-    async def client(self, account: AccountId) -> None:
-        process = Process(self.weather, "client")
-        log = FaultyLog(self.log, process)
-        desk = AccountDesk(log, self._snapshot, self.changes)
-        jobs = JobDesk(log)
-        await self._ask(desk, account, GrantCredits(3, "r"), "grant")
-        for number in range(3):
-            await asyncio.sleep(self.dice.uniform(0, 6))
-            wish = await self._jobs(account, self.dice.randint(1, 2))
-            granted = await self._ask(desk, account, wish, f"k{number}")
-            if granted is None:
-                continue
-            ids = [event.job_id for event in granted.events if isinstance(event, JobRequested)]
-            self.accepted.update(ids)
-            if self.dice.random() < 0.25:
-                await asyncio.sleep(self.dice.uniform(0, 8))
-                await self._cancel(jobs, ids[0], granted.sequence)
-
-    async def _ask(
-        self, desk: AccountDesk, account: AccountId, command: AccountCommand, key: str
-    ) -> Granted | None:
-        """Repeat under the same key while the outcome is unknown, as a good client does."""
-        wish = Wish(
-            command=command,
-            actor="c",
-            correlation_id="c",
-            idempotency_key=key,
-            fingerprint=key,
-        )
-        while True:
-            try:
-                return await desk.ask(account, wish)
-            except Refused:
-                return None
-            except (LogUnavailable, NotThereYet):
-                await asyncio.sleep(0.5)
-
-    async def _jobs(self, account: AccountId, count: int) -> RequestJobs:
-        vault = Vault(MASTER_KEY, self.keys, self.storage)
-        # Some ask for the very same, so that the provider's listing cannot tell them apart.
-        prompt = b'{"prompt":"reefs %d"}' % self.dice.randint(1, 4)
-        sealed = await vault.seal(account, prompt)
-        deadline = self.loop.now() + _DEADLINE
-        return RequestJobs(
-            tuple(
-                JobRequested(
-                    job_id=fresh_job_id(account),
-                    account_id=account,
-                    kind=Infograph.name,
-                    input=sealed,
-                    price_credits=1,
-                    deadline_at=deadline,
-                )
-                for _ in range(count)
-            )
-        )
-
-    async def _cancel(self, jobs: JobDesk, job: JobId, requested_in: int) -> None:
-        known = await jobs.load(job, requested_in)
-        try:
-            assert known is not None
-            await jobs.decide(known, Cancel(by="c", reason="r"))
-        except (Refused, LogUnavailable):
-            return
-
-    async def _snapshot(self, account: AccountId, wanted: Any) -> Any:
-        return self.database.now(
-            lambda connection: accounts.snapshot(connection, account, wanted.keys, wanted.retry_of)
+    def _client(self, account: AccountId) -> Client:
+        return Client(
+            account,
+            self.dice,
+            FaultyLog(self.log, Process(self.weather, "client")),
+            self.database,
+            self.changes,
+            Vault(MASTER_KEY, self.keys, self.storage),
+            self.accepted,
         )
 
     async def live(self) -> None:
         """Faults for a while, then calm: everything that was accepted has to end."""
         lives = (self.dispatcher, self.ingestor, self.projector)
         services = [asyncio.create_task(self.keep_alive(each.__name__, each)) for each in lives]
-        clients = [asyncio.create_task(self.client(account)) for account in ACCOUNTS]
+        clients = [asyncio.create_task(self._client(account).live()) for account in ACCOUNTS]
         await asyncio.sleep(FAULTY_SECONDS)
         self.weather.calm = self.provider.kindly = True
         await asyncio.wait_for(asyncio.gather(*clients), CALM_SECONDS_MAX)

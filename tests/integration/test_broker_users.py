@@ -12,6 +12,7 @@ from cli.world import USERS
 LOG_SUBJECTS = {
     "log.account.a": {"api", "operator"},
     "log.job.j": {"api", "dispatcher", "ingestor", "operator"},
+    "log.run.r": {"api", "dispatcher", "operator"},
     "log.evidence.submitted": {"dispatcher", "operator"},
     "log.evidence.cancellation": {"dispatcher", "operator"},
     "log.evidence.result": {"ingestor", "operator"},

@@ -114,6 +114,8 @@ async def request_jobs(
             price_credits=kind.price_credits,
             deadline_at=deadline_at,
             retry_of=retry_of,
+            option=kind.option(),
+            resource=kind.resource(),
         )
         for _ in range(count)
     )

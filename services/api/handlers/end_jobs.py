@@ -7,7 +7,7 @@ from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from adapters.http_server import AnyRequest, AnyResponse
-from adapters.job_desk import Made
+from adapters.job_desk import MadeJob
 from adapters.storage import StorageUnavailable
 from contracts.commit import Request as Answered
 from domain.job import Cancel, Hide, JobCommand
@@ -54,7 +54,7 @@ async def _cancel(request: AnyRequest, text: str, document: Any) -> AnyResponse:
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": api.cursor(sequence)})
 
 
-async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> Made:
+async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> MadeJob:
     api, caller = api_of(request), caller_of(request)
     known = await api.jobs.load(job.job_id, job.requested_in)
     if known is None:

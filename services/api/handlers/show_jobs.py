@@ -23,34 +23,75 @@ from read_models.jobs import Filter, Job
 from read_models.unit_of_work import At, micros_of
 from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
-from services.api.documents import etag_of, job_document, list_document, status_document, time_of
+from services.api.documents import (
+    etag_of,
+    job_document,
+    list_document,
+    poll_after_ms,
+    retried_as,
+    status_document,
+    time_of,
+)
 
 LIMIT_MAX = 100
+WAIT_SECONDS_MAX = 30.0
 _PAGE = re.compile(r"([0-9]{1,18})\.([0-9a-f-]{36})", re.ASCII)
 
 
 @get("/status/{id:str}")
-async def show_status(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
-    """One infograph's status. Sends an ETag and answers 304 to If-None-Match."""
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
-    return await _conditional(request, api, job, status_document)
+async def show_status(
+    request: AnyRequest,
+    id: FromPath[str],  # noqa: A002
+    wait: FromQuery[float] = 0.0,
+) -> AnyResponse:
+    """One infograph's status. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits."""
+    return await _conditional(request, id, wait, status_document)
 
 
 @get("/jobs/{id:str}")
-async def show_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
-    """One job. Sends an ETag and answers 304 to If-None-Match."""
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
-    return await _conditional(request, api, job, job_document)
+async def show_job(
+    request: AnyRequest,
+    id: FromPath[str],  # noqa: A002
+    wait: FromQuery[float] = 0.0,
+) -> AnyResponse:
+    """One job. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits for a change."""
+    return await _conditional(request, id, wait, job_document)
 
 
-async def _conditional(request: AnyRequest, api: Api, job: Job, document: Any) -> AnyResponse:
-    etag = etag_of(api, job.sequence)
+async def _conditional(
+    request: AnyRequest, text: str, wait_seconds: float, document: Any
+) -> AnyResponse:
+    if not 0 <= wait_seconds <= WAIT_SECONDS_MAX:
+        raise invalid("wait", f"must be from 0 to {WAIT_SECONDS_MAX:g} seconds")
+    api, known = api_of(request), request.headers.get("if-none-match", "")
+    job = await api.job_of(caller_of(request).account_id, text)
+    if wait_seconds:
+        job = await _wait_for_news(api, job, known, wait_seconds)
+    etag = etag_of(api, job, await retried_as(api, job))
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
+    if etag in known:
         return Response(None, status_code=304, headers=headers)
+    if (pause := poll_after_ms(job)) is not None:
+        headers["Retry-After"] = str(-(-pause // 1000))
     return Response(await document(api, job), headers=headers)
+
+
+async def _wait_for_news(api: Api, job: Job, known: str, seconds: float) -> Job:
+    """Wait until the job is not as `known` any more; without it, until it has ended."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    with api.changes.watch([job.job_id]) as changed:
+        while (seconds_left := deadline - clock()) > 0:
+            changed.clear()
+            job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
+            if job.status.is_end or (known and etag_of(api, job) not in known):
+                break
+            try:
+                await asyncio.wait_for(changed.wait(), min(seconds_left, 1.0))
+            except TimeoutError:
+                continue
+    api.wrote(job.account_id, job.sequence)
+    return job
 
 
 @get("/list")

@@ -12,9 +12,10 @@ from adapters.event_log import LogUnavailable, sequence_of
 from contracts.commit import Commit
 from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
+from contracts.ids import JobId
 from contracts.subjects import evidence_subject
 from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
-from read_models import job_commits, jobs, waiting_jobs
+from read_models import job_commits, provider_requests, waiting_jobs
 from read_models.unit_of_work import micros_of, time_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
@@ -45,9 +46,8 @@ async def _ask_for_all(dispatcher: Dispatcher, until: datetime) -> None:
             connection, Waits.OUTCOME, micros_of(until), ATTEMPTS_MAX
         )
     )
-    for endpoint in {row.endpoint for row in old}:
-        if endpoint is not None:
-            await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
+    for endpoint in sorted({row.endpoint for row in old if row.endpoint is not None}):
+        await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
 
 
 async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> None:
@@ -55,47 +55,52 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
     listed = await dispatcher.gateway.listed(endpoint, since)
     if not listed:
         return
-    # Read after the listing, and all of them: ended ones and newer ones may have sent the same.
-    rows = await dispatcher.database.read(
-        lambda connection: waiting_jobs.unanswered(
-            connection, endpoint, micros_of(since), ATTEMPTS_MAX
+    # Read after the listing, and all of them: attempts of ended jobs, attempts that were given up
+    # on and brand-new ones may have sent the same.
+    rows, lost = await dispatcher.database.read(
+        lambda connection: (
+            waiting_jobs.unanswered(connection, endpoint, micros_of(since), ATTEMPTS_MAX),
+            provider_requests.lost(connection, micros_of(since), ATTEMPTS_MAX),
         )
     )
-    if len(rows) >= ATTEMPTS_MAX:
+    if len(rows) >= ATTEMPTS_MAX or len(lost) >= ATTEMPTS_MAX:
         return
-    started = {row.job_id: found for row in rows if (found := await _started(dispatcher, row))}
+    attempts = [*((row.job_id, row.attempt) for row in rows), *lost]
+    sent = [each for one in attempts if (each := await _sent(dispatcher, *one, endpoint))]
     ids = [each.request_id for each in listed]
-    owned = await dispatcher.database.read(lambda connection: jobs.owned_requests(connection, ids))
+    owned = await dispatcher.database.read(
+        lambda connection: provider_requests.owned(connection, ids)
+    )
     seen = [
         Seen(each.request_id, each.json_input, each.sent_at)
         for each in listed
         if each.request_id not in owned
     ]
-    unanswered = [
-        await _sent(dispatcher, row, started[row.job_id]) for row in rows if row.job_id in started
-    ]
-    proven = owners(unanswered, seen)
-    for row in old:
-        if row.job_id in proven:
-            await _record(dispatcher, started[row.job_id], proven[row.job_id])
+    proven = owners([unanswered for _, unanswered in sent], seen)
+    waiting = {(row.job_id, row.attempt) for row in old}
+    for event, unanswered in sent:
+        if (event.job_id, event.attempt) in waiting and unanswered.attempt in proven:
+            await _record(dispatcher, event, proven[unanswered.attempt])
 
 
-async def _started(dispatcher: Dispatcher, row: WaitingJob) -> SubmissionStarted | None:
-    """Find the attempt that was never answered; later commits may have ended the job."""
+async def _sent(
+    dispatcher: Dispatcher, job: JobId, attempt: int, endpoint: str
+) -> tuple[SubmissionStarted, Unanswered] | None:
+    """Find an attempt and what it sent; later commits may have ended the job."""
     sequences = await dispatcher.database.read(
-        lambda connection: job_commits.sequences(connection, row.job_id)
+        lambda connection: job_commits.sequences(connection, job)
     )
     for sequence in reversed(sequences):
         recorded = await dispatcher.log.read(sequence)
-        for event in recorded.commit.events if recorded is not None else ():
-            if isinstance(event, SubmissionStarted) and event.attempt == row.attempt:
-                return event
+        event = recorded.commit.events[0] if recorded is not None else None
+        if recorded is None or not isinstance(event, SubmissionStarted) or event.attempt != attempt:
+            continue
+        if event.endpoint != endpoint:
+            return None
+        arguments = await dispatcher.vault.unseal(event.account_id, event.arguments)
+        what = msgspec.json.decode(arguments)
+        return event, Unanswered(f"{job}/{attempt}", what, recorded.commit.at)
     return None
-
-
-async def _sent(dispatcher: Dispatcher, row: WaitingJob, event: SubmissionStarted) -> Unanswered:
-    arguments = await dispatcher.vault.unseal(event.account_id, event.arguments)
-    return Unanswered(row.job_id, msgspec.json.decode(arguments), time_of(row.waits_from))
 
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:

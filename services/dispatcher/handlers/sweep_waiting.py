@@ -11,7 +11,7 @@ from adapters.clock import fresh_commit_id, now
 from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable, sequence_of
 from contracts.commit import Commit
-from contracts.events import CancellationAnswered, JobRequested
+from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from contracts.subjects import evidence_subject
 from domain.job import GiveUpAttempt
 from domain.refusals import JOB_CODES
@@ -20,7 +20,7 @@ from read_models import waiting_jobs
 from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import fail, submit
+from services.dispatcher.submitting import Work, fail, submit
 
 logger = structlog.get_logger()
 
@@ -86,7 +86,20 @@ async def _submit(dispatcher: Dispatcher, row: WaitingJob) -> None:
         return
     for event in recorded.commit.events:
         if isinstance(event, JobRequested) and event.job_id == row.job_id:
-            await submit(dispatcher, known, event, recorded.commit.id)
+            work = Work(event.kind, event.input, causation=recorded.commit.id)
+            if event.run_id is not None:
+                work = await _work_of_run(dispatcher, row, work)
+            await submit(dispatcher, known, work)
+
+
+async def _work_of_run(dispatcher: Dispatcher, row: WaitingJob, work: Work) -> Work:
+    """A run's job was let go by its run, which gave it its input."""
+    recorded = await dispatcher.log.read(row.started_in or 0)
+    for event in recorded.commit.events if recorded is not None else ():
+        if isinstance(event, RunStepStarted) and event.job_id == row.job_id:
+            return Work(work.kind, event.input, event.deadline_at, work.causation)
+    msg = f"job {row.job_id} was not let go in commit {row.started_in}"
+    raise LogUnavailable(msg)
 
 
 async def _settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:

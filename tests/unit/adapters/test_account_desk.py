@@ -5,14 +5,21 @@ import asyncio
 import pytest
 
 from adapters import account_desk
-from adapters.account_desk import AccountDesk, Granted, Wanted, Wish
+from adapters.account_desk import AccountDesk, Granted, Wish
 from adapters.changes import Changes, NotThereYet
 from adapters.event_log import Conflict, Outcome, Unavailable
 from adapters.event_log.memory import MemoryLog
 from contracts.commit import Commit
 from contracts.ids import AccountId
 from contracts.subjects import Subject
-from domain.account import Account, AccountCommand, GrantCredits, RequestJobs, evolve_commit
+from domain.account import (
+    Account,
+    AccountCommand,
+    GrantCredits,
+    RequestJobs,
+    Wanted,
+    evolve_commit,
+)
 from domain.refusals import Refused
 from tests.support.examples import ACCOUNT, a_job_id, requested
 

@@ -3,15 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from contracts.ids import JobId
 from domain.witness import Seen, Unanswered, owners
-from tests.support.examples import a_job_id, at
+from tests.support.examples import at
 
-ONE, TWO = a_job_id(), a_job_id()
+ONE, TWO = "one/1", "two/1"
 
 
-def sent(job: JobId, prompt: str, seconds: float = 0) -> Unanswered:
-    return Unanswered(job, {"prompt": prompt}, at(seconds))
+def sent(attempt: str, prompt: str, seconds: float = 0) -> Unanswered:
+    return Unanswered(attempt, {"prompt": prompt}, at(seconds))
 
 
 def seen(request_id: str, prompt: Any, seconds: float = 1) -> Seen:

@@ -26,7 +26,16 @@ from contracts.events.account import Role
 from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
-from read_models import access_tokens, accounts, job_commits, jobs, positions, waiting_jobs
+from domain.account import Wanted
+from read_models import (
+    access_tokens,
+    accounts,
+    job_commits,
+    job_links,
+    jobs,
+    positions,
+    waiting_jobs,
+)
 from read_models.jobs import Filter
 from read_models.unit_of_work import METADATA, micros_of
 from read_models.waiting_jobs import Waits
@@ -256,17 +265,17 @@ def test_an_answered_key_is_found_in_the_accounts_snapshot(connection: Connectio
     )
     written = examples.commit(GRANTED, requests=(request,))
     read_models.apply(connection, [Recorded(1, account_subject(ACCOUNT), written)])
-    state = accounts.snapshot(connection, ACCOUNT, ["k", "unknown"], [])
+    state = accounts.snapshot(connection, ACCOUNT, Wanted(("k", "unknown")))
     assert {key: found.sequence for key, found in state.answered.items()} == {"k": 1}
-    assert accounts.snapshot(connection, examples.OTHER, ["k"], []).answered == {}
+    assert accounts.snapshot(connection, examples.OTHER, Wanted(("k",))).answered == {}
 
 
 def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection) -> None:
     retry = examples.requested(examples.a_job_id(), retry_of=JOB)
     again = ("account", (examples.reserved(retry.job_id), retry))
     read_models.apply(connection, history(STARTED, STOPPED, again))
-    assert jobs.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
-    assert jobs.newest_retry(connection, JOB) == retry.job_id
+    assert job_links.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
+    assert job_links.newest_retry(connection, JOB) == retry.job_id
     assert 5 in job_commits.sequences(connection, JOB)
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from domain import job_kinds
-from domain.job_kinds.base import BadResult
+from domain.job_kinds.base import BadResult, Gathered, ProviderFile
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 
@@ -47,13 +47,13 @@ def test_a_wrong_value_is_refused_with_its_field(fields: dict[str, Any], field: 
 @pytest.mark.parametrize("written", ["16:9", "16/9", "16x9"])
 def test_the_three_ways_to_write_an_aspect_ratio_are_one(written: str) -> None:
     kind = job_kinds.parse("infograph", {"prompt": "x", "aspect_ratio": written})
-    assert kind.arguments(None)["aspect_ratio"] == "16:9"
+    assert kind.arguments(Gathered())["aspect_ratio"] == "16:9"
 
 
 def test_the_provider_gets_the_prompt_and_what_the_page_says() -> None:
     kind = Infograph(prompt="reefs", blog_url="https://example.com/reefs")
     assert kind.source_url() == "https://example.com/reefs"
-    assert kind.arguments("They bleach.") == {
+    assert kind.arguments(Gathered("They bleach.")) == {
         "prompt": "Create infographic: reefs\nThey bleach.",
         "num_images": 1,
         "aspect_ratio": "1:1",
@@ -69,8 +69,8 @@ def test_an_input_comes_back_from_the_log_as_it_was_asked_for() -> None:
 
 
 def test_the_first_image_of_the_result_is_the_infograph() -> None:
-    files = Infograph.files({"images": [{"url": "https://a/1.png", "width": None}, {"url": "b"}]})
-    assert [file.url for file in files] == ["https://a/1.png"]
+    files = Infograph.outputs({"images": [{"url": "https://a/1.png", "width": None}, {"url": "b"}]})
+    assert files == (ProviderFile(url="https://a/1.png"),)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_first_image_of_the_result_is_the_infograph() -> None:
 )
 def test_a_result_without_an_image_is_a_bad_one(payload: Any) -> None:
     with pytest.raises(BadResult):
-        Infograph.files(payload)
+        Infograph.outputs(payload)
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -1,0 +1,25 @@
+"""The folded decision state that every commit of a run carries: what is enough to decide."""
+
+from msgspec import Struct
+
+from contracts.ids import AccountId, JobId, RunId
+from contracts.job_state import End
+
+
+class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    step: int
+    job_id: JobId
+    started: bool = False
+    end: End | None = None
+
+
+class RunState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fold of a run's history. `steps` stand in the order in which they go."""
+
+    run_id: RunId
+    account_id: AccountId
+    funnel: str
+    resource: str
+    requested_in: int  # Sequence of the account's commit that holds its RunRequested.
+    steps: tuple[StepState, ...]
+    end: End | None = None

@@ -1,0 +1,90 @@
+"""Resources: what one job or run at a time may be open for, and which was the newest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, bindparam, select
+
+from contracts.events import (
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobRequested,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+)
+from contracts.ids import AccountId
+from read_models.unit_of_work import METADATA, At, Model, UnitOfWork
+
+table = Table(
+    "resources",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("newest", Text, nullable=False),
+    Column("open", Text),
+    Column("times", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+_JOB_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, JobCancelled)
+_RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
+
+
+class Resource(Struct, frozen=True):
+    """`times` is how often it was asked for anew; what continues an earlier run does not count."""
+
+    newest: str
+    open: str | None
+    times: int
+
+
+def key_of(account: str, resource: str) -> str:
+    return f"{account}/{resource}"
+
+
+def _key(event: Any, at: At) -> str | None:
+    if isinstance(event, _JOB_ENDS):
+        resource = at.job.resource if at.job is not None else None
+    elif isinstance(event, _RUN_ENDS):
+        resource = at.run.resource if at.run is not None else None
+    else:
+        resource = event.resource
+    return key_of(event.account_id, resource) if resource is not None else None
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    key = str(_key(event, at))
+    row = unit.row(table, key)
+    if isinstance(event, JobRequested | RunRequested):
+        newest = event.job_id if isinstance(event, JobRequested) else event.run_id
+        continues = isinstance(event, RunRequested) and event.continues is not None
+        times = (row["times"] if row is not None else 0) + (0 if continues else 1)
+        opened = {"key": key, "newest": newest, "open": newest, "times": times}
+        unit.put(table, key, opened | {"sequence": at.sequence})
+    elif row is not None and row["open"] in {getattr(event, "job_id", ""), _run_id(event)}:
+        row |= {"open": None, "sequence": at.sequence}
+
+
+def _run_id(event: Event) -> str:
+    return str(getattr(event, "run_id", ""))
+
+
+MODEL = Model(table, frozenset({JobRequested, RunRequested, *_JOB_ENDS, *_RUN_ENDS}), _key, project)
+
+_BY_KEYS = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
+
+
+def find(connection: Connection, account: AccountId, resource: str) -> Resource | None:
+    row = connection.execute(_BY_KEYS, {"keys": [key_of(account, resource)]}).one_or_none()
+    return Resource(row.newest, row.open, row.times) if row is not None else None
+
+
+def open_of(connection: Connection, account: AccountId, resources: Sequence[str]) -> dict[str, str]:
+    """Return the open job or run of each of these resources that has one."""
+    keys = {key_of(account, resource): resource for resource in resources}
+    rows = connection.execute(_BY_KEYS, {"keys": list(keys)})
+    return {keys[row.key]: row.open for row in rows if row.open is not None}

@@ -1,0 +1,209 @@
+"""Runs as their owners see them, step by step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    select,
+)
+
+from contracts.events import (
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+    RunStepStarted,
+)
+from contracts.ids import AccountId, RunId
+from contracts.sealed import Sealed
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, micros_of
+from read_models.waiting_runs import key
+
+table = Table(
+    "runs",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("funnel", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("intake_id", Text),
+    Column("continues", Text),
+    Column("status", Text, nullable=False),
+    Column("steps", LargeBinary, nullable=False),
+    Column("requested_in", BigInteger, nullable=False),
+    Column("started_at", Micros, nullable=False),
+    Column("ended_at", Micros),
+    Column("updated_at", Micros, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("change", Integer, nullable=False),
+    Index("runs_changed", "account_id", "sequence"),
+)
+RANK = 2  # Among the streamed tables.
+
+
+class ShownStep(Struct, kw_only=True, omit_defaults=True):
+    """A step as shown. `status` is pending, in_progress, completed, failed or cancelled."""
+
+    step: int
+    name: str
+    job_id: str
+    status: str = "pending"
+    code: str | None = None
+    message: Sealed | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    taken: bool = False  # From the run that this one continues.
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One row. `status` is running, completed, failed or cancelled; times in microseconds."""
+
+    run_id: RunId
+    account_id: AccountId
+    funnel: str
+    project_id: str
+    intake_id: str | None
+    continues: str | None
+    status: str
+    steps: tuple[ShownStep, ...]
+    requested_in: int
+    started_at: int
+    ended_at: int | None
+    updated_at: int
+    sequence: int
+    change: int
+
+
+_steps = msgspec.json.Decoder(tuple[ShownStep, ...])
+
+
+def project(event: Event, at: At, unit: UnitOfWork) -> None:
+    run_id = str(key(event, at))
+    if isinstance(event, RunRequested):
+        unit.put(table, run_id, _requested(event, at))
+        return
+    row = unit.row(table, run_id)
+    if row is None:
+        return
+    if type(event) in _ENDS:
+        row |= {"status": _ENDS[type(event)], "ended_at": at.micros}
+    else:
+        steps = _steps.decode(row["steps"])
+        for step in steps:
+            if step.job_id == getattr(event, "job_id", ""):
+                _STEP_CHANGES[type(event)](event, step, at)
+        row["steps"] = msgspec.json.encode(steps)
+    row |= {"updated_at": at.micros, "sequence": at.sequence, "change": at.change(RANK)}
+
+
+def _started(_event: RunStepStarted, step: ShownStep, at: At) -> None:
+    step.status, step.started_at = "in_progress", at.micros
+
+
+def _completed(_event: JobCompleted, step: ShownStep, at: At) -> None:
+    step.status, step.ended_at = "completed", at.micros
+
+
+def _failed(event: JobFailed, step: ShownStep, at: At) -> None:
+    step.status, step.ended_at = "failed", at.micros
+    step.code, step.message = event.code, event.message
+
+
+def _cancelled(_event: JobCancelled, step: ShownStep, at: At) -> None:
+    step.status, step.ended_at, step.code = "cancelled", at.micros, "cancelled"
+
+
+_STEP_CHANGES: dict[type[Event], Callable[[Any, ShownStep, At], None]] = {
+    RunStepStarted: _started,
+    JobCompleted: _completed,
+    JobFailed: _failed,
+    JobCancelled: _cancelled,
+}
+_ENDS: dict[type[Event], str] = {
+    RunCompleted: "completed",
+    RunFailed: "failed",
+    RunCancelled: "cancelled",
+}
+
+
+def _requested(event: RunRequested, at: At) -> Row:
+    steps = [
+        ShownStep(
+            step=each.step,
+            name=each.name,
+            job_id=each.job_id,
+            status=each.end.value if each.end is not None else "pending",
+            code=each.code,
+            ended_at=micros_of(each.ended_at) if each.ended_at is not None else None,
+            taken=each.end is not None,
+        )
+        for each in event.steps
+    ]
+    return {
+        "run_id": event.run_id,
+        "account_id": event.account_id,
+        "funnel": event.funnel,
+        "project_id": event.project_id,
+        "intake_id": event.intake_id,
+        "continues": event.continues,
+        "status": "running",
+        "steps": msgspec.json.encode(steps),
+        "requested_in": at.sequence,
+        "started_at": at.micros,
+        "ended_at": None,
+        "updated_at": at.micros,
+        "sequence": at.sequence,
+        "change": at.change(RANK),
+    }
+
+
+MODEL = Model(table, frozenset({RunRequested, *_STEP_CHANGES, *_ENDS}), key, project)
+
+_BY_ID = select(table).where(table.c.run_id == bindparam("run_id"))
+_CHANGED = (
+    select(table)
+    .where(table.c.account_id == bindparam("account_id"), table.c.sequence > bindparam("after"))
+    .order_by(table.c.sequence, table.c.change)
+    .limit(bindparam("limit"))
+)
+
+
+def find(connection: Connection, run: RunId) -> Run | None:
+    found = connection.execute(_BY_ID, {"run_id": run}).one_or_none()
+    return _run(found) if found is not None else None
+
+
+def changed_since(connection: Connection, account: AccountId, after: int, limit: int) -> list[Run]:
+    """Return the account's runs that changed after the sequence `after`, oldest change first."""
+    wanted = {"account_id": account, "after": after, "limit": limit}
+    return [_run(found) for found in connection.execute(_CHANGED, wanted)]
+
+
+def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Run]:
+    """Return the account's runs that have not ended, oldest first."""
+    query = (
+        select(table)
+        .where(table.c.account_id == account, table.c.status == "running")
+        .order_by(table.c.requested_in)
+        .limit(limit)
+    )
+    return [_run(found) for found in connection.execute(query)]
+
+
+def _run(found: Any) -> Run:
+    return Run(**{**found._mapping, "steps": _steps.decode(found.steps)})  # noqa: SLF001

@@ -1,0 +1,205 @@
+"""Requests runs of a funnel: all its steps at once, or what failed once more; cancels them."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
+
+from adapters.account_desk import Granted
+from adapters.clock import fresh_job_id, now
+from adapters.http_server import AnyRequest, AnyResponse
+from contracts.commit import Request as Answered
+from contracts.events import JobRequested, RequestedStep, RunRequested
+from contracts.ids import RunId
+from contracts.job_state import End
+from contracts.sealed import Sealed
+from domain.account import RequestJobs
+from domain.funnels import COURSE_FUNNEL
+from domain.job_kinds.funnel_step import FunnelStep
+from domain.refusals import Refused, invalid
+from domain.run import CancelRun
+from read_models.runs import Run, ShownStep
+from read_models.unit_of_work import time_of
+from services.api.authentication import caller_of
+from services.api.dependencies import api_of
+from services.api.handlers.create_jobs import ask, strict
+from services.api.handlers.show_runs import newest_run, run_document, run_of
+from services.api.problems import request_id_of, trace_id_of
+
+INTAKE_BYTES_MAX = 64 * 1024
+WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.
+ProjectId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+RETRIED = {"failed", "cancelled"}
+
+
+class GenerateAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """`intake` is what the texts are made from: any JSON, at most 64 KB."""
+
+    project_id: ProjectId
+    intake: dict[str, Any] | str
+    intake_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class RetryFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Without `steps`, all that failed."""
+
+    project_id: ProjectId
+    steps: Annotated[list[int], Meta(min_length=1, max_length=20)] | None = None
+
+
+@post("/auto-generate-all", status_code=202)
+async def generate_all(request: AnyRequest, data: JSONBody[GenerateAll]) -> AnyResponse:
+    """Write all texts of a project, 1 credit a step. 409 while a run of it is under way."""
+    data = await strict(request, GenerateAll)
+    intake = msgspec.json.encode(data.intake)
+    if len(intake) > INTAKE_BYTES_MAX:
+        raise Refused("too_large", f"intake: at most {INTAKE_BYTES_MAX} bytes")
+    if not data.intake:
+        raise invalid("intake", "must not be empty")
+    account = caller_of(request).account_id
+    run = RunRequested(
+        run_id=_fresh_run_id(request),
+        account_id=account,
+        funnel=COURSE_FUNNEL.name,
+        project_id=data.project_id,
+        intake_id=data.intake_id,
+        intake=await api_of(request).vault.seal(account, intake),
+        steps=tuple(
+            RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
+            for each in COURSE_FUNNEL.steps
+        ),
+    )
+    return _answer(request, data.project_id, await _request(request, run, data))
+
+
+@post("/retry-failed", status_code=202)
+async def retry_failed(request: AnyRequest, data: JSONBody[RetryFailed]) -> AnyResponse:
+    """Run the failed steps again: a new run takes over what is finished, and pays only the rest."""
+    data = await strict(request, RetryFailed)
+    api, account = api_of(request), caller_of(request).account_id
+    known = await newest_run(api, account, data.project_id)
+    if known is None:
+        raise Refused("not_found", "nothing was ever generated for this project")
+    wanted = _wanted(known, data.steps)
+    recorded = await api.log.read(known.requested_in)
+    first = next(
+        event
+        for event in (recorded.commit.events if recorded is not None else ())
+        if isinstance(event, RunRequested) and event.run_id == known.run_id
+    )
+    run = RunRequested(
+        run_id=_fresh_run_id(request),
+        account_id=account,
+        funnel=known.funnel,
+        project_id=known.project_id,
+        intake_id=known.intake_id,
+        intake=first.intake,
+        continues=known.run_id,
+        steps=tuple(
+            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id(account))
+            if each.step in wanted
+            else _taken(each)
+            for each in known.steps
+        ),
+    )
+    return _answer(request, data.project_id, await _request(request, run, data))
+
+
+@post("/runs/{id:str}/cancel", status_code=200)
+async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
+    """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
+    api, caller = api_of(request), caller_of(request)
+    run = await run_of(api, caller.account_id, id)
+    known = await api.runs.load(run.run_id, run.requested_in)
+    if known is None:
+        raise Refused("not_found", "there is no such run in this account")
+    asked = Answered(
+        actor=caller.actor,
+        correlation_id=request_id_of(request),
+        events=(),
+        trace_id=trace_id_of(request),
+    )
+    made = await api.runs.decide(known, CancelRun(by=caller.actor), request=asked)
+    api.wrote(caller.account_id, made.sequence)
+    await api.freshen(caller.account_id, None)
+    shown = await run_document(api, await run_of(api, caller.account_id, id))
+    shown["as_of"] = api.cursor(made.sequence or run.sequence)
+    return Response(shown, status_code=200, headers={"Darkroom-As-Of": shown["as_of"]})
+
+
+def _wanted(run: Run, steps: list[int] | None) -> set[int]:
+    """Return which steps to run again; raise Refused for one that has not failed."""
+    if run.status == "running":
+        raise Refused("run_active", f"the run {run.run_id} is under way", runId=run.run_id)
+    failed = {each.step for each in run.steps if each.status in RETRIED}
+    unknown = set(steps or ()) - {each.step for each in run.steps}
+    if unknown:
+        raise invalid("steps", f"there is no step {min(unknown)}")
+    wanted = failed if steps is None else set(steps)
+    if not wanted or not wanted <= failed:
+        detail = f"step {min(wanted - failed)} has not failed" if wanted else "no step has failed"
+        raise Refused("step_not_failed", detail)
+    return wanted
+
+
+def _taken(step: ShownStep) -> RequestedStep:
+    return RequestedStep(
+        step=step.step,
+        name=step.name,
+        job_id=step.job_id,  # type: ignore[arg-type]
+        end=End(step.status),
+        code=step.code,
+        ended_at=time_of(step.ended_at) if step.ended_at is not None else None,
+    )
+
+
+def _fresh_run_id(request: AnyRequest) -> RunId:
+    return RunId(fresh_job_id(caller_of(request).account_id))
+
+
+async def _request(request: AnyRequest, run: RunRequested, body: Struct) -> Granted:
+    """Reserve and request the steps that are not taken over, all or none."""
+    api, account = api_of(request), caller_of(request).account_id
+    api.usage.take(f"work:{account}", api.settings.account_requests_per_minute)
+    await api.admit()
+    deadline_at = now() + timedelta(seconds=WAITING_SECONDS_MAX)
+    jobs = [
+        JobRequested(
+            job_id=each.job_id,
+            account_id=account,
+            kind=FunnelStep.name,
+            input=await _seal(request, {"project_id": run.project_id, "step": each.step}),
+            price_credits=FunnelStep.price_credits,
+            deadline_at=deadline_at,
+            option=str(each.step),
+            run_id=run.run_id,
+            step=each.step,
+        )
+        for each in run.steps
+        if each.end is None
+    ]
+    command = RequestJobs(tuple(jobs), api.settings.account_jobs_in_flight_max, run)
+    return await ask(request, command, body)
+
+
+async def _seal(request: AnyRequest, fields: dict[str, Any]) -> Sealed:
+    account = caller_of(request).account_id
+    return await api_of(request).vault.seal(account, msgspec.json.encode(fields))
+
+
+def _answer(request: AnyRequest, project: str, granted: Granted) -> AnyResponse:
+    run = next((event for event in granted.events if isinstance(event, RunRequested)), None)
+    if run is None:
+        raise Refused("idempotency_key_reused", "the key was used for something else")
+    as_of = api_of(request).cursor(granted.sequence)
+    headers = {
+        "Darkroom-As-Of": as_of,
+        "Location": f"{api_of(request).settings.origin}/api/runs/{run.run_id}",
+    }
+    if granted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    document = {"runId": run.run_id, "projectId": project, "as_of": as_of}
+    return Response(document, status_code=202, headers=headers)

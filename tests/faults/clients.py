@@ -1,0 +1,166 @@
+"""Clients of the simulation: they ask for jobs and runs, repeat under their keys, and cancel."""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from adapters.account_desk import AccountDesk, Granted, Wish
+from adapters.changes import Changes, NotThereYet
+from adapters.clock import fresh_job_id, now
+from adapters.event_log import EventLog, LogUnavailable
+from adapters.job_desk import JobDesk
+from adapters.run_desk import RunDesk
+from adapters.vault import Vault
+from contracts.events import JobRequested, RequestedStep, RunRequested
+from contracts.ids import AccountId, JobId, RunId
+from domain.account import AccountCommand, GrantCredits, RequestJobs
+from domain.funnels import COURSE_FUNNEL
+from domain.job import Cancel
+from domain.job_kinds.funnel_step import FunnelStep
+from domain.job_kinds.infograph import Infograph
+from domain.refusals import Refused
+from domain.run import CancelRun
+from read_models import accounts
+from tests.support.memory import MemoryDatabase
+
+DEADLINE = timedelta(seconds=90)
+CREDITS = 7
+RUN_STEPS = 3
+
+
+class Client(Struct):
+    """One account's client, on its own view of the log. `accepted` is what it saw accepted."""
+
+    account: AccountId
+    dice: random.Random
+    log: EventLog
+    database: MemoryDatabase
+    changes: Changes
+    vault: Vault
+    accepted: set[JobId]
+
+    async def live(self) -> None:
+        desk = AccountDesk(self.log, self._snapshot, self.changes)
+        await self._ask(desk, GrantCredits(CREDITS, "r"), "grant")
+        await asyncio.gather(self._want_jobs(desk), self._want_run(desk))
+
+    async def _want_jobs(self, desk: AccountDesk) -> None:
+        jobs = JobDesk(self.log)
+        for number in range(3):
+            await asyncio.sleep(self.dice.uniform(0, 6))
+            granted = await self._ask(desk, await self._jobs(self.dice.randint(1, 2)), f"k{number}")
+            if granted is None:
+                continue
+            ids = _jobs_of(granted)
+            self.accepted.update(ids)
+            if self.dice.random() < 0.25:
+                await asyncio.sleep(self.dice.uniform(0, 8))
+                await _unless_refused(_cancel(jobs, ids[0], granted.sequence))
+
+    async def _want_run(self, desk: AccountDesk) -> None:
+        if self.dice.random() < 0.5:
+            return
+        await asyncio.sleep(self.dice.uniform(0, 10))
+        granted = await self._ask(desk, await self._run(), "run")
+        if granted is None:
+            return
+        self.accepted.update(_jobs_of(granted))
+        runs = RunDesk(self.log)
+        run = next(event.run_id for event in granted.events if isinstance(event, RunRequested))
+        if self.dice.random() < 0.25:
+            await asyncio.sleep(self.dice.uniform(0, 15))
+            await _unless_refused(_cancel_run(runs, run, granted.sequence))
+
+    async def _ask(self, desk: AccountDesk, command: AccountCommand, key: str) -> Granted | None:
+        """Repeat under the same key while the outcome is unknown, as a good client does."""
+        wish = Wish(
+            command=command,
+            actor="c",
+            correlation_id="c",
+            idempotency_key=key,
+            fingerprint=key,
+        )
+        while True:
+            try:
+                return await desk.ask(self.account, wish)
+            except Refused:
+                return None
+            except (LogUnavailable, NotThereYet):
+                await asyncio.sleep(0.5)
+
+    async def _jobs(self, count: int) -> RequestJobs:
+        # Some ask for the very same, so that the provider's listing cannot tell them apart.
+        prompt = b'{"prompt":"reefs %d"}' % self.dice.randint(1, 4)
+        sealed = await self.vault.seal(self.account, prompt)
+        return RequestJobs(
+            tuple(
+                JobRequested(
+                    job_id=fresh_job_id(self.account),
+                    account_id=self.account,
+                    kind=Infograph.name,
+                    input=sealed,
+                    price_credits=1,
+                    deadline_at=now() + DEADLINE,
+                )
+                for _ in range(count)
+            )
+        )
+
+    async def _run(self) -> RequestJobs:
+        sealed = await self.vault.seal(self.account, b'{"product":"reefs"}')
+        steps = tuple(
+            RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(self.account))
+            for each in COURSE_FUNNEL.steps[:RUN_STEPS]
+        )
+        run = RunRequested(
+            run_id=RunId(fresh_job_id(self.account)),
+            account_id=self.account,
+            funnel=COURSE_FUNNEL.name,
+            project_id="p",
+            intake=sealed,
+            steps=steps,
+        )
+        jobs = tuple(
+            JobRequested(
+                job_id=each.job_id,
+                account_id=self.account,
+                kind=FunnelStep.name,
+                input=sealed,
+                price_credits=1,
+                deadline_at=now() + timedelta(days=1),
+                run_id=run.run_id,
+                step=each.step,
+            )
+            for each in steps
+        )
+        return RequestJobs(jobs, run=run)
+
+    async def _snapshot(self, account: AccountId, wanted: Any) -> Any:
+        return self.database.now(lambda connection: accounts.snapshot(connection, account, wanted))
+
+
+def _jobs_of(granted: Granted) -> list[JobId]:
+    return [event.job_id for event in granted.events if isinstance(event, JobRequested)]
+
+
+async def _cancel(jobs: JobDesk, job: JobId, requested_in: int) -> None:
+    known = await jobs.load(job, requested_in)
+    assert known is not None
+    await jobs.decide(known, Cancel(by="c", reason="r"))
+
+
+async def _cancel_run(runs: RunDesk, run: RunId, requested_in: int) -> None:
+    known = await runs.load(run, requested_in)
+    assert known is not None
+    await runs.decide(known, CancelRun(by="c"))
+
+
+async def _unless_refused(act: Awaitable[None]) -> None:
+    try:
+        await act
+    except (Refused, LogUnavailable):
+        return
