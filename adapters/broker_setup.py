@@ -18,7 +18,15 @@ from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
 from adapters.event_log.jetstream import EPOCH_KEY
 from adapters.parking import GIVEN_UP
 from contracts.commit import Headline
-from contracts.subjects import ACCOUNTS, ALL, KEY_BUCKET, PARKED_STREAM, RESULTS, STREAM
+from contracts.subjects import (
+    ACCOUNTS,
+    ALL,
+    KEY_BUCKET,
+    PARKED_STREAM,
+    RESULTS,
+    STREAM,
+    TICKET_BUCKET,
+)
 
 SUBMIT_JOBS = Subscription(
     "dispatcher-submit-jobs",
@@ -29,6 +37,7 @@ SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Hea
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 PARKED_BYTES_MAX = 64 * 1024 * 1024
+TICKET_SECONDS_MAX = 3600.0  # Then the broker forgets it, used or not.
 
 
 async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
@@ -45,10 +54,14 @@ async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
             max_bytes=PARKED_BYTES_MAX,
         ),
     )
-    try:
-        await jetstream.key_value(KEY_BUCKET)
-    except NotFoundError:
-        await jetstream.create_key_value(KeyValueConfig(bucket=KEY_BUCKET, replicas=replicas))
+    for bucket in (
+        KeyValueConfig(bucket=KEY_BUCKET, replicas=replicas),
+        KeyValueConfig(bucket=TICKET_BUCKET, replicas=replicas, ttl=TICKET_SECONDS_MAX),
+    ):
+        try:
+            await jetstream.key_value(bucket.bucket)
+        except NotFoundError:
+            await jetstream.create_key_value(bucket)
     for subscription in SUBSCRIPTIONS:
         await jetstream.add_consumer(STREAM, _consumer(subscription))
     return epoch

@@ -13,6 +13,7 @@ from litestar.connection import ASGIConnection
 logger = structlog.get_logger()
 
 GRACE_SECONDS = 6
+SOCKET_BYTES_MAX = 4096  # Clients say nothing that we listen to.
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
@@ -27,7 +28,9 @@ class QuietServer(uvicorn.Server):
         yield  # The process handles signals: all its parts stop together.
 
 
-async def serve(app: Any, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve(
+    app: Any, host: str, port: int, stop: asyncio.Event, *, sockets: bool = False
+) -> None:
     """Serve until `stop` is set, then let open requests end for a few seconds.
 
     Open streams would keep uvicorn alive for ever: hence the time limit.
@@ -38,7 +41,9 @@ async def serve(app: Any, host: str, port: int, stop: asyncio.Event) -> None:
         port=port,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio" if sockets else "none",
+        ws_max_size=SOCKET_BYTES_MAX,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -102,7 +102,7 @@ class Vault:
             raise Unreadable(msg)
         try:
             return _decrypt(await self._key(account), box, account.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             msg = "the sealed value does not open with its account's key"
             raise Unreadable(msg) from error
 

@@ -9,6 +9,7 @@ Subject = NewType("Subject", str)
 STREAM = "LOG"
 ALL = "log.>"
 KEY_BUCKET = "keys"
+TICKET_BUCKET = "tickets"
 PARKED_STREAM = "PARKED"
 CHANGES = "live.changes"
 USAGE = "live.usage"

@@ -25,6 +25,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_key_reused": (422, "This Idempotency-Key was used for another request"),
     "rate_limited": (429, "Too many requests"),
     "too_many_jobs": (429, "Too many jobs are in flight"),
+    "too_many_streams": (429, "Too many streams are open"),
     "internal": (500, "Something is broken on our side"),
     "unavailable": (503, "Not available right now"),
     "log_full": (503, "The log is full: new work has to wait"),

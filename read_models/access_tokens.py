@@ -78,6 +78,12 @@ def by_hash(connection: Connection, sha256: str) -> AccessToken | None:
     return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
 
 
+def holds(connection: Connection, token_id: str) -> bool:
+    """Tell whether the token was issued and not revoked."""
+    query = select(table.c.revoked).where(table.c.token_id == token_id)
+    return connection.execute(query).scalar_one_or_none() is False
+
+
 def of_account(connection: Connection, account: AccountId | None) -> list[AccessToken]:
     """Return the tokens of one account, or of all, oldest first."""
     query = select(table).order_by(table.c.created_at, table.c.token_id)

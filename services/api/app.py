@@ -24,11 +24,21 @@ from adapters.run_desk import RunDesk
 from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
 from read_models import accounts, positions
-from services.api.authentication import Authenticator, require_operator, require_token
 from services.api.dependencies import Api
+from services.api.handlers.answer_errors import on_error
+from services.api.handlers.authenticate_callers import (
+    Authenticator,
+    require_operator,
+    require_token,
+)
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
+from services.api.handlers.issue_tickets import (
+    Tickets,
+    issue_ticket,
+    require_ticket_or_token,
+)
 from services.api.handlers.relay_webhooks import relay_webhook
 from services.api.handlers.request_runs import cancel_run, generate_all, retry_failed
 from services.api.handlers.retry_jobs import retry_infograph, retry_job
@@ -49,8 +59,10 @@ from services.api.handlers.show_runs import (
     show_run,
     show_text,
 )
-from services.api.problems import on_error
+from services.api.handlers.stream_changes import stream_account, stream_job
+from services.api.handlers.stream_sockets import stream_socket
 from services.api.settings import ApiSettings
+from services.api.streams import Streams
 
 BODY_BYTES_MAX = 128 * 1024
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
@@ -60,17 +72,25 @@ ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status",
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     settings.check()
     api = await connect(settings)
+    app = build(api)
     await until(
         stop,
         asyncio.create_task(
-            serve(build(api), settings.darkroom_host, settings.darkroom_port, stop)
+            serve(app, settings.darkroom_host, settings.darkroom_port, stop, sockets=True)
         ),
         asyncio.create_task(_tell_usage(api)),
+        asyncio.create_task(_end_streams(app.state["streams"], stop)),
     )
     await api.relay.aclose()
     await api.database.close()
     await api.storage.close()
     await api.client.close()
+
+
+async def _end_streams(streams: Streams, stop: asyncio.Event) -> None:
+    """An open stream would keep the server from stopping."""
+    await stop.wait()
+    streams.stop()
 
 
 async def _tell_usage(api: Api) -> None:
@@ -114,9 +134,18 @@ async def connect(settings: ApiSettings) -> Api:
 
 
 def build(api: Api) -> Litestar:
+    authenticator = Authenticator(api)
+    streams = Streams(api, authenticator)
     return Litestar(
         routes(),
-        state=State({"api": api, "authenticator": Authenticator(api)}),
+        state=State(
+            {
+                "api": api,
+                "authenticator": authenticator,
+                "streams": streams,
+                "tickets": Tickets(api.client),
+            }
+        ),
         exception_handlers={Exception: on_error},
         after_request=_count,
         cors_config=_cors(api.settings.cors_origins),
@@ -163,6 +192,7 @@ def routes() -> list[Any]:
             cancel_run,
             show_generation_status,
             show_content,
+            issue_ticket,
             Router("/generate", route_handlers=[generate_all, retry_failed]),
             Router("/characters", route_handlers=[draw_character, show_character]),
         ],
@@ -171,6 +201,11 @@ def routes() -> list[Any]:
     infographs: list[Any] = [own_infographs, relay_webhook]
     return [
         own_jobs,
+        Router(
+            "/api",
+            route_handlers=[stream_account, stream_job, stream_socket],
+            guards=[require_ticket_or_token],
+        ),
         Router("/api/infographs", route_handlers=infographs),
         Router("/infographs", route_handlers=infographs, include_in_schema=False),
         Router("/", route_handlers=[show_metrics], guards=[require_operator]),

@@ -8,16 +8,20 @@ import msgspec
 from adapters.clock import now
 from adapters.vault import Unreadable
 from contracts.events import Artifact
+from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
+from read_models import resources
 from read_models.accounts import Balance, Entry
 from read_models.job_links import newest_retry
 from read_models.jobs import Job
+from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import micros_of
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
+STEP_FAILED = {"failed", "cancelled"}
 
 
 def time_of(micros: int) -> str:
@@ -177,3 +181,59 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "available_after": entry.available_after,
         "held_after": entry.held_after,
     }
+
+
+async def run_document(api: Api, run: Run) -> dict[str, Any]:
+    resource = await api.database.read(
+        lambda connection: resources.find(connection, run.account_id, f"project:{run.project_id}")
+    )
+    return {
+        "id": run.run_id,
+        "project_id": run.project_id,
+        "intake_id": run.intake_id,
+        "status": run.status,
+        "steps": [await _step_document(api, run, each) for each in run.steps],
+        "regeneration_count": max(resource.times - 1, 0) if resource is not None else 0,
+        "started_at": time_of(run.started_at),
+        "last_generated_at": _last_generated_at(run),
+        "eta_seconds": await _eta_seconds(api, run),
+        "as_of": api.as_of(),
+    }
+
+
+async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
+    failed = step.status in STEP_FAILED
+    return {
+        "step": step.step,
+        "name": step.name,
+        "status": step.status,
+        "job_id": step.job_id,
+        "error": {"code": step.code, "message": await step_error(api, run, step)}
+        if failed
+        else None,
+        "started_at": time_of(step.started_at) if step.started_at is not None else None,
+        "completed_at": time_of(step.ended_at) if step.ended_at is not None else None,
+    }
+
+
+async def step_error(api: Api, run: Run | None, step: ShownStep) -> str:
+    told = await api.vault.unseal_text(run.account_id, step.message) if run is not None else None
+    return told or JOB_CODES.get(step.code or "", "The step failed.")
+
+
+def _last_generated_at(run: Run) -> str | None:
+    ended = [each.ended_at for each in run.steps if each.status == "completed" and each.ended_at]
+    return time_of(max(ended)) if ended else None
+
+
+async def _eta_seconds(api: Api, run: Run) -> int | None:
+    """What is left of the step under way, and as much for each that waits; null without history."""
+    if run.status != "running":
+        return None
+    current = next((each for each in run.steps if each.status == "in_progress"), None)
+    found = await api.jobs_by_id([JobId(current.job_id)]) if current is not None else {}
+    job: Job | None = next(iter(found.values()), None)
+    waiting = sum(each.status == "pending" for each in run.steps)
+    if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
+        return None
+    return int(left + waiting * (job.expected_p50 or 0) / 1_000_000)

@@ -21,6 +21,7 @@ LOG_SUBJECTS = {
     "live.changes": {"projector", "operator"},
     "live.usage": {"api", "operator"},
     "$KV.keys.a": {"api", "operator"},
+    "$KV.tickets.a": {"api", "operator"},
     "$JS.API.STREAM.MSG.GET.LOG": set(USERS),
     "$JS.API.STREAM.DELETE.LOG": set(),
     "$JS.API.STREAM.PURGE.LOG": set(),

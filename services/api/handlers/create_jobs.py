@@ -21,10 +21,10 @@ from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
 from domain.refusals import Refused, invalid
 from read_models.jobs import Job
-from services.api.authentication import Caller, caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document
-from services.api.problems import request_id_of, trace_id_of
+from services.api.handlers.answer_errors import request_id_of, trace_id_of
+from services.api.handlers.authenticate_callers import Caller, caller_of
 
 WAIT_SECONDS_MAX = 30.0
 KEY_LENGTH_MAX = 255

@@ -14,9 +14,9 @@ from domain.job_status import JobStatus
 from domain.refusals import Refused
 from read_models import jobs, resources
 from read_models.jobs import Job
-from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import artifact_url, error_message
+from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import request_jobs, strict
 
 # As seed 004 names them; before the provider has it, it is pending.

@@ -13,10 +13,10 @@ from contracts.commit import Request as Answered
 from domain.job import Cancel, Hide, JobCommand
 from domain.refusals import Refused
 from read_models.jobs import Job
-from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document, status_document
-from services.api.problems import request_id_of, trace_id_of
+from services.api.handlers.answer_errors import request_id_of, trace_id_of
+from services.api.handlers.authenticate_callers import caller_of
 
 logger = structlog.get_logger()
 

@@ -23,11 +23,12 @@ from domain.refusals import Refused, invalid
 from domain.run import CancelRun
 from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import time_of
-from services.api.authentication import caller_of
 from services.api.dependencies import api_of
+from services.api.documents import run_document
+from services.api.handlers.answer_errors import request_id_of, trace_id_of
+from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import ask, strict
-from services.api.handlers.show_runs import newest_run, run_document, run_of
-from services.api.problems import request_id_of, trace_id_of
+from services.api.handlers.show_runs import newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
 WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.

@@ -11,9 +11,9 @@ from contracts.job_state import End
 from domain import job_kinds
 from domain.refusals import Refused
 from read_models.jobs import Job
-from services.api.authentication import caller_of
 from services.api.dependencies import api_of
 from services.api.documents import job_document, list_document
+from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import (
     answer,
     preference_of,

@@ -9,9 +9,9 @@ from litestar.params import FromQuery
 from adapters.http_server import AnyRequest
 from domain.refusals import invalid
 from read_models import accounts
-from services.api.authentication import caller_of
 from services.api.dependencies import api_of
 from services.api.documents import credits_document, entry_document
+from services.api.handlers.authenticate_callers import caller_of
 
 LIMIT_MAX = 100
 _PAGE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)

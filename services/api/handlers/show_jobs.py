@@ -21,7 +21,6 @@ from domain.refusals import invalid
 from read_models import job_commits, jobs
 from read_models.jobs import Filter, Job
 from read_models.unit_of_work import At, micros_of
-from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import (
     etag_of,
@@ -32,6 +31,7 @@ from services.api.documents import (
     status_document,
     time_of,
 )
+from services.api.handlers.authenticate_callers import caller_of
 
 LIMIT_MAX = 100
 WAIT_SECONDS_MAX = 30.0

@@ -7,15 +7,13 @@ from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyRequest
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
-from domain.refusals import JOB_CODES, Refused
+from domain.refusals import Refused
 from read_models import resources, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
-from services.api.authentication import caller_of
 from services.api.dependencies import Api, api_of
-from services.api.documents import estimate_of, time_of
-
-FAILED = {"failed", "cancelled"}
+from services.api.documents import STEP_FAILED, run_document, step_error, time_of
+from services.api.handlers.authenticate_callers import caller_of
 
 
 @get("/runs/{id:str}")
@@ -40,9 +38,9 @@ async def show_generation_status(
         "currentStep": current,
         "completedSteps": [each.step for each in steps if each.status == "completed"],
         "failedSteps": [
-            {"step": each.step, "error": await _error(api, run, each)}
+            {"step": each.step, "error": await step_error(api, run, each)}
             for each in steps
-            if run is not None and each.status in FAILED
+            if run is not None and each.status in STEP_FAILED
         ],
         "progress": [await _progress(api, run, each) for each in steps if run is not None],
         "startedAt": time_of(run.started_at) if run is not None else None,
@@ -107,69 +105,15 @@ async def run_of(api: Api, account: AccountId, text: str) -> Run:
     return run
 
 
-async def run_document(api: Api, run: Run) -> dict[str, Any]:
-    resource = await api.database.read(
-        lambda connection: resources.find(connection, run.account_id, f"project:{run.project_id}")
-    )
-    return {
-        "id": run.run_id,
-        "project_id": run.project_id,
-        "intake_id": run.intake_id,
-        "status": run.status,
-        "steps": [await _step_document(api, run, each) for each in run.steps],
-        "regeneration_count": max(resource.times - 1, 0) if resource is not None else 0,
-        "started_at": time_of(run.started_at),
-        "last_generated_at": _last_generated_at(run),
-        "eta_seconds": await _eta_seconds(api, run),
-        "as_of": api.as_of(),
-    }
-
-
-async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in FAILED
-    return {
-        "step": step.step,
-        "name": step.name,
-        "status": step.status,
-        "job_id": step.job_id,
-        "error": {"code": step.code, "message": await _error(api, run, step)} if failed else None,
-        "started_at": time_of(step.started_at) if step.started_at is not None else None,
-        "completed_at": time_of(step.ended_at) if step.ended_at is not None else None,
-    }
-
-
 async def _progress(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in FAILED
+    failed = step.status in STEP_FAILED
     item: dict[str, Any] = {
         "step": step.step,
         "stepName": step.name,
         "status": "failed" if failed else step.status,
     }
     if failed:
-        item["error"] = await _error(api, run, step)
+        item["error"] = await step_error(api, run, step)
     if step.status == "completed" and step.ended_at is not None:
         item["completedAt"] = time_of(step.ended_at)
     return item
-
-
-async def _error(api: Api, run: Run | None, step: ShownStep) -> str:
-    told = await api.vault.unseal_text(run.account_id, step.message) if run is not None else None
-    return told or JOB_CODES.get(step.code or "", "The step failed.")
-
-
-def _last_generated_at(run: Run) -> str | None:
-    ended = [each.ended_at for each in run.steps if each.status == "completed" and each.ended_at]
-    return time_of(max(ended)) if ended else None
-
-
-async def _eta_seconds(api: Api, run: Run) -> int | None:
-    """What is left of the step under way, and as much for each that waits; null without history."""
-    if run.status != "running":
-        return None
-    current = next((each for each in run.steps if each.status == "in_progress"), None)
-    found = await api.jobs_by_id([JobId(current.job_id)]) if current is not None else {}
-    job: Job | None = next(iter(found.values()), None)
-    waiting = sum(each.status == "pending" for each in run.steps)
-    if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
-        return None
-    return int(left + waiting * (job.expected_p50 or 0) / 1_000_000)

@@ -39,6 +39,7 @@ class Authenticator:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: dict[str, tuple[float, Caller]] = {}
+        self._checked: dict[str, float] = {}
         api.changes.listen(self._forget)
 
     async def caller(self, authorization: str) -> Caller:
@@ -65,6 +66,19 @@ class Authenticator:
         self._known[sha256] = (clock, caller)
         return caller
 
+    async def is_valid(self, caller: Caller) -> bool:
+        """Tell whether the caller's token still holds, for those who stay connected."""
+        clock = asyncio.get_running_loop().time()
+        checked_at = self._checked.get(caller.token_id, -CACHE_SECONDS)
+        if clock - checked_at < CACHE_SECONDS:
+            return True
+        holds = await self._api.database.read(
+            lambda connection: access_tokens.holds(connection, caller.token_id)
+        )
+        if holds:
+            self._checked[caller.token_id] = clock
+        return holds
+
     async def _find(self, sha256: str) -> AccessToken | None:
         return await self._api.database.read(
             lambda connection: access_tokens.by_hash(connection, sha256)
@@ -74,6 +88,7 @@ class Authenticator:
         lost_some = heard.previous > self._api.changes.position
         if lost_some or any(row.table == "access_tokens" for row in heard.rows):
             self._known.clear()
+            self._checked.clear()
 
 
 def caller_of(request: AnyRequest) -> Caller:

@@ -1,0 +1,64 @@
+"""Streams changes over a WebSocket: the same frames as the server-sent events."""
+
+import asyncio
+from typing import Any
+
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+
+from services.api.dependencies import Api
+from services.api.frames import Frame
+from services.api.handlers.authenticate_callers import Caller
+from services.api.handlers.issue_tickets import Lease, lease_of
+from services.api.handlers.stream_changes import honour
+from services.api.streams import Reader, Streams
+
+AnySocket = WebSocket[Any, Any, Any]
+
+
+@websocket("/ws")
+async def stream_socket(socket: AnySocket) -> None:
+    """`{"event", "id", "data"}` for each change of the account; `?after=` continues."""
+    api: Api = socket.app.state["api"]
+    streams: Streams = socket.app.state["streams"]
+    caller: Caller = socket.scope["user"]
+    after, is_honoured = await honour(api, socket.query_params.get("after"))
+    reader = Reader(caller, after, None)
+    reader.wants_resync = not is_honoured
+    await streams.open(reader)
+    lease = lease_of(socket)
+    try:
+        await socket.accept()
+        sending = asyncio.create_task(_send(socket, streams, reader, lease))
+        hearing = asyncio.create_task(_until_gone(socket))
+        await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        is_over = sending.done() and not hearing.done()
+        for task in (sending, hearing):
+            task.cancel()
+        await asyncio.gather(sending, hearing, return_exceptions=True)
+        if is_over:
+            await socket.close(code=1012, reason="come again, and continue")
+    finally:
+        streams.leave(reader)
+        lease.leave()
+
+
+async def _send(socket: AnySocket, streams: Streams, reader: Reader, lease: Lease) -> None:
+    async for frame in streams.frames(reader):
+        lease.renew()
+        if frame is not None:
+            await socket.send_text(_encoded(frame))
+
+
+async def _until_gone(socket: AnySocket) -> None:
+    """Nothing that a client says is listened to, but that it goes."""
+    try:
+        while True:
+            await socket.receive_data("text")
+    except WebSocketDisconnect:
+        return
+
+
+def _encoded(frame: Frame) -> str:
+    body = frame.body.decode()
+    return f'{{"event":"{frame.event}","id":"{frame.cursor}","data":{body}}}'

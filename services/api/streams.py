@@ -1,0 +1,257 @@
+"""Streams: one look at the rows for each change, for all of an account's connected clients.
+
+A channel knows up to which position its readers were told. When the projector announces a change,
+or that an announcement was lost, it reads the rows that changed since, in one snapshot, and gives
+each reader the same frames. A reader that comes with a cursor reads for itself what it missed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from adapters.database import DatabaseUnavailable
+from contracts.announcement import Announcement
+from contracts.cursor import Cursor
+from contracts.ids import AccountId, JobId
+from domain.refusals import Refused
+from read_models.jobs import Job
+from services.api.dependencies import Api
+from services.api.documents import progress_of
+from services.api.frames import (
+    ALL_OF_COMMIT,
+    PROGRESS_FROM,
+    Frame,
+    frames_of,
+    is_after,
+    job_frame,
+    look,
+    resync_frame,
+)
+from services.api.handlers.authenticate_callers import Authenticator, Caller
+
+logger = structlog.get_logger()
+
+PING_SECONDS = 15.0
+TICK_SECONDS = 2.0  # How often the bars of a followed account move.
+RETRY_SECONDS = 0.5
+QUEUED_BYTES_MAX = 256 * 1024
+READERS_OF_ACCOUNT_MAX = 2000
+
+
+class Reader:
+    """One connected client. Frames wait up to a limit in bytes; a client that is slower than that
+    gets a resync instead of what it missed.
+    """
+
+    def __init__(self, caller: Caller, after: Cursor | None, job: JobId | None) -> None:
+        self.caller = caller
+        self.after = after
+        self.job = job
+        self.floor = 0  # What stands at or below it was told already.
+        self.wants_resync = False
+        self.is_over = False
+        self.wake = asyncio.Event()
+        self._queue: deque[Frame] = deque()
+        self._bytes = 0
+
+    def push(self, frame: Frame) -> None:
+        if self.job is not None and frame.job_id != self.job:
+            return
+        self._queue.append(frame)
+        self._bytes += len(frame.body)
+        if self._bytes > QUEUED_BYTES_MAX:
+            self.lag()
+        self.wake.set()
+
+    def lag(self) -> None:
+        self._queue.clear()
+        self._bytes = 0
+        self.wants_resync = True
+        self.wake.set()
+
+    def pop(self) -> Frame | None:
+        while self._queue:
+            frame = self._queue.popleft()
+            self._bytes -= len(frame.body)
+            is_bar = frame.change >= PROGRESS_FROM
+            if frame.sequence > self.floor or (is_bar and frame.sequence == self.floor):
+                return frame
+        return None
+
+
+class Channel:
+    """An account's readers, and the position up to which they were told."""
+
+    def __init__(self, api: Api, account: AccountId) -> None:
+        self.account = account
+        self.readers: set[Reader] = set()
+        self.wake = asyncio.Event()
+        self.position = -1
+        self._api = api
+        self._bars: dict[JobId, tuple[Job, int]] = {}
+        self._bars_told = 0
+
+    async def run(self, is_stopping: Callable[[], bool]) -> None:
+        """Tell until nobody listens any more."""
+        while self.readers and not is_stopping():
+            try:
+                await asyncio.wait_for(self.wake.wait(), TICK_SECONDS)
+                self.wake.clear()
+                frames = await self._news()
+            except TimeoutError:
+                frames = await self._moved_bars()
+            except DatabaseUnavailable as error:
+                logger.warning("stream_waits", account=self.account, reason=repr(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                self.wake.set()
+                continue
+            for reader in self.readers:
+                for frame in frames:
+                    reader.push(frame)
+
+    async def start(self) -> None:
+        seen = await look(self._api, self.account, None)
+        self.position = seen.position
+        self._watch_bars(seen.jobs)
+
+    async def _news(self) -> list[Frame]:
+        seen = await look(self._api, self.account, self.position)
+        self._watch_bars(seen.jobs)
+        self.position = seen.position
+        if seen.is_too_much:
+            for reader in self.readers:
+                reader.lag()
+            return []
+        return await frames_of(self._api, seen)
+
+    def _watch_bars(self, changed: list[Job]) -> None:
+        for job in changed:
+            if job.status.is_end:
+                self._bars.pop(job.job_id, None)
+            elif job.started_at is not None:
+                self._bars[job.job_id] = (job, progress_of(job))
+
+    async def _moved_bars(self) -> list[Frame]:
+        """Progress is no fact: it travels beside the log, and may be lost."""
+        frames = []
+        for job, shown in list(self._bars.values()):
+            moved = progress_of(job)
+            if moved > shown:
+                self._bars[job.job_id] = (job, moved)
+                self._bars_told += 1
+                place = (self.position, PROGRESS_FROM + self._bars_told)
+                frames.append(await job_frame(self._api, job, *place))
+        return frames
+
+
+class Streams:
+    """All channels of this process. Announcements wake those that they concern."""
+
+    def __init__(self, api: Api, authenticator: Authenticator) -> None:
+        self._api = api
+        self._authenticator = authenticator
+        self._channels: dict[AccountId, Channel] = {}
+        self._running: dict[AccountId, asyncio.Task[None]] = {}
+        self._stopping = False
+        api.changes.listen(self._hear)
+
+    async def open(self, reader: Reader) -> None:
+        """Let a client in; raise Refused when its account has too many."""
+        channel = await self._channel(reader.caller.account_id)
+        if len(channel.readers) >= READERS_OF_ACCOUNT_MAX:
+            raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")
+        reader.floor = channel.position
+        channel.readers.add(reader)
+        if channel.account not in self._running:
+            self._running[channel.account] = asyncio.create_task(self._run(channel))
+
+    def leave(self, reader: Reader) -> None:
+        channel = self._channels.get(reader.caller.account_id)
+        if channel is not None:
+            channel.readers.discard(reader)
+            channel.wake.set()
+
+    def stop(self) -> None:
+        """End all streams: their clients come back, and continue at another process."""
+        self._stopping = True
+        for channel in self._channels.values():
+            channel.wake.set()
+            for reader in channel.readers:
+                reader.wake.set()
+
+    async def frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
+        """Yield what the reader has to see, in order; None for a ping when nothing happened.
+
+        One job's stream ends after the job's last frame.
+        """
+        async for frame in self._everything(reader):
+            yield frame
+            if frame is not None and frame.is_last and reader.job is not None:
+                return
+
+    async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
+        for frame in await self._missed(reader):
+            yield frame
+        while not (self._stopping or reader.is_over):
+            reader.wake.clear()
+            if reader.wants_resync:
+                yield await self._resync(reader)
+            while (told := reader.pop()) is not None:
+                yield told
+            try:
+                await asyncio.wait_for(reader.wake.wait(), PING_SECONDS)
+            except TimeoutError:
+                if not await self._authenticator.is_valid(reader.caller):
+                    return  # Its token was revoked meanwhile.
+                yield None
+
+    async def _missed(self, reader: Reader) -> list[Frame]:
+        """What changed since the reader's cursor; without one, a job's stream begins with now."""
+        if reader.wants_resync or (reader.after is None and reader.job is None):
+            return []
+        after = reader.after or Cursor(self._api.log.epoch, 0)
+        # An index tells how much of the commit itself was seen: the rest of it is looked at too.
+        since = after.sequence if after.index in {0, ALL_OF_COMMIT} else after.sequence - 1
+        seen = await look(self._api, reader.caller.account_id, since, reader.job)
+        if seen.is_too_much:
+            reader.wants_resync = True
+            return []
+        reader.floor = seen.position
+        return [each for each in await frames_of(self._api, seen) if is_after(each, after)]
+
+    async def _resync(self, reader: Reader) -> Frame:
+        seen = await look(self._api, reader.caller.account_id, None, reader.job)
+        reader.wants_resync = False
+        reader.floor = seen.position
+        return await resync_frame(self._api, seen)
+
+    async def _channel(self, account: AccountId) -> Channel:
+        channel = self._channels.get(account)
+        if channel is None:
+            channel = self._channels[account] = Channel(self._api, account)
+        if channel.position < 0:
+            await channel.start()
+        return channel
+
+    async def _run(self, channel: Channel) -> None:
+        """Nothing is awaited between its end and its going: whoever comes next finds a new one."""
+        try:
+            await channel.run(lambda: self._stopping)
+        except Exception as error:
+            logger.exception("stream_failed", account=channel.account, exc_info=error)
+        finally:
+            self._running.pop(channel.account, None)
+            self._channels.pop(channel.account, None)
+            for reader in channel.readers:
+                reader.is_over = True  # Its client comes back, and continues.
+                reader.wake.set()
+
+    def _hear(self, heard: Announcement) -> None:
+        if heard.previous > self._api.changes.position:
+            concerned = set(self._channels)  # An announcement was lost: anything may have changed.
+        else:
+            concerned = {row.account_id for row in heard.rows} & self._channels.keys()
+        for account in concerned:
+            self._channels[account].wake.set()
