@@ -117,6 +117,7 @@ class Simulator:
         requests = self.queue.requests
         answers: dict[str, Any] = {
             "posts": requests.posts,
+            "prompts": [each.arguments.get("prompt") for each in requests.by_id.values()],
             "sent": self.queue.webhooks.sent_at,
             "requests": {each.id: each.state for each in requests.by_id.values()},
         }

@@ -34,6 +34,7 @@ from services.api.handlers.authenticate_callers import (
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
+from services.api.handlers.handle_many import handle_many
 from services.api.handlers.issue_tickets import (
     Tickets,
     issue_ticket,
@@ -172,6 +173,7 @@ def routes() -> list[Any]:
             cancel_infograph,
             retry_infograph,
             delete_infograph,
+            handle_many,
         ],
         guards=[require_token],
     )

@@ -98,6 +98,7 @@ async def request_jobs(
     count: int,
     body: Struct,
     retry_of: JobId | None = None,
+    key_suffix: str = "",
 ) -> Granted:
     """Request `count` jobs of one input; `body` is what an Idempotency-Key stands for."""
     api, caller = api_of(request), caller_of(request)
@@ -120,10 +121,10 @@ async def request_jobs(
         for _ in range(count)
     )
     limit = api.settings.account_jobs_in_flight_max
-    return await ask(request, RequestJobs(jobs, limit), body)
+    return await ask(request, RequestJobs(jobs, limit), body, key_suffix)
 
 
-async def ask(request: AnyRequest, command: Any, body: Struct) -> Granted:
+async def ask(request: AnyRequest, command: Any, body: Struct, key_suffix: str = "") -> Granted:
     """Put a wish before the account desk, under the request's Idempotency-Key if it has one."""
     api, caller = api_of(request), caller_of(request)
     key = idempotency_key_of(request)
@@ -131,7 +132,7 @@ async def ask(request: AnyRequest, command: Any, body: Struct) -> Granted:
         command=command,
         actor=caller.actor,
         correlation_id=request_id_of(request),
-        idempotency_key=key,
+        idempotency_key=f"{key}/{key_suffix}" if key and key_suffix else key,
         fingerprint=_fingerprint(request, body) if key is not None else None,
         trace_id=trace_id_of(request),
     )

@@ -36,11 +36,29 @@ async def cancel_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
 @delete("/{id:str}", status_code=204)
 async def delete_infograph(request: AnyRequest, id: FromPath[str]) -> Response[None]:  # noqa: A002
     """Delete an ended infograph and its artifacts. Its events and entries stay."""
+    made = await _delete(request, id)
+    cursor = api_of(request).cursor(made.sequence)
+    return Response(None, status_code=204, headers={"Darkroom-As-Of": cursor})
+
+
+async def delete_one(request: AnyRequest, text: str) -> dict[str, Any]:
+    await _delete(request, text)
+    return {"status": "deleted"}
+
+
+async def cancel_one(request: AnyRequest, text: str) -> dict[str, Any]:
+    caller = caller_of(request)
+    job = await api_of(request).job_of(caller.account_id, text)
+    await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
+    return {"status": "cancelled"}
+
+
+async def _delete(request: AnyRequest, text: str) -> MadeJob:
     api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
+    job = await api.job_of(caller_of(request).account_id, text)
     made = await _decide(request, job, Hide(by=caller_of(request).actor))
     await _remove_artifacts(api, job)
-    return Response(None, status_code=204, headers={"Darkroom-As-Of": api.cursor(made.sequence)})
+    return made
 
 
 async def _cancel(request: AnyRequest, text: str, document: Any) -> AnyResponse:

@@ -7,6 +7,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from adapters.http_server import AnyRequest, AnyResponse
+from contracts.events import JobRequested
 from contracts.job_state import End
 from domain import job_kinds
 from domain.refusals import Refused
@@ -51,6 +52,16 @@ async def _retry(request: AnyRequest, text: str, document: Any, path: str) -> An
     shown = await document(api, await api.job_of(caller.account_id, job_id))
     shown["as_of"] = api.cursor(granted.sequence)
     return answer(api, granted, preference, shown, [api.settings.origin + path.format(job_id)])
+
+
+async def retry_one(request: AnyRequest, text: str) -> dict[str, Any]:
+    """One of many; under an Idempotency-Key each id has a key of its own."""
+    job = await api_of(request).job_of(caller_of(request).account_id, text)
+    kind = await _failed_kind(request, job)
+    wish = Retry(job.job_id)
+    granted = await request_jobs(request, kind, 1, wish, retry_of=job.job_id, key_suffix=text)
+    new = next(event.job_id for event in granted.events if isinstance(event, JobRequested))
+    return {"status": "pending", "retried_as": new}
 
 
 async def _failed_kind(request: AnyRequest, job: Job) -> job_kinds.AnyJobKind:

@@ -1,0 +1,192 @@
+"""Streams against real processes: cut, restarted, resumed elsewhere, opened by ticket."""
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.support.listening import Event, Listener, events_of, read_one
+from tests.support.worlds import (
+    RunningWorld,
+    create,
+    eventually,
+    running_world,
+    second_api,
+    until_ended,
+)
+
+ENDS = {"completed", "failed", "cancelled"}
+
+
+def ended(events: list[Event]) -> set[str]:
+    return {each.data["id"] for each in events if each.event == "job" and _is_end(each.data)}
+
+
+def _is_end(job: dict[str, Any]) -> bool:
+    return job["status"] in ENDS
+
+
+def generate(client: httpx.Client, project: str) -> str:
+    body = {"projectId": project, "intake": {"product": "a course about reefs"}}
+    answer = client.post("/api/generate/auto-generate-all", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["runId"])
+
+
+@pytest.mark.usefixtures("client")
+def test_cut_after_every_single_frame_at_two_processes_in_turn_nothing_is_missed_or_repeated(
+    world: RunningWorld,
+) -> None:
+    token = world.new_account("cut", 20)
+    with second_api(world) as other, world.client(token) as cut:
+        last = cut.get("/api/credits").json()["as_of"]
+        run = generate(cut, "cut-1")
+        seen: list[Event] = []
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            event = read_one((world.url, other)[len(seen) % 2], token, last)
+            if event is None:
+                break
+            last = event.id
+            seen.append(event)
+        assert len({event.id for event in seen}) == len(seen)
+        steps = cut.get(f"/api/runs/{run}").json()["steps"]
+        assert {step["job_id"] for step in steps} <= ended(seen)
+        newest = [each.data for each in seen if each.event == "run"][-1]
+        assert (newest["id"], newest["status"]) == (run, "completed")
+        credits_told = [each.data for each in seen if each.event == "credits"][-1]
+        assert (credits_told["held"], credits_told["spent"]) == (0, 7)
+
+
+def test_a_stream_goes_on_across_restarts_of_the_api_and_of_the_projector() -> None:
+    with running_world(SIMULATOR_SECONDS="1") as own:
+        token = own.new_account("restarts", 20)
+        with Listener(own.url, token) as listener, own.client(token) as client:
+            jobs = []
+            for service in ("services.api", "services.projector", "services.api"):
+                jobs.append(create(client))
+                os.kill(own.service_pid(service), signal.SIGKILL)
+                eventually(lambda: _answers(client))
+            eventually(lambda: set(jobs) <= ended(listener.events), 30)
+        ids = [event.id for event in listener.events]
+        assert len(set(ids)) == len(ids)
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health/ready").is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_one_jobs_stream_ends_after_its_last_frame_and_is_not_opened_again(
+    client: httpx.Client,
+) -> None:
+    job = create(client)
+    with client.stream("GET", f"/api/jobs/{job}/stream") as answer:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-accel-buffering"] == "no"
+        told = list(events_of(answer))
+    assert {each.data["id"] for each in told} == {job}
+    assert told[-1].data["status"] == "completed"
+    whole = client.get(f"/api/jobs/{job}").json()
+    assert {**told[-1].data, "as_of": ""} == {**whole, "as_of": ""}
+    again = client.get(f"/api/jobs/{job}/stream", headers={"Last-Event-ID": told[-1].id})
+    assert again.status_code == 204
+
+
+@pytest.mark.parametrize("cursor", ["zzz", "0.1.1", "EPOCH.99999999.0", "-1", "a" * 5000])
+def test_a_cursor_that_cannot_be_honoured_is_a_resync_and_no_error(
+    world: RunningWorld, client: httpx.Client, cursor: str
+) -> None:
+    epoch = client.get("/api/credits").json()["as_of"].partition(".")[0]
+    token = world.world.tokens["user"]
+    event = read_one(world.url, token, cursor.replace("EPOCH", epoch))
+    assert event is not None
+    assert event.event == "resync"
+    assert {"jobs", "runs", "credits"} == event.data.keys()
+    assert not [job for job in event.data["jobs"] if _is_end(job)]
+
+
+def test_another_accounts_changes_are_not_told(world: RunningWorld, client: httpx.Client) -> None:
+    token = world.new_account("alone", 5)
+    with Listener(world.url, token) as listener:
+        until_ended(client, create(client))
+        with world.client(token) as own:
+            job = create(own)
+            eventually(lambda: job in ended(listener.events))
+    assert {each.data["id"] for each in listener.events if each.event == "job"} == {job}
+    foreign = httpx.get(
+        f"{world.url}/api/jobs/{job}/stream",
+        headers={"Authorization": f"Token {world.world.tokens['user']}"},
+    )
+    assert foreign.status_code == 404
+
+
+def test_a_ticket_opens_one_stream_and_the_same_again(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    answer = client.post("/api/stream-tickets")
+    assert answer.status_code == 201
+    ticket = answer.json()["ticket"]
+    for _ in range(2):
+        url = f"{world.url}/api/stream?ticket={ticket}"
+        with httpx.stream("GET", url, timeout=5.0) as opened:
+            assert opened.status_code == 200
+            assert next(opened.iter_lines()).startswith("retry:")
+    job = until_ended(client, create(client))["id"]
+    for path in (f"/api/jobs/{job}/stream", "/api/credits"):
+        assert httpx.get(f"{world.url}{path}?ticket={ticket}").status_code == 401
+
+
+@pytest.mark.parametrize("ticket", ["unknown", "a" * 500])
+def test_an_unknown_ticket_is_a_401(world: RunningWorld, ticket: str) -> None:
+    answer = httpx.get(f"{world.url}/api/stream?ticket={ticket}")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
+@pytest.mark.usefixtures("client")
+def test_a_socket_tells_the_same_and_continues(world: RunningWorld) -> None:
+    url = world.url.replace("http:", "ws:") + "/api/ws"
+    token = world.new_account("socket", 5)
+    headers = {"Authorization": f"Token {token}"}
+    with world.client(token) as own:
+        after = own.get("/api/credits").json()["as_of"]
+        job = until_ended(own, create(own))["id"]
+        with connect(f"{url}?after={after}", additional_headers=headers) as socket:
+            told = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+        assert {each["event"] for each in told} == {"job", "credits"}
+        assert next(each for each in told if each["event"] == "job")["data"]["id"] == job
+        ticket = own.post("/api/stream-tickets").json()["ticket"]
+        with connect(f"{url}?ticket={ticket}") as socket:
+            own.post("/api/characters/c-1/image/", json={"name": "n", "description": "d"})
+            assert "character_image" in str(socket.recv(timeout=5))
+    with pytest.raises(InvalidStatus):
+        connect(f"{url}?ticket=unknown")
+
+
+def test_open_streams_do_not_keep_a_world_from_stopping() -> None:
+    with running_world() as own, Listener(own.url, own.world.tokens["user"]):
+        began_at = time.monotonic()
+        own.stop()
+        assert time.monotonic() - began_at < 10
+
+
+def test_a_status_can_be_waited_for(client: httpx.Client) -> None:
+    job = create(client)
+    first = client.get(f"/api/infographs/status/{job}/")
+    etag = first.headers["etag"]
+    news = client.get(f"/api/infographs/status/{job}/?wait=10", headers={"If-None-Match": etag})
+    assert news.status_code == 200
+    assert news.headers["etag"] != etag
+    whole = client.get(f"/api/jobs/{job}?wait=20")
+    assert whole.json()["status"] == "completed"
+    same = {"If-None-Match": client.get(f"/api/jobs/{job}").headers["etag"]}
+    assert client.get(f"/api/jobs/{job}?wait=0.2", headers=same).status_code == 304
+    assert client.get(f"/api/jobs/{job}?wait=31").status_code == 422
