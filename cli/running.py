@@ -1,8 +1,6 @@
 """Running the embedded world: everything up, ready, given its first tokens, and down again."""
 
 import asyncio
-import hashlib
-import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 
+from adapters.access_tokens import fresh_token
 from adapters.account_desk import Wish
 from adapters.broker import connect
 from adapters.broker_setup import set_up
@@ -27,7 +26,7 @@ from cli.world import (
 )
 from contracts.events.account import Role
 from contracts.ids import AccountId, TokenId
-from domain.account import GrantCredits, IssueToken
+from domain.account import GrantCredits
 
 SERVICES = ("projector", "dispatcher", "ingestor", "api")
 READY_SECONDS = 30.0
@@ -131,12 +130,9 @@ async def _welcome(world: World) -> None:
 async def issue_token(
     connection: Connection, account: AccountId, role: Role
 ) -> tuple[TokenId, str]:
-    """Issue a token with 256 random bits; it is shown once and kept nowhere but as a hash."""
-    token = f"dkr_{secrets.token_urlsafe(32)}"
-    token_id = TokenId(str(uuid4()))
-    sha256 = hashlib.sha256(token.encode()).hexdigest()
-    command = IssueToken(token_id, sha256, role)
-    wish = Wish(command=command, actor="cli", correlation_id=str(uuid4()))
+    """Issue a token; it is shown once and kept nowhere but as a hash."""
+    fresh = fresh_token(role)
+    wish = Wish(command=fresh.command, actor="cli", correlation_id=str(uuid4()))
     granted = await connection.accounts.ask(account, wish)
     await connection.changes.wait_for(granted.sequence, 5.0)
-    return token_id, token
+    return fresh.command.token_id, fresh.secret

@@ -78,10 +78,18 @@ def by_hash(connection: Connection, sha256: str) -> AccessToken | None:
     return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
 
 
+def find(connection: Connection, token_id: str) -> AccessToken | None:
+    """Return the token, revoked or not."""
+    found = connection.execute(select(table).where(table.c.token_id == token_id)).one_or_none()
+    if found is None:
+        return None
+    return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
+
+
 def holds(connection: Connection, token_id: str) -> bool:
     """Tell whether the token was issued and not revoked."""
-    query = select(table.c.revoked).where(table.c.token_id == token_id)
-    return connection.execute(query).scalar_one_or_none() is False
+    found = find(connection, token_id)
+    return found is not None and not found.revoked
 
 
 def of_account(connection: Connection, account: AccountId | None) -> list[AccessToken]:

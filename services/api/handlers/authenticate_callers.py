@@ -107,6 +107,13 @@ async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -
         await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
 
 
+async def require_member(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Guard: whoever may read what people wrote. A product's back end may not."""
+    await require_token(connection, handler)
+    if connection.scope["user"].role is Role.SERVICE:
+        raise Refused("forbidden", "a service reads no prompts and asks for no work")
+
+
 async def require_operator(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     await require_token(connection, handler)
     if connection.scope["user"].role is not Role.OPERATOR:

@@ -133,7 +133,7 @@ async def ask(request: AnyRequest, command: Any, body: Struct, key_suffix: str =
         actor=caller.actor,
         correlation_id=request_id_of(request),
         idempotency_key=f"{key}/{key_suffix}" if key and key_suffix else key,
-        fingerprint=_fingerprint(request, body) if key is not None else None,
+        fingerprint=fingerprint_of(request, body) if key is not None else None,
         trace_id=trace_id_of(request),
     )
     granted = await api.accounts.ask(caller.account_id, wish)
@@ -148,7 +148,7 @@ def idempotency_key_of(request: AnyRequest) -> str | None:
     return key
 
 
-def _fingerprint(request: AnyRequest, body: Struct) -> str:
+def fingerprint_of(request: AnyRequest, body: Struct) -> str:
     """Hash what was asked, so that a key cannot be used for something else."""
     path = request.url.path.removeprefix("/api").strip("/")
     fields = {**structs.asdict(body)}

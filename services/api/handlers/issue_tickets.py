@@ -23,7 +23,7 @@ from services.api.handlers.authenticate_callers import (
     Authenticator,
     Caller,
     caller_of,
-    require_token,
+    require_member,
 )
 
 VALID_SECONDS = 60
@@ -138,7 +138,7 @@ async def require_ticket_or_token(connection: AnyConnection, handler: BaseRouteH
     """Guard of streams: a header, or a ticket in the query."""
     text = connection.query_params.get("ticket")
     if not text:
-        await require_token(connection, handler)
+        await require_member(connection, handler)
         return
     if len(text) > TICKET_LENGTH_MAX:
         raise Refused("unauthorized", "the ticket is unknown or too old")

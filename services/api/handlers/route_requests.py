@@ -1,0 +1,113 @@
+"""Routes requests: every path, and who may come in. Deny by default."""
+
+from typing import Any
+
+from litestar import Router
+
+from services.api.handlers.authenticate_callers import (
+    require_member,
+    require_operator,
+    require_token,
+)
+from services.api.handlers.create_jobs import create_infographs, create_job
+from services.api.handlers.draw_characters import draw_character, show_character
+from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
+from services.api.handlers.handle_many import handle_many
+from services.api.handlers.issue_tickets import (
+    issue_ticket,
+    require_ticket_or_token,
+)
+from services.api.handlers.issue_tokens import (
+    grant_credits,
+    issue_token,
+    list_tokens,
+    require_issuer,
+    revoke_token,
+)
+from services.api.handlers.relay_webhooks import relay_webhook
+from services.api.handlers.request_runs import cancel_run, generate_all, retry_failed
+from services.api.handlers.retry_jobs import retry_infograph, retry_job
+from services.api.handlers.serve_artifacts import serve_artifact
+from services.api.handlers.show_credits import list_entries, show_credits
+from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
+from services.api.handlers.show_jobs import (
+    list_infographs,
+    list_jobs,
+    show_history,
+    show_job,
+    show_job_kinds,
+    show_status,
+)
+from services.api.handlers.show_runs import (
+    show_content,
+    show_generation_status,
+    show_run,
+    show_text,
+)
+from services.api.handlers.stream_changes import stream_account, stream_job
+from services.api.handlers.stream_sockets import stream_socket
+
+
+def routes() -> list[Any]:
+    """Every path: those that need a token hang on a router that asks for it."""
+    own_infographs = Router(
+        "/",
+        route_handlers=[
+            create_infographs,
+            show_status,
+            list_infographs,
+            cancel_infograph,
+            retry_infograph,
+            delete_infograph,
+            handle_many,
+        ],
+        guards=[require_member],
+    )
+    own_jobs = Router(
+        "/api",
+        route_handlers=[
+            create_job,
+            list_jobs,
+            show_job,
+            show_history,
+            cancel_job,
+            retry_job,
+            show_text,
+            show_run,
+            cancel_run,
+            show_generation_status,
+            show_content,
+            issue_ticket,
+            Router("/generate", route_handlers=[generate_all, retry_failed]),
+            Router("/characters", route_handlers=[draw_character, show_character]),
+        ],
+        guards=[require_member],
+    )
+    for_all = Router(
+        "/api",
+        route_handlers=[show_job_kinds, show_credits, list_entries],
+        guards=[require_token],
+    )
+    for_issuers = Router(
+        "/api/operator",
+        route_handlers=[issue_token, list_tokens, revoke_token, grant_credits],
+        guards=[require_issuer],
+    )
+    for_operators = Router("/", route_handlers=[show_metrics], guards=[require_operator])
+    infographs: list[Any] = [own_infographs, relay_webhook]
+    return [
+        own_jobs,
+        Router(
+            "/api",
+            route_handlers=[stream_account, stream_job, stream_socket],
+            guards=[require_ticket_or_token],
+        ),
+        Router("/api/infographs", route_handlers=infographs),
+        Router("/infographs", route_handlers=infographs, include_in_schema=False),
+        for_all,
+        for_issuers,
+        for_operators,
+        serve_artifact,
+        show_liveness,
+        show_readiness,
+    ]
