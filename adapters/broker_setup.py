@@ -21,9 +21,11 @@ from contracts.commit import Headline
 from contracts.subjects import (
     ACCOUNTS,
     ALL,
+    CLAIM_BUCKET,
     KEY_BUCKET,
     PARKED_STREAM,
     RESULTS,
+    SEALING_BUCKET,
     STREAM,
     TICKET_BUCKET,
 )
@@ -37,6 +39,7 @@ SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Hea
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 PARKED_BYTES_MAX = 64 * 1024 * 1024
+CLAIM_SECONDS = 120.0
 TICKET_SECONDS_MAX = 3600.0  # Then the broker forgets it, used or not.
 
 
@@ -57,6 +60,8 @@ async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
     for bucket in (
         KeyValueConfig(bucket=KEY_BUCKET, replicas=replicas),
         KeyValueConfig(bucket=TICKET_BUCKET, replicas=replicas, ttl=TICKET_SECONDS_MAX),
+        KeyValueConfig(bucket=SEALING_BUCKET, replicas=replicas),
+        KeyValueConfig(bucket=CLAIM_BUCKET, replicas=replicas, ttl=CLAIM_SECONDS),
     ):
         try:
             await jetstream.key_value(bucket.bucket)

@@ -41,6 +41,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     fal_ai_api_key: str = ""
     fal_webhooks: str = "signed"
     provider: str = ""
+    source_hosts_allowed: str = ""
     log_level: str = "info"
     log_format: str = "auto"
     metrics_port: int = 0
@@ -61,6 +62,12 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     @property
     def provider_name(self) -> str:
         return self.provider or "fal"
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Private addresses that may be reached all the same, as `host:port`."""
+        hosts = (host.strip() for host in self.source_hosts_allowed.split(","))
+        return frozenset(host for host in hosts if host)
 
     def master_key(self) -> bytes:
         """Return the 32 bytes that wrap the accounts' keys, made at the first start."""

@@ -106,6 +106,10 @@ class Vault:
             msg = "the sealed value does not open with its account's key"
             raise Unreadable(msg) from error
 
+    def public_url(self, key: str) -> str | None:
+        """Return where a stored object can be fetched without us, if it can."""
+        return self._storage.public_url(key)
+
     async def unseal_text(self, account: AccountId, sealed: Sealed | None) -> str:
         """Return the text, or an empty one when there is none or it can no longer be read."""
         if sealed is None:

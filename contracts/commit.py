@@ -31,6 +31,7 @@ class Headline(StrEnum):
     CANCELLATION = "cancellation"
     REMOVAL = "removal"
     RUN_CHANGED = "run_changed"
+    NOTIFICATION = "notification"
     OPERATOR_ACTED = "operator_acted"
 
 
@@ -43,6 +44,9 @@ HEADLINES: dict[type[e.Event], Headline] = {
     e.CreditsRevoked: Headline.ACCOUNT_CHANGED,
     e.AccessTokenIssued: Headline.ACCOUNT_CHANGED,
     e.AccessTokenRevoked: Headline.ACCOUNT_CHANGED,
+    e.EndpointRegistered: Headline.ACCOUNT_CHANGED,
+    e.EndpointRemoved: Headline.ACCOUNT_CHANGED,
+    e.NotificationRequested: Headline.ACCOUNT_CHANGED,
     e.SubmissionStarted: Headline.SUBMISSION_STARTED,
     e.AttemptFailed: Headline.ATTEMPT_FAILED,
     e.JobCompleted: Headline.JOB_ENDED,
@@ -60,6 +64,8 @@ HEADLINES: dict[type[e.Event], Headline] = {
     e.RunCompleted: Headline.RUN_CHANGED,
     e.RunFailed: Headline.RUN_CHANGED,
     e.RunCancelled: Headline.RUN_CHANGED,
+    e.NotificationSent: Headline.NOTIFICATION,
+    e.NotificationFailed: Headline.NOTIFICATION,
     e.OperatorActed: Headline.OPERATOR_ACTED,
 }
 _PRECEDENCE = {headline: rank for rank, headline in enumerate(Headline)}

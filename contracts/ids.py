@@ -7,6 +7,7 @@ from typing import NewType
 AccountId = NewType("AccountId", str)
 JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
+EndpointId = NewType("EndpointId", str)
 CommitId = NewType("CommitId", str)
 TokenId = NewType("TokenId", str)
 

@@ -10,6 +10,8 @@ STREAM = "LOG"
 ALL = "log.>"
 KEY_BUCKET = "keys"
 TICKET_BUCKET = "tickets"
+SEALING_BUCKET = "endpoint_seals"
+CLAIM_BUCKET = "claims"
 PARKED_STREAM = "PARKED"
 CHANGES = "live.changes"
 USAGE = "live.usage"
@@ -18,7 +20,7 @@ ACCOUNTS = "log.account.*"
 RESULTS = "log.evidence.result"
 OPERATOR = Subject("log.operator")
 
-Evidence = Literal["submitted", "result", "cancellation", "removal"]
+Evidence = Literal["submitted", "result", "cancellation", "removal", "notification"]
 
 
 def account_subject(account: AccountId) -> Subject:

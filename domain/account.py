@@ -13,11 +13,15 @@ from contracts.events import (
     CreditsGranted,
     CreditsReserved,
     CreditsRevoked,
+    EndpointRegistered,
+    EndpointRemoved,
     JobRequested,
+    NotificationRequested,
     RunRequested,
 )
 from contracts.events.account import Role
-from contracts.ids import AccountId, JobId, TokenId
+from contracts.ids import AccountId, EndpointId, JobId, TokenId
+from contracts.sealed import Sealed
 from domain.refusals import Refused, invalid
 
 AMOUNT_MAX = 1_000_000_000
@@ -92,7 +96,28 @@ class RevokeToken(Struct, frozen=True):
     token_id: TokenId
 
 
-AccountCommand = GrantCredits | RevokeCredits | RequestJobs | IssueToken | RevokeToken
+class RegisterEndpoint(Struct, frozen=True):
+    """Register, or change what is registered under this id."""
+
+    endpoint_id: EndpointId
+    url: Sealed
+    types: tuple[str, ...]
+    enabled: bool = True
+
+
+class RemoveEndpoint(Struct, frozen=True):
+    endpoint_id: EndpointId
+
+
+class RequestNotification(Struct, frozen=True):
+    endpoint_id: EndpointId
+    delivery_id: str
+
+
+EndpointCommand = RegisterEndpoint | RemoveEndpoint | RequestNotification
+AccountCommand = (
+    GrantCredits | RevokeCredits | RequestJobs | IssueToken | RevokeToken | EndpointCommand
+)
 
 
 def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
@@ -118,6 +143,8 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             ]
         case RevokeToken(token_id):
             return [AccessTokenRevoked(account_id=account.id, token_id=token_id)]
+        case RegisterEndpoint() | RemoveEndpoint() | RequestNotification():
+            return [_about_endpoint(command, account.id)]
         case _:
             assert_never(command)
 
@@ -146,7 +173,13 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             return account if resource is None else _opened(account, resource, job)
         case RunRequested(run_id=run, resource=resource):
             return _opened(account, resource, run)
-        case AccessTokenIssued() | AccessTokenRevoked():
+        case (
+            AccessTokenIssued()
+            | AccessTokenRevoked()
+            | EndpointRegistered()
+            | EndpointRemoved()
+            | NotificationRequested()
+        ):
             return account
         case _:
             assert_never(event)
@@ -179,6 +212,22 @@ def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[Acco
         hold = CreditsReserved(account_id=account.id, job_id=job.job_id, amount=job.price_credits)
         events += [hold, job]
     return events
+
+
+def _about_endpoint(command: EndpointCommand, account: AccountId) -> AccountEvent:
+    match command:
+        case RegisterEndpoint(endpoint_id, url, types, enabled):
+            return EndpointRegistered(
+                account_id=account, endpoint_id=endpoint_id, url=url, types=types, enabled=enabled
+            )
+        case RemoveEndpoint(endpoint_id):
+            return EndpointRemoved(account_id=account, endpoint_id=endpoint_id)
+        case RequestNotification(endpoint_id, delivery_id):
+            return NotificationRequested(
+                account_id=account, endpoint_id=endpoint_id, delivery_id=delivery_id
+            )
+        case _:
+            assert_never(command)
 
 
 def _opened(account: Account, resource: str, by: str) -> Account:

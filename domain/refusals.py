@@ -15,6 +15,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_failed": (409, "Only a failed job can be retried"),
     "already_retried": (409, "The job is being retried, or was with success"),
     "already_open": (409, "One is under way already"),
+    "too_many_endpoints": (409, "Too many endpoints are registered"),
     "run_active": (409, "A run of this project is under way"),
     "run_ended": (409, "The run has ended"),
     "step_not_failed": (409, "Only a failed step can be retried"),

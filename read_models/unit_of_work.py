@@ -22,7 +22,13 @@ METADATA = MetaData()
 Micros = BigInteger  # A time: microseconds since 1970, UTC.
 KEYS_A_SELECT = 500
 STREAMED_TABLES = 4
-TABLES_WITH_READERS = ("jobs", "accounts", "access_tokens", "runs")  # What an announcement names.
+TABLES_WITH_READERS = (
+    "jobs",
+    "accounts",
+    "access_tokens",
+    "runs",
+    "deliveries",
+)  # What an announcement names.
 
 Row = dict[str, Any]
 
@@ -100,7 +106,7 @@ class UnitOfWork:
 
     def put(self, table: Table, key: str, row: Row | None) -> None:
         """Set the row; None deletes it."""
-        self._rows[table][key] = row
+        self._rows.setdefault(table, {})[key] = row
         self._dirty.setdefault(table, set()).add(key)
 
     def insert(self, table: Table, row: Row) -> None:

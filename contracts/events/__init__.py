@@ -6,7 +6,10 @@ from contracts.events.account import (
     CreditsGranted,
     CreditsReserved,
     CreditsRevoked,
+    EndpointRegistered,
+    EndpointRemoved,
     JobRequested,
+    NotificationRequested,
     RequestedStep,
     RunRequested,
 )
@@ -15,6 +18,8 @@ from contracts.events.evidence import (
     ArtifactsRemoved,
     CancellationAnswered,
     JobSubmitted,
+    NotificationFailed,
+    NotificationSent,
     ResultReceived,
 )
 from contracts.events.job import (
@@ -45,6 +50,9 @@ AccountEvent = (
     | RunRequested
     | AccessTokenIssued
     | AccessTokenRevoked
+    | EndpointRegistered
+    | EndpointRemoved
+    | NotificationRequested
 )
 JobEvent = (
     SubmissionStarted
@@ -56,7 +64,14 @@ JobEvent = (
     | CreditsCharged
     | CreditsReleased
 )
-EvidenceEvent = JobSubmitted | ResultReceived | CancellationAnswered | ArtifactsRemoved
+EvidenceEvent = (
+    JobSubmitted
+    | ResultReceived
+    | CancellationAnswered
+    | ArtifactsRemoved
+    | NotificationSent
+    | NotificationFailed
+)
 RunEvent = RunStepStarted | RunStepSettled | RunCompleted | RunFailed | RunCancelled
 AnyEvent = AccountEvent | JobEvent | RunEvent | EvidenceEvent | OperatorActed
 
@@ -74,6 +89,8 @@ __all__ = [
     "CreditsReleased",
     "CreditsReserved",
     "CreditsRevoked",
+    "EndpointRegistered",
+    "EndpointRemoved",
     "Event",
     "EvidenceEvent",
     "JobCancelled",
@@ -83,6 +100,9 @@ __all__ = [
     "JobHidden",
     "JobRequested",
     "JobSubmitted",
+    "NotificationFailed",
+    "NotificationRequested",
+    "NotificationSent",
     "OperatorActed",
     "RequestedStep",
     "ResultReceived",

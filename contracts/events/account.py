@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from contracts.events.base import Event
-from contracts.ids import AccountId, JobId, RunId, TokenId
+from contracts.ids import AccountId, EndpointId, JobId, RunId, TokenId
 from contracts.job_state import End
 from contracts.sealed import Sealed
 
@@ -89,3 +89,29 @@ class AccessTokenIssued(Event, frozen=True, kw_only=True, tag="access_token.issu
 class AccessTokenRevoked(Event, frozen=True, kw_only=True, tag="access_token.revoked.v1"):
     account_id: AccountId
     token_id: TokenId
+
+
+class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registered.v1"):
+    """Where the account wants to be told; the same id again replaces what was registered.
+
+    Its secret is kept in a bucket of its own, never here.
+    """
+
+    account_id: AccountId
+    endpoint_id: EndpointId
+    url: Sealed
+    types: tuple[str, ...]  # Names in domain.notifications.
+    enabled: bool = True
+
+
+class EndpointRemoved(Event, frozen=True, kw_only=True, tag="endpoint.removed.v1"):
+    account_id: AccountId
+    endpoint_id: EndpointId
+
+
+class NotificationRequested(Event, frozen=True, kw_only=True, tag="notification.requested.v1"):
+    """The owner wants a delivery sent once more."""
+
+    account_id: AccountId
+    endpoint_id: EndpointId
+    delivery_id: str

@@ -1,9 +1,10 @@
 """Evidence: what the outside world said. True in every state, so never guarded."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from contracts.events.base import Event
-from contracts.ids import AccountId, JobId
+from contracts.ids import AccountId, EndpointId, JobId
 from contracts.sealed import Sealed
 
 
@@ -60,3 +61,26 @@ class ArtifactsRemoved(Event, frozen=True, kw_only=True, tag="artifacts.removed.
     job_id: JobId
     account_id: AccountId
     keys: tuple[str, ...]
+
+
+class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent.v1"):
+    """The customer's server took a delivery: it is not told again, nor on replay."""
+
+    account_id: AccountId
+    endpoint_id: EndpointId
+    delivery_id: str
+    number: int  # Which attempt of this delivery it was, from 1.
+    status: int
+
+
+class NotificationFailed(Event, frozen=True, kw_only=True, tag="notification.failed.v1"):
+    """An attempt was not taken. Without `not_before` the delivery is given up."""
+
+    account_id: AccountId
+    endpoint_id: EndpointId
+    delivery_id: str
+    number: int
+    reason: str
+    status: int | None = None
+    not_before: datetime | None = None
+    disables: bool = False  # The endpoint has failed for days, or said that it is gone.

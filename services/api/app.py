@@ -15,6 +15,7 @@ from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
 from adapters.clock import fresh_commit_id
 from adapters.database import open_database
+from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
@@ -97,6 +98,7 @@ async def connect(settings: ApiSettings) -> Api:
         runs=RunDesk(log),
         relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
         usage=usage,
+        secrets=EndpointSecrets(client, settings.master_key()),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
 from adapters.database import Database
+from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
@@ -47,6 +48,7 @@ class Api(Struct):
     runs: RunDesk
     relay: httpx.AsyncClient
     usage: Usage
+    secrets: EndpointSecrets
     written: dict[AccountId, int] = {}
     admission_checked_at: float = -1e9
     admission_open: bool = True

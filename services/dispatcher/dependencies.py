@@ -1,13 +1,17 @@
 """What the dispatcher's handlers may ask for."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+import httpx
 import structlog
 from msgspec import Struct, field
+from nats.js.kv import KeyValue
 from prometheus_client import Gauge
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.database import Database
+from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log import EventLog
 from adapters.fal import FalGateway
 from adapters.job_desk import JobDesk
@@ -16,6 +20,7 @@ from adapters.vault import Vault
 from contracts.ids import JobId
 from services.dispatcher.settings import DispatcherSettings
 
+Claims = Callable[[], Awaitable[KeyValue]]
 logger = structlog.get_logger()
 
 POSTS_AT_ONCE_MAX = 64
@@ -75,11 +80,16 @@ class Dispatcher(Struct):
     runs: RunDesk
     gateway: FalGateway
     tokens: AttemptTokens
+    secrets: EndpointSecrets
+    customers: httpx.AsyncClient
+    claims: Claims
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)
     at_provider: int = 0  # As of the last sweep: jobs that the provider has, or may have.
     runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    deliveries_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    notifying: set[str] = field(default_factory=set)  # Deliveries under way from here.
     posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
 
     @property

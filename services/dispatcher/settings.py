@@ -10,7 +10,6 @@ class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
     webhook_base_url: str = ""
     fal_queue_run_host: str = ""
     fal_platform_url: str = ""
-    source_hosts_allowed: str = ""
     submit_attempts_max: int = 3
     submit_unknown_seconds: float = 180.0
     submit_backoff_seconds_max: float = 10.0
@@ -37,8 +36,3 @@ class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
         if self.fal_platform_url or self.fal_queue_run_host:
             return self.fal_platform_url.rstrip("/")
         return "https://api.fal.ai/v1"
-
-    @property
-    def allowed_hosts(self) -> frozenset[str]:
-        hosts = (host.strip() for host in self.source_hosts_allowed.split(","))
-        return frozenset(host for host in hosts if host)

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from services.dispatcher.guarded_transport import AddressRefused, GuardedTransport
+from adapters.guarded_transport import AddressRefused, GuardedTransport
 
 READ_SECONDS = 20.0
 PAGE_BYTES_MAX = 2 * 1024 * 1024

@@ -113,6 +113,7 @@ class World:
         log = FaultyLog(self.log, process)
         vault = Vault(MASTER_KEY, self.keys, self.storage)
         gateway = cast("FalGateway", Gateway(self.provider, process))
+        nobody: Any = None  # No customer is told here.
         dispatcher = Dispatcher(
             DISPATCHER,
             log,
@@ -122,6 +123,9 @@ class World:
             RunDesk(log),
             gateway,
             Tokens(MASTER_KEY),
+            nobody,
+            nobody,
+            nobody,
         )
 
         async def handle(recorded: Recorded) -> None:

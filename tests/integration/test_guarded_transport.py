@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from services.dispatcher.guarded_transport import (
+from adapters.guarded_transport import (
     AddressRefused,
     GuardedTransport,
     checked_address,

@@ -24,6 +24,15 @@ from services.api.handlers.issue_tokens import (
     require_issuer,
     revoke_token,
 )
+from services.api.handlers.register_endpoints import (
+    change_endpoint,
+    list_deliveries,
+    list_endpoints,
+    register_endpoint,
+    remove_endpoint,
+    resend_delivery,
+    rotate_secret,
+)
 from services.api.handlers.relay_webhooks import relay_webhook
 from services.api.handlers.request_runs import cancel_run, generate_all, retry_failed
 from services.api.handlers.retry_jobs import retry_infograph, retry_job
@@ -47,67 +56,62 @@ from services.api.handlers.show_runs import (
 from services.api.handlers.stream_changes import stream_account, stream_job
 from services.api.handlers.stream_sockets import stream_socket
 
+# Of whoever may read what people wrote.
+INFOGRAPHS: list[Any] = [
+    create_infographs,
+    show_status,
+    list_infographs,
+    cancel_infograph,
+    retry_infograph,
+    delete_infograph,
+    handle_many,
+]
+JOBS: list[Any] = [
+    create_job,
+    list_jobs,
+    show_job,
+    show_history,
+    cancel_job,
+    retry_job,
+    show_text,
+    show_run,
+    cancel_run,
+    show_generation_status,
+    show_content,
+    issue_ticket,
+    Router("/generate", route_handlers=[generate_all, retry_failed]),
+    Router(
+        "/webhook-endpoints",
+        route_handlers=[
+            register_endpoint,
+            list_endpoints,
+            change_endpoint,
+            remove_endpoint,
+            rotate_secret,
+            list_deliveries,
+            resend_delivery,
+        ],
+    ),
+    Router("/characters", route_handlers=[draw_character, show_character]),
+]
+# Of whoever has a token.
+FOR_ALL: list[Any] = [show_job_kinds, show_credits, list_entries]
+STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
+FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
+OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
+
 
 def routes() -> list[Any]:
     """Every path: those that need a token hang on a router that asks for it."""
-    own_infographs = Router(
-        "/",
-        route_handlers=[
-            create_infographs,
-            show_status,
-            list_infographs,
-            cancel_infograph,
-            retry_infograph,
-            delete_infograph,
-            handle_many,
-        ],
-        guards=[require_member],
-    )
-    own_jobs = Router(
-        "/api",
-        route_handlers=[
-            create_job,
-            list_jobs,
-            show_job,
-            show_history,
-            cancel_job,
-            retry_job,
-            show_text,
-            show_run,
-            cancel_run,
-            show_generation_status,
-            show_content,
-            issue_ticket,
-            Router("/generate", route_handlers=[generate_all, retry_failed]),
-            Router("/characters", route_handlers=[draw_character, show_character]),
-        ],
-        guards=[require_member],
-    )
-    for_all = Router(
-        "/api",
-        route_handlers=[show_job_kinds, show_credits, list_entries],
-        guards=[require_token],
-    )
-    for_issuers = Router(
-        "/api/operator",
-        route_handlers=[issue_token, list_tokens, revoke_token, grant_credits],
-        guards=[require_issuer],
-    )
-    for_operators = Router("/", route_handlers=[show_metrics], guards=[require_operator])
-    infographs: list[Any] = [own_infographs, relay_webhook]
+    own = Router("/", route_handlers=INFOGRAPHS, guards=[require_member])
+    infographs: list[Any] = [own, relay_webhook]
     return [
-        own_jobs,
-        Router(
-            "/api",
-            route_handlers=[stream_account, stream_job, stream_socket],
-            guards=[require_ticket_or_token],
-        ),
+        Router("/api", route_handlers=JOBS, guards=[require_member]),
+        Router("/api", route_handlers=STREAMS, guards=[require_ticket_or_token]),
+        Router("/api", route_handlers=FOR_ALL, guards=[require_token]),
+        Router("/api/operator", route_handlers=FOR_ISSUERS, guards=[require_issuer]),
         Router("/api/infographs", route_handlers=infographs),
         Router("/infographs", route_handlers=infographs, include_in_schema=False),
-        for_all,
-        for_issuers,
-        for_operators,
-        serve_artifact,
-        show_liveness,
-        show_readiness,
+        Router("/", route_handlers=[show_metrics], guards=[require_operator]),
+        *OPEN,
     ]

@@ -59,8 +59,11 @@ async def listen(dispatcher: Dispatcher, client: Client) -> None:
     """Be woken by the projector's announcements; one that is lost costs a second."""
 
     async def heard(message: Msg) -> None:
-        if any(row.table == "runs" for row in announcement.decode(message.data).rows):
+        changed = {row.table for row in announcement.decode(message.data).rows}
+        if "runs" in changed:
             dispatcher.runs_changed.set()
+        if "deliveries" in changed:
+            dispatcher.deliveries_changed.set()
 
     await client.subscribe(CHANGES, cb=heard)
 

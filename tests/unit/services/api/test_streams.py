@@ -56,6 +56,7 @@ class Projected:
             runs=nothing,
             relay=nothing,
             usage=nothing,
+            secrets=nothing,
         )
         self.token_holds = True
         self.streams = Streams(self.api, cast("Authenticator", self))

@@ -1,0 +1,104 @@
+"""Endpoints: where an account wants to be told, one row an account."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, Text, bindparam, select
+
+from contracts.events import (
+    EndpointRegistered,
+    EndpointRemoved,
+    Event,
+    JobCompleted,
+    JobFailed,
+    NotificationFailed,
+    NotificationSent,
+    RunCompleted,
+    RunFailed,
+)
+from contracts.ids import AccountId, EndpointId
+from contracts.sealed import Sealed
+from domain.notifications import TYPES
+from read_models import deliveries
+from read_models.unit_of_work import METADATA, At, Model, UnitOfWork, key_by
+
+table = Table(
+    "endpoints",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("endpoints", LargeBinary, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+
+class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`failing_since` is the time of the first failure after the last success, in microseconds."""
+
+    endpoint_id: EndpointId
+    url: Sealed
+    types: tuple[str, ...]
+    created_at: int
+    enabled: bool = True
+    failing_since: int | None = None
+
+
+Endpoints = dict[EndpointId, Endpoint]
+_decoder = msgspec.json.Decoder(Endpoints)
+_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, RunCompleted, RunFailed)
+
+
+def project(event: Any, at: At, unit: UnitOfWork) -> None:
+    account = event.account_id
+    row = unit.peek(table, account)
+    known = _decoder.decode(row["endpoints"]) if row is not None else {}
+    if isinstance(event, _ENDS):
+        wanted = TYPES[type(event)]
+        for endpoint in known.values():
+            if endpoint.enabled and wanted in endpoint.types:
+                deliveries.owe(event, endpoint.endpoint_id, wanted, at, unit)
+        return
+    changed = _changed(known, event, at)
+    if changed != known:
+        new = {"account_id": account, "endpoints": msgspec.json.encode(changed)}
+        unit.put(table, account, new | {"sequence": at.sequence})
+
+
+def _changed(known: Endpoints, event: Any, at: At) -> Endpoints:
+    endpoint = known.get(event.endpoint_id)
+    match event:
+        case EndpointRegistered(endpoint_id=endpoint_id, url=url, types=types, enabled=enabled):
+            created_at = endpoint.created_at if endpoint is not None else at.micros
+            fresh = Endpoint(
+                endpoint_id=endpoint_id,
+                url=url,
+                types=types,
+                enabled=enabled,
+                created_at=created_at,
+            )
+            return {**known, endpoint_id: fresh}
+        case EndpointRemoved(endpoint_id=endpoint_id):
+            return {each: found for each, found in known.items() if each != endpoint_id}
+        case NotificationSent() if endpoint is not None:
+            healed = structs.replace(endpoint, failing_since=None)
+            return {**known, endpoint.endpoint_id: healed}
+        case NotificationFailed(disables=disables) if endpoint is not None:
+            since = endpoint.failing_since or at.micros
+            enabled = endpoint.enabled and not disables
+            failing = structs.replace(endpoint, failing_since=since, enabled=enabled)
+            return {**known, endpoint.endpoint_id: failing}
+    return known
+
+
+_EVENTS: frozenset[type[Event]] = frozenset(
+    {EndpointRegistered, EndpointRemoved, NotificationSent, NotificationFailed, *_ENDS}
+)
+MODEL = Model(table, _EVENTS, key_by("account_id"), project)
+
+_BY_ID = select(table.c.endpoints).where(table.c.account_id == bindparam("account_id"))
+
+
+def of_account(connection: Connection, account: AccountId) -> Endpoints:
+    """Return the account's endpoints by id, in the order of their registration."""
+    found = connection.execute(_BY_ID, {"account_id": account}).scalar_one_or_none()
+    return _decoder.decode(found) if found is not None else {}
