@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from bench import measures
+from bench import measures, streams
 from bench.measures import Row
 from cli.running import running
 from cli.supervisor import Supervisor
@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "SIMULATOR_JOURNAL": "off",
     "ARTIFACTS": "link",
     "LOG_LEVEL": "warning",
-    "ACCOUNT_READS_PER_MINUTE": "1000000",
+    "ACCOUNT_READS_PER_MINUTE": "10000000",
 }
 NOT_OURS = {"simulator"}  # It stands for the provider.
 
@@ -54,6 +54,7 @@ async def _measure(world: World, supervisor: Supervisor) -> list[Row]:
     rows += await measures.throughput(world, pids, tokens, JOBS)
     await measures.simulate(world, measures.SIMULATED_SECONDS)
     rows += await measures.steady(world, pids, tokens)
+    rows += await streams.measure(world, pids, tokens)
     rows += await measures.replay(world)
     return rows
 

@@ -120,7 +120,7 @@ async def throughput(
         Row("jobs end to end, 64 connections", f"{count / (completed_at - started_at):,.0f} /s"),
         Row("… with one GET a job after them", f"{count / (ended_at - started_at):,.0f} /s"),
         Row("POST accepted, 64 connections", f"{count / (posted_at - started_at):,.0f} /s"),
-        Row("POST p50 / p99 at 64 connections", _percentiles(latencies)),
+        Row("POST p50 / p99 at 64 connections", percentiles(latencies)),
         Row("CPU a job, all our processes and the broker, with its GET", f"{cpu:.2f} ms"),
         Row("… of which", ", ".join(f"{name} {ms:.2f}" for name, ms in shares.items())),
         Row("memory after the load (RSS / PSS)", _memory(after)),
@@ -153,12 +153,12 @@ async def steady(world: World, pids: dict[str, int], tokens: list[str]) -> list[
         await asyncio.sleep(1 / STEADY_RATE)
     await asyncio.gather(*tasks)
     after = cost_of(list(pids.values()))
-    sent_at = await _sent_at(world)
-    delays = [seen_at[job] - sent_at[job] for job in seen_at]
+    sent = await sent_at(world)
+    delays = [seen_at[job] - sent[job] for job in seen_at]
     cpu = (after.cpu_seconds - before.cpu_seconds) / len(seen_at) * 1000
     return [
-        Row("POST p50 / p99 at 20 jobs a second", _percentiles(latencies)),
-        Row("webhook sent to status readable, p50 / p99, at 20 a second", _percentiles(delays)),
+        Row("POST p50 / p99 at 20 jobs a second", percentiles(latencies)),
+        Row("webhook sent to status readable, p50 / p99, at 20 a second", percentiles(delays)),
         Row("CPU a job at 20 a second, with its polling", f"{cpu:.2f} ms"),
     ]
 
@@ -179,7 +179,7 @@ async def simulate(world: World, seconds: float) -> None:
     await _simulator(world, "POST", "seconds", json.dumps(seconds).encode())
 
 
-async def _sent_at(world: World) -> dict[str, float]:
+async def sent_at(world: World) -> dict[str, float]:
     found: dict[str, float] = json.loads(await _simulator(world, "GET", "sent", b""))
     return found
 
@@ -213,7 +213,7 @@ def _completed(world: World) -> int:
     return int(count)
 
 
-def _percentiles(seconds: list[float]) -> str:
+def percentiles(seconds: list[float]) -> str:
     ordered = sorted(seconds)
     p50, p99 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.5, 0.99))
     return f"{p50:.1f} / {p99:.1f} ms"
