@@ -1,6 +1,7 @@
 """Running a service as a process: settings in, signals handled, exit codes as documented."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -35,7 +36,17 @@ def main(
         sys.exit(EXIT_USAGE)
     telemetry.configure(service, level=settings.log_level, style=settings.log_format)
     telemetry.serve_metrics(settings.metrics_port)
+    _spare_the_collector()
     uvloop.run(_run_until_signalled(run, settings))
+
+
+def _spare_the_collector() -> None:
+    """What the imports made lives as long as the process, and requests make no cycles to speak
+    of: looking for them at every 700th object costs some hundredths of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def require_provider(key: str, provider: str) -> None:

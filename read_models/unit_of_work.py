@@ -1,13 +1,13 @@
 """A batch's rows in memory: loaded once, folded in Python, written once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
-from operator import attrgetter
-from typing import Any, Literal
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, MetaData, Table, bindparam, delete, select
+from sqlalchemy import BigInteger, Connection, Dialect, MetaData, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -78,7 +78,7 @@ class UnitOfWork:
         self._wanted: dict[Table, set[str]] = {}
         self._rows: dict[Table, dict[str, Row | None]] = {}
         self._dirty: dict[Table, set[str]] = {}
-        self._inserts: dict[Table, list[Row]] = {}
+        self._inserts: dict[Table, dict[Any, Row]] = {}
 
     def want(self, table: Table, key: str) -> None:
         self._wanted.setdefault(table, set()).add(key)
@@ -89,8 +89,10 @@ class UnitOfWork:
             ordered = sorted(keys)
             for start in range(0, len(ordered), KEYS_A_SELECT):
                 chunk = ordered[start : start + KEYS_A_SELECT]
-                for found in self._connection.execute(_select(table), {"keys": chunk}):
-                    row = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
+                result = self._connection.execute(_select(table), {"keys": chunk})
+                names = tuple(result.keys())
+                for found in result:
+                    row = dict(zip(names, found, strict=True))
                     rows[row[_key_name(table)]] = row
 
     def row(self, table: Table, key: str) -> Row | None:
@@ -110,24 +112,31 @@ class UnitOfWork:
         self._dirty.setdefault(table, set()).add(key)
 
     def insert(self, table: Table, row: Row) -> None:
-        self._inserts.setdefault(table, []).append(row)
+        """Add a row that never changes; the first one under its key stays."""
+        self._inserts.setdefault(table, {}).setdefault(_keys_of(table)(row), row)
 
     def flush(self) -> tuple[ChangedRow, ...]:
         changed: list[ChangedRow] = []
-        dialect: Any = self._connection.dialect.name
         for table, keys in self._dirty.items():
             rows = self._rows[table]
             kept = [row for key in keys if (row := rows[key]) is not None]
             gone = [{"key": key} for key in keys if rows[key] is None]
             if kept:
-                self._connection.execute(_upsert(table, dialect), kept)
+                self._write(_upsert, table, kept)
             if gone:
                 self._connection.execute(_delete(table), gone)
             if table.name in TABLES_WITH_READERS:
                 changed += [_changed(table, row) for row in kept]
         for table, rows_to_insert in self._inserts.items():
-            self._connection.execute(_ignore(table, dialect), rows_to_insert)
+            self._write(_ignore, table, rows_to_insert.values())
         return tuple(changed)
+
+    def _write(self, make: "Make", table: Table, rows: Iterable[Row]) -> None:
+        """Hand the rows to the driver as they are: what SQLAlchemy does for each of them is a
+        third of what writing them costs, and their types need no conversion.
+        """
+        sql, values_of = _prepared(make, table, self._connection.dialect)
+        self._connection.exec_driver_sql(sql, [values_of(row) for row in rows])
 
 
 def key_by(name: str) -> Callable[[Any, At], str]:
@@ -168,14 +177,30 @@ def _delete(table: Table) -> Any:
 
 
 @cache
-def _upsert(table: Table, dialect: Literal["sqlite", "postgresql"]) -> Insert:
+def _keys_of(table: Table) -> Callable[[Row], Any]:
+    return itemgetter(*(column.name for column in table.primary_key))
+
+
+Make = Callable[[Table, str], Insert]
+
+
+@cache
+def _prepared(
+    make: Make, table: Table, dialect: Dialect
+) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
+    """Return the statement in the driver's own form, and what puts a row's values in its order."""
+    names = [column.name for column in table.columns]
+    compiled: Any = make(table, dialect.name).compile(dialect=dialect, column_keys=names)
+    return str(compiled), itemgetter(*compiled.positiontup)
+
+
+def _upsert(table: Table, dialect: str) -> Insert:
     insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     key = _key_name(table)
     others = {name: insert.excluded[name] for name in table.c.keys() if name != key}  # noqa: SIM118
     return insert.on_conflict_do_update(index_elements=[key], set_=others)
 
 
-@cache
-def _ignore(table: Table, dialect: Literal["sqlite", "postgresql"]) -> Insert:
+def _ignore(table: Table, dialect: str) -> Insert:
     insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     return insert.on_conflict_do_nothing()
