@@ -26,6 +26,8 @@ LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 TEXT_LENGTH_MAX = 2048
 LISTING_PAGES_MAX = 20
+LINES_MAX = 50
+LINE_CHARACTERS_MAX = 300
 
 
 class Accepted(Struct, frozen=True):
@@ -72,9 +74,10 @@ Submission = Accepted | Refused | Rejected | OperatorTrouble | OutcomeUnknown
 
 
 class StillRunning(Struct, frozen=True):
-    """The provider is not done. `queue_position` counts the requests ahead."""
+    """The provider is not done. `queue_position` counts the requests ahead; `lines` are its log."""
 
     queue_position: int | None = None
+    lines: tuple[str, ...] = ()
 
 
 class Finished(Struct, frozen=True):
@@ -159,7 +162,7 @@ class FalGateway:
         handle = self._handle(endpoint, found)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                status = await self._get(handle.status_url)
+                status = await self._get(f"{handle.status_url}?logs=1")
                 answer = _look_of(status)
                 if answer is not None:
                     return answer
@@ -275,7 +278,16 @@ def _look_of(response: httpx.Response) -> Look | None:
         return None
     if fields.get("status") not in {"IN_QUEUE", "IN_PROGRESS"}:
         return NoAnswer(f"unknown status {fields.get('status')!r}")
-    return StillRunning(fields.get("queue_position"))
+    position = fields.get("queue_position")
+    return StillRunning(position if isinstance(position, int) else None, _lines(fields.get("logs")))
+
+
+def _lines(logs: Any) -> tuple[str, ...]:
+    """Read `[{"message", "timestamp"}]`; the provider's words, cut to size."""
+    items = logs if isinstance(logs, list) else []
+    said = [item.get("message") for item in items if isinstance(item, dict)]
+    kept = [line[:LINE_CHARACTERS_MAX] for line in said if isinstance(line, str)]
+    return tuple(kept[-LINES_MAX:])
 
 
 def _result_of(response: httpx.Response) -> Look:

@@ -15,6 +15,7 @@ CLAIM_BUCKET = "claims"
 PARKED_STREAM = "PARKED"
 CHANGES = "live.changes"
 USAGE = "live.usage"
+PROGRESS = "live.progress"
 
 ACCOUNTS = "log.account.*"
 RESULTS = "log.evidence.result"

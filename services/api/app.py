@@ -20,6 +20,7 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
 from adapters.process import until
+from adapters.provider_progress import ProviderProgress
 from adapters.run_desk import RunDesk
 from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
@@ -76,6 +77,8 @@ async def connect(settings: ApiSettings) -> Api:
     storage = settings.storage()
     changes = Changes(lambda: database.read(positions.read))
     await changes.start(client)
+    progress = ProviderProgress()
+    await progress.start(client)
     usage = Usage(fresh_commit_id())
     await usage.start(client)
     desk = AccountDesk(
@@ -99,6 +102,7 @@ async def connect(settings: ApiSettings) -> Api:
         relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
         usage=usage,
         secrets=EndpointSecrets(client, settings.master_key()),
+        progress=progress,
     )
 
 

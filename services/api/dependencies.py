@@ -16,6 +16,7 @@ from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
+from adapters.provider_progress import ProviderProgress
 from adapters.run_desk import RunDesk
 from adapters.storage import Storage
 from adapters.usage import Usage
@@ -49,6 +50,7 @@ class Api(Struct):
     relay: httpx.AsyncClient
     usage: Usage
     secrets: EndpointSecrets
+    progress: ProviderProgress
     written: dict[AccountId, int] = {}
     admission_checked_at: float = -1e9
     admission_open: bool = True

@@ -48,6 +48,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         signatures=Signatures(settings.fal_jwks_url, settings.fal_user_id, web),
         media=web,
         artifact_key=derive(master_key, "artifact names"),
+        client=client,
     )
     stream = broker.stream_broker(*who)
     handler = settle_results.register(stream, ingestor)

@@ -2,6 +2,7 @@
 
 import httpx
 from msgspec import Struct, field
+from nats.aio.client import Client
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.database import Database
@@ -31,5 +32,6 @@ class Ingestor(Struct):
     signatures: Signatures
     media: httpx.AsyncClient
     artifact_key: bytes
+    client: Client | None = None  # Where progress is told; None when nobody is.
     active: set[JobId] = field(default_factory=set)
     looked_at: dict[JobId, float] = field(default_factory=dict)

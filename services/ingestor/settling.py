@@ -7,6 +7,7 @@ from adapters import fal
 from adapters.clock import fresh_commit_id, now
 from adapters.event_log import sequence_of
 from adapters.job_desk import KnownJob
+from adapters.provider_progress import Told, tell
 from adapters.storage import StorageUnavailable
 from contracts.commit import Commit
 from contracts.events import Artifact, ResultReceived
@@ -132,6 +133,8 @@ async def look(ingestor: Ingestor, row: WaitingJob) -> None:
         body = _as_envelope(row.request_id, answer)
         verdict = Verdict.OK if answer.ok else Verdict.ERROR
         await record_result(ingestor, row, verdict, body)
+    elif isinstance(answer, fal.StillRunning):
+        await tell(ingestor.client, Told(row.job_id, answer.queue_position, answer.lines))
     elif isinstance(answer, fal.NoAnswer):
         logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
 

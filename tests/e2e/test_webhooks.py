@@ -191,3 +191,18 @@ def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed() -> None:
         assert document["error"]["code"] == "media_host_refused"
         unknown = httpx.post(f"{world.url}/api/infographs/webhook/{a_job_id()}/", json={})
         assert unknown.status_code == 404
+
+
+def test_a_jobs_log_tells_what_happened_and_what_the_provider_said(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("run", "never_ends")
+    job = create(client)
+    said = eventually(lambda: client.get(f"/api/jobs/{job}/logs").json()["provider"])
+    assert said["lines"] == ["in_progress"]
+    lines = [each["message"] for each in client.get(f"/api/jobs/{job}/logs").json()["items"]]
+    assert lines[0].startswith("asked for")
+    assert any("the provider has it" in line for line in lines)
+    client.post(f"/api/jobs/{job}/cancel")
+    last = client.get(f"/api/jobs/{job}/logs").json()["items"][-1]
+    assert (last["message"], last["level"]) == ("cancelled", "warning")

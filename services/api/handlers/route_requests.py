@@ -47,6 +47,7 @@ from services.api.handlers.show_jobs import (
     show_job_kinds,
     show_status,
 )
+from services.api.handlers.show_logs import show_logs
 from services.api.handlers.show_runs import (
     show_content,
     show_generation_status,
@@ -71,6 +72,7 @@ JOBS: list[Any] = [
     list_jobs,
     show_job,
     show_history,
+    show_logs,
     cancel_job,
     retry_job,
     show_text,

@@ -57,6 +57,7 @@ class Projected:
             relay=nothing,
             usage=nothing,
             secrets=nothing,
+            progress=nothing,
         )
         self.token_holds = True
         self.streams = Streams(self.api, cast("Authenticator", self))

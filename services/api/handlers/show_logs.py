@@ -1,0 +1,64 @@
+"""Shows a job's log: what became of it, line by line, and what the provider told meanwhile."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from litestar import get
+from litestar.params import FromPath
+
+from adapters.http_server import AnyRequest
+from contracts.events import (
+    AttemptFailed,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobRequested,
+    JobSubmitted,
+    ResultReceived,
+    RunStepStarted,
+    SubmissionStarted,
+)
+from domain.refusals import JOB_CODES
+from read_models import job_commits
+from read_models.unit_of_work import micros_of
+from services.api.dependencies import api_of
+from services.api.documents import time_of
+from services.api.handlers.authenticate_callers import caller_of
+
+_LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
+    JobRequested: ("info", lambda event: f"asked for; {event.price_credits} credits are held"),
+    RunStepStarted: ("info", lambda event: f"step {event.step} is let go by its run"),
+    SubmissionStarted: ("info", lambda event: f"attempt {event.attempt} goes to the provider"),
+    JobSubmitted: ("info", lambda event: f"the provider has it as {event.request_id}"),
+    AttemptFailed: ("warning", lambda event: f"attempt {event.attempt}: {event.code}"),
+    ResultReceived: ("info", lambda event: f"a result came by {event.via.value}"),
+    JobCompleted: ("info", lambda event: f"completed with {len(event.artifacts)} artifact(s)"),
+    JobFailed: ("error", lambda event: JOB_CODES.get(event.code, "It failed.")),
+    JobCancelled: ("warning", lambda _: "cancelled"),
+}
+
+
+@get("/jobs/{id:str}/logs")
+async def show_logs(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
+    """What happened to a job, oldest first; `provider` is what it said last, where it says."""
+    api = api_of(request)
+    job = await api.job_of(caller_of(request).account_id, id)
+    sequences = await api.database.read(
+        lambda connection: job_commits.sequences(connection, job.job_id)
+    )
+    commits = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    items = [
+        {"at": time_of(micros_of(recorded.commit.at)), "level": level, "message": tell(event)}
+        for recorded in commits
+        if recorded is not None
+        for event in recorded.commit.events
+        if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES
+        for level, tell in [_LINES[type(event)]]
+    ]
+    told = api.progress.of(job.job_id)
+    provider = None
+    if told is not None:
+        provider = {"queue_position": told.queue_position, "lines": list(told.lines)}
+    return {"items": items, "provider": provider, "as_of": api.as_of()}
