@@ -1,6 +1,7 @@
 .PHONY: help setup up demo check test faults bench clean format
 PY := .venv/bin/python
 T ?= tests
+KIND ?= infograph
 
 ##@ Use it
 help: ## List the targets
@@ -8,8 +9,8 @@ help: ## List the targets
 
 setup: .venv/.done ## Make .venv with locked dependencies and the darkroom command
 
-demo: .venv/.done ## From nothing to a finished job: one infograph, every event, the stored image
-	@.venv/bin/darkroom demo
+demo: .venv/.done ## From nothing to a finished job, every event of it (KIND=infograph, character or funnel)
+	@.venv/bin/darkroom demo --kind $(KIND)
 
 up: .venv/.done ## The whole world at http://127.0.0.1:8000 until Ctrl-C
 	@.venv/bin/darkroom up

@@ -1,7 +1,9 @@
-"""`darkroom demo`: a world on free ports, one infograph, every event as it happens."""
+"""`darkroom demo`: a world on free ports, one piece of work, every event as it happens."""
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +18,98 @@ from cli.up import check_provider
 from cli.world import World
 
 DEMO_SECONDS_MAX = 120.0
+FOLLOW_SECONDS = 0.3
+INTAKE = {"product": "a course about coral reefs", "audience": "divers"}
+
+Make = Callable[[World, httpx.AsyncClient, str], Awaitable[str]]
 
 
 @click.command()
 @click.option("--data-dir", default=None, help="Keep the world here. Default: a new folder.")
 @click.option("--prompt", default="Why coral reefs matter", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["infograph", "character", "funnel"]),
+    default="infograph",
+    show_default=True,
+)
 @runs
-async def demo(data_dir: str | None, prompt: str) -> None:
-    """Make one infograph, with a blog page as its source, from request to stored image."""
+async def demo(data_dir: str | None, prompt: str, kind: str) -> None:
+    """Make one thing from request to result: an infograph with a blog page as its source, a
+    character's portrait, or the seven texts of a funnel.
+    """
     check_provider()
     folder = Path(data_dir or tempfile.mkdtemp(prefix="darkroom-demo-"))
     async with running(folder, "127.0.0.1", 0, tell=say, log_folder=folder / "logs") as (world, _):
         say(f"a world is running at {world.url} (provider: {world.provider})")
-        async with asyncio.timeout(DEMO_SECONDS_MAX):
-            job = await _make(world, prompt)
-    if job["status"] != "completed":
-        stop_with(FAILED, f"the job {job['status']}: {job['error']}")
-    artifact = job["artifacts"][0]
-    path = folder / "storage" / "artifacts" / artifact["url"].rpartition("/")[2]
-    say(f"{artifact['width']} x {artifact['height']} {artifact['media_type']}, 1 credit spent")
-    say("the image:")
-    click.echo(path)
+        async with asyncio.timeout(DEMO_SECONDS_MAX), _client(world) as client:
+            result = await MAKES[kind](world, client, prompt)
+    say("the result:")
+    click.echo(result)
 
 
-async def _make(world: World, prompt: str) -> dict[str, Any]:
+@asynccontextmanager
+async def _client(world: World) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Token {world.tokens['user']}"}
+    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30.0) as client:
+        yield client
+
+
+async def _infograph(world: World, client: httpx.AsyncClient, prompt: str) -> str:
     body = {"prompt": prompt, "aspect_ratio": "16:9"}
     if world.provider == "simulator":
         body["blog_url"] = f"https://{world.simulator_host}/pages/blog"
-    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30.0) as client:
-        say("POST /api/infographs/create/")
-        created = await client.post("/api/infographs/create/", json=body)
-        created.raise_for_status()
-        job_id = created.json()["infographs"][0]["id"]
-        async with connected(world.folder) as connection:
-            async for line in follow_job(connection, job_id):
-                say(f"  {line}")
-        document: dict[str, Any] = (await client.get(f"/api/jobs/{job_id}")).json()
-        return document
+    created = await _post(client, "/api/infographs/create/", body)
+    return await _picture(world, client, created["infographs"][0]["id"])
+
+
+async def _character(world: World, client: httpx.AsyncClient, prompt: str) -> str:
+    body = {"name": "Dursley", "description": f"a man with hardly any neck. {prompt}"}
+    asked = await _post(client, "/api/characters/dursley/image/", body)
+    return await _picture(world, client, asked["task_id"])
+
+
+async def _picture(world: World, client: httpx.AsyncClient, job_id: str) -> str:
+    """Follow a job to its end; return where its picture lies."""
+    async with connected(world.folder) as connection:
+        async for line in follow_job(connection, job_id):
+            say(f"  {line}")
+    job: dict[str, Any] = (await client.get(f"/api/jobs/{job_id}")).json()
+    if job["status"] != "completed":
+        stop_with(FAILED, f"the job {job['status']}: {job['error']}")
+    artifact = job["artifacts"][0]
+    say(f"{artifact['width']} x {artifact['height']} {artifact['media_type']}, 1 credit spent")
+    return str(world.folder / "storage" / "artifacts" / artifact["url"].rpartition("/")[2])
+
+
+async def _funnel(_world: World, client: httpx.AsyncClient, prompt: str) -> str:
+    """Write the seven texts; return the first of them."""
+    body = {"projectId": "demo", "intake": {**INTAKE, "idea": prompt}}
+    await _post(client, "/api/generate/auto-generate-all", body)
+    shown: dict[int, str] = {}
+    while True:
+        path = "/api/generate/generation-status?projectId=demo"
+        status = (await client.get(path)).json()
+        for each in status["progress"]:
+            if shown.get(each["step"]) != each["status"]:
+                shown[each["step"]] = each["status"]
+                say(f"  step {each['step']:>2}  {each['status']:<12} {each['stepName']}")
+        if not status["isGenerating"]:
+            break
+        await asyncio.sleep(FOLLOW_SECONDS)
+    if status["failedSteps"]:
+        stop_with(FAILED, f"steps failed: {status['failedSteps']}")
+    say(f"{len(status['completedSteps'])} texts, as many credits spent")
+    text = await client.get("/api/generate/content?projectId=demo&step=2")
+    return str(text.json()["content"])
+
+
+async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    say(f"POST {path}")
+    answer = await client.post(path, json=body)
+    answer.raise_for_status()
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+MAKES: dict[str, Make] = {"infograph": _infograph, "character": _character, "funnel": _funnel}

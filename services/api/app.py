@@ -7,7 +7,6 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from prometheus_client import Counter
 
 from adapters import broker
@@ -28,6 +27,7 @@ from read_models import accounts, positions
 from services.api.dependencies import Api
 from services.api.handlers.answer_errors import on_error
 from services.api.handlers.authenticate_callers import Authenticator
+from services.api.handlers.describe_api import DescribedApi
 from services.api.handlers.issue_tickets import Tickets
 from services.api.handlers.route_requests import routes
 from services.api.settings import ApiSettings
@@ -126,7 +126,7 @@ def build(api: Api) -> Litestar:
             title="Darkroom",
             version="1",
             path="/api/openapi.json",
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[DescribedApi(path="/")],
         ),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from cli.world import free_port
 from tests.support.servers import folder
@@ -187,3 +188,21 @@ def test_secrets_are_in_no_log_and_no_shown_setting(world: RunningWorld) -> None
     texts = [str(shown), *(path.read_text() for path in (world.path / "logs").glob("*.log"))]
     assert not [secret for secret in secrets for text in texts if secret in text]
     assert httpx.get(f"{world.url}/health/ready").json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "result"), [("infograph", ".png"), ("character", ".png"), ("funnel", "# ")]
+)
+def test_the_demo_makes_each_kind_and_stops_everything(kind: str, result: str) -> None:
+    with folder() as path:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "demo", "--kind", kind, "--data-dir", str(path)],
+            env={**os.environ, "SIMULATOR_SECONDS": "0.2"},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
+        )
+        assert result in done.stdout
+        left = subprocess.run(["pgrep", "-f", str(path)], capture_output=True, check=False)
+        assert not left.stdout

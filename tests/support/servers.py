@@ -38,9 +38,14 @@ class Process:
     """A child that can be stopped, killed and started again on the same data."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str] | None = None, log: Path | None = None
+        self,
+        command: list[str],
+        environment: dict[str, str] | None = None,
+        log: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._command = command
+        self._folder = folder
         self._environment = {**os.environ, **(environment or {})}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,6 +56,7 @@ class Process:
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
+            cwd=self._folder,
             stdout=output or subprocess.DEVNULL,
             stderr=output or subprocess.DEVNULL,
             start_new_session=True,

@@ -29,8 +29,9 @@ ENDS = {"completed", "failed", "cancelled"}
 class RunningWorld:
     """`darkroom up` on a folder. The simulator's switches are reached through `simulator`."""
 
-    def __init__(self, path: Path, environment: dict[str, str]) -> None:
+    def __init__(self, path: Path, environment: dict[str, str], source: Path | None = None) -> None:
         self.path = path
+        self.source = source  # Where the packages are taken from, if not from here.
         self.environment = {"SIMULATOR_SECONDS": "0.2", **environment}
         self.process = self._up()
         self._await()
@@ -108,7 +109,7 @@ class RunningWorld:
 
     def _up(self) -> Process:
         command = [sys.executable, "-m", "cli", "up", "--data-dir", str(self.path), "--port", "0"]
-        return Process(command, self.environment, self.path / "up.log")
+        return Process(command, self.environment, self.path / "up.log", self.source)
 
     def _await(self) -> None:
         deadline = time.monotonic() + 30
@@ -126,8 +127,14 @@ class RunningWorld:
 
 @contextmanager
 def running_world(**environment: str) -> Iterator[RunningWorld]:
+    with world_of(None, environment) as world:
+        yield world
+
+
+@contextmanager
+def world_of(source: Path | None, environment: dict[str, str]) -> Iterator[RunningWorld]:
     with folder() as path:
-        world = RunningWorld(path, environment)
+        world = RunningWorld(path, environment, source)
         try:
             yield world
         finally:

@@ -1,0 +1,72 @@
+"""The walk-throughs in docs/guides: their shell lines, run as they stand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.worlds import RunningWorld
+
+GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
+STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("name", ["infographs", "funnels", "characters"])
+def test_every_line_of_the_walk_through_works(
+    world: RunningWorld, tmp_path: Path, name: str
+) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (GUIDES / f"{name}.md").read_text(), re.DOTALL)
+    assert len(blocks) > 2
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, **_environment(world, tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def _environment(world: RunningWorld, folder: Path) -> dict[str, str]:
+    """Where there is no curl, a small stand-in reads the same options."""
+    found = {"URL": world.url, "TOKEN": world.world.tokens["user"]}
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(sys.executable)
+    if shutil.which("curl") is None:
+        curl = programs / "curl"
+        curl.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+        curl.chmod(0o755)
+    return {**found, "PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+def test_the_stand_in_for_curl_reads_the_same_options(world: RunningWorld, tmp_path: Path) -> None:
+    """Held to what the walk-throughs use, so that it works where there is no curl."""
+    token = world.world.tokens["user"]
+    header = f"Authorization: Token {token}"
+
+    def curl(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(STAND_IN), *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert '"available"' in curl("-sf", "-H", header, f"{world.url}/api/credits").stdout
+    assert curl("-sf", f"{world.url}/api/credits").returncode == 22
+    assert "unauthorized" in curl("-s", f"{world.url}/api/credits").stdout
+    body = curl("-s", "-H", header, "-d", "{", f"{world.url}/api/jobs").stdout
+    assert "unparsable" in body
+    assert curl("-sf", "-X", "POST", "-H", header, f"{world.url}/api/stream-tickets").stdout
+    assert curl("-sf", "-o", "kept", "-H", header, f"{world.url}/api/credits").stdout == ""
+    assert '"available"' in (tmp_path / "kept").read_text()
+    streamed = curl("-sN", "--max-time", "1", "-H", header, f"{world.url}/api/stream")
+    assert streamed.stdout.startswith("retry:")
+    assert streamed.returncode == 28

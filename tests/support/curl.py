@@ -1,0 +1,52 @@
+"""A stand-in for curl on machines without it: the few options that the walk-throughs use."""
+
+import argparse
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+
+HTTP_ERROR, TIMED_OUT = 22, 28
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("-f", action="store_true")
+    parser.add_argument("-N", action="store_true")
+    parser.add_argument("-X", dest="method")
+    parser.add_argument("-H", dest="headers", action="append", default=[])
+    parser.add_argument("-d", dest="body")
+    parser.add_argument("-o", dest="output")
+    parser.add_argument("--max-time", type=float, default=60.0)
+    parser.add_argument("url")
+    wish = parser.parse_args()
+    method = wish.method or ("POST" if wish.body is not None else "GET")
+    headers = dict(header.split(": ", 1) for header in wish.headers)
+    deadline = time.monotonic() + wish.max_time
+    try:
+        with ExitStack() as opened:
+            output = sys.stdout.buffer
+            if wish.output:
+                output = opened.enter_context(Path(wish.output).open("wb"))
+            answer = opened.enter_context(
+                httpx.stream(
+                    method, wish.url, headers=headers, content=wish.body, timeout=wish.max_time
+                )
+            )
+            if wish.f and answer.is_error:
+                return HTTP_ERROR
+            for chunk in answer.iter_raw():
+                output.write(chunk)
+                output.flush()
+                if time.monotonic() > deadline:
+                    return TIMED_OUT
+    except httpx.TimeoutException:
+        return TIMED_OUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
