@@ -34,13 +34,14 @@ def test_ctrl_c_ends_it_in_time_and_leaves_no_process_behind() -> None:
 def test_a_second_start_on_the_same_data_continues() -> None:
     with running_world(SIMULATOR_SECONDS="3") as world:
         with world.client() as client:
-            done = create(client)
+            done = create(client, headers={"Idempotency-Key": "kept"})
             until_ended(client, done)
             open_job = create(client)
         world.stop()
         world.restart()
         with world.client() as client:
             assert client.get(f"/api/jobs/{done}").json()["status"] == "completed"
+            assert create(client, headers={"Idempotency-Key": "kept"}) == done
             assert until_ended(client, open_job, 60)["status"] == "completed"
             balance = client.get("/api/credits").json()
         assert (balance["available"], balance["spent"], balance["held"]) == (98, 2, 0)
