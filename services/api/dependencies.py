@@ -84,8 +84,9 @@ class Api(Struct):
             raise Refused("cursor_invalid", "the cursor belongs to another life of the log")
         return parsed.sequence
 
-    async def job_of(self, account: AccountId, text: str) -> Job:
-        """Return the account's job; raise Refused `not_found` for any other or a hidden one.
+    async def job_of(self, account: AccountId, text: str, kind: str | None = None) -> Job:
+        """Return the account's job, of this kind if one is given; raise Refused `not_found` for
+        any other or a hidden one.
 
         A miss is never answered from the read model alone: the log may know more.
         """
@@ -95,6 +96,8 @@ class Api(Struct):
             raise _no_such_job() from None
         found = await self.newest_of(account, lambda connection: jobs.find(connection, wanted))
         if found is None or found.account_id != account or found.hidden:
+            raise _no_such_job()
+        if kind is not None and found.kind != kind:
             raise _no_such_job()
         return found
 

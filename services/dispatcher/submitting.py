@@ -15,6 +15,7 @@ from adapters.event_log import Unavailable
 from adapters.job_desk import KnownJob, MadeJob
 from contracts.commit import Commit
 from contracts.events import JobSubmitted, SubmissionStarted
+from contracts.events.evidence import LearntFrom
 from contracts.ids import CommitId, JobId
 from contracts.sealed import Sealed
 from contracts.subjects import evidence_subject
@@ -128,18 +129,7 @@ async def _record_submitted(dispatcher: Dispatcher, started: MadeJob, taken: fal
         id=fresh_commit_id(),
         at=now(),
         causation_id=started.commit_id,
-        events=(
-            JobSubmitted(
-                job_id=event.job_id,
-                account_id=event.account_id,
-                attempt=event.attempt,
-                provider=event.provider,
-                request_id=taken.request_id,
-                status_url=taken.status_url,
-                response_url=taken.response_url,
-                cancel_url=taken.cancel_url,
-            ),
-        ),
+        events=(submitted(event, taken),),
     )
     for _ in range(EVIDENCE_TRIES):
         outcome = await dispatcher.log.append(evidence_subject("submitted"), commit, after=None)
@@ -147,6 +137,23 @@ async def _record_submitted(dispatcher: Dispatcher, started: MadeJob, taken: fal
             return
         await asyncio.sleep(0.5)
     logger.error("reply_not_recorded", job=event.job_id, request_id=taken.request_id)
+
+
+def submitted(
+    event: SubmissionStarted, taken: fal.Accepted, learnt_from: LearntFrom = LearntFrom.REPLY
+) -> JobSubmitted:
+    """What is recorded of an attempt that the provider has."""
+    return JobSubmitted(
+        job_id=event.job_id,
+        account_id=event.account_id,
+        attempt=event.attempt,
+        provider=event.provider,
+        request_id=taken.request_id,
+        status_url=taken.status_url,
+        response_url=taken.response_url,
+        cancel_url=taken.cancel_url,
+        learnt_from=learnt_from,
+    )
 
 
 async def _back_off(

@@ -88,3 +88,11 @@ def test_one_accounts_character_is_not_anothers(world: RunningWorld, client: htt
     with world.client(world.new_account("artist", 2)) as other:
         assert other.get("/api/characters/shared-name/image-status/").status_code == 404
         assert draw(other, "shared-name").status_code == 202
+
+
+def test_a_portrait_is_no_infograph(client: httpx.Client) -> None:
+    task = draw(client, "no-infograph").json()["task_id"]
+    assert client.get(f"/api/infographs/status/{task}/").status_code == 404
+    assert client.post(f"/api/infographs/{task}/cancel/").status_code == 404
+    assert client.get(f"/api/jobs/{task}").json()["kind"] == "character_image"
+    until(client, "no-infograph", "completed")

@@ -104,6 +104,9 @@ def test_a_failed_step_stops_no_other_and_is_retried_alone(
     assert done["completedSteps"] == STEPS[1:]
     assert client.get("/api/credits").json()["spent"] == spent + 6
     kept = client.get("/api/generate/content?projectId=partial&step=3").json()
+    run = client.get(f"/api/runs/{_run_of(client, 'partial')}").json()
+    alone = client.post(f"/api/jobs/{run['steps'][0]['job_id']}/retry")
+    assert (alone.status_code, "retry-failed" in alone.json()["detail"]) == (409, True)
     again = client.post("/api/generate/retry-failed", json={"projectId": "partial"})
     assert again.status_code == 202, again.text
     held = client.get(f"/api/runs/{again.json()['runId']}").json()
@@ -114,6 +117,11 @@ def test_a_failed_step_stops_no_other_and_is_retried_alone(
     assert client.get("/api/generate/content?projectId=partial&step=3").json() == kept
     run = client.get(f"/api/runs/{again.json()['runId']}").json()
     assert (run["status"], run["regeneration_count"]) == ("completed", 0)
+
+
+def _run_of(client: httpx.Client, project: str) -> str:
+    jobs = client.get("/api/jobs?kind=funnel_step").json()["items"]
+    return str(next(job["run_id"] for job in jobs if job["input"]["project_id"] == project))
 
 
 def test_regenerating_counts_up(client: httpx.Client) -> None:
@@ -159,7 +167,7 @@ def test_a_cancelled_run_gives_back_what_is_unused_and_keeps_what_succeeded(
 
 
 def test_a_run_that_cannot_be_paid_whole_is_not_begun(world: RunningWorld) -> None:
-    with world.client(world.new_account("poor", 6)) as client:
+    with world.client(world.new_account("poor-project", 6)) as client:
         refused = generate(client, "unpaid")
         assert (refused.status_code, refused.json()["needed"]) == (402, 7)
         assert client.get("/api/credits").json()["held"] == 0

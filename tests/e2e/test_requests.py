@@ -269,8 +269,10 @@ def test_a_blog_that_cannot_be_read_fails_the_job_before_the_provider_is_asked(
 
 
 def test_the_kinds_of_job_tell_their_schema_and_price(client: httpx.Client) -> None:
-    (kind,) = client.get("/api/job-kinds").json()["items"]
-    assert (kind["kind"], kind["price"]) == ("infograph", 1)
+    kinds = {each["kind"]: each for each in client.get("/api/job-kinds").json()["items"]}
+    assert kinds.keys() == {"infograph", "character_image", "funnel_step"}
+    assert {each["price"] for each in kinds.values()} == {1}
+    assert "prompt" in str(kinds["infograph"]["input_schema"])
     created = client.post("/api/jobs", json={"kind": "infograph", "input": {"prompt": "reefs"}})
     assert created.status_code == 201
     assert created.json()["kind"] == "infograph"

@@ -9,12 +9,14 @@ from msgspec import Struct
 
 from adapters.http_server import AnyConnection, AnyRequest
 from contracts.announcement import Announcement
+from contracts.commit import Request
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from domain.refusals import Refused
 from read_models import access_tokens
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api
+from services.api.handlers.answer_errors import request_id_of, trace_id_of
 
 TOKEN_FORM = re.compile(r"dkr_[A-Za-z0-9_-]{43}", re.ASCII)
 CACHE_SECONDS = 5.0
@@ -89,6 +91,16 @@ class Authenticator:
         if lost_some or any(row.table == "access_tokens" for row in heard.rows):
             self._known.clear()
             self._checked.clear()
+
+
+def asked_by(request: AnyRequest) -> Request:
+    """Return who asked, under which id and trace, as a commit holds it."""
+    return Request(
+        actor=caller_of(request).actor,
+        correlation_id=request_id_of(request),
+        events=(),
+        trace_id=trace_id_of(request),
+    )
 
 
 def caller_of(request: AnyRequest) -> Caller:

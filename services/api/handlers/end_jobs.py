@@ -9,14 +9,13 @@ from litestar.params import FromPath
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.job_desk import MadeJob
 from adapters.storage import StorageUnavailable
-from contracts.commit import Request as Answered
 from domain.job import Cancel, Hide, JobCommand
+from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document, status_document
-from services.api.handlers.answer_errors import request_id_of, trace_id_of
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import asked_by, caller_of
 
 logger = structlog.get_logger()
 
@@ -24,7 +23,7 @@ logger = structlog.get_logger()
 @post("/{id:str}/cancel", status_code=200)
 async def cancel_infograph(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
-    return await _cancel(request, id, status_document)
+    return await _cancel(request, id, status_document, Infograph.name)
 
 
 @post("/jobs/{id:str}/cancel", status_code=200)
@@ -48,22 +47,24 @@ async def delete_one(request: AnyRequest, text: str) -> dict[str, Any]:
 
 async def cancel_one(request: AnyRequest, text: str) -> dict[str, Any]:
     caller = caller_of(request)
-    job = await api_of(request).job_of(caller.account_id, text)
+    job = await api_of(request).job_of(caller.account_id, text, Infograph.name)
     await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
     return {"status": "cancelled"}
 
 
 async def _delete(request: AnyRequest, text: str) -> MadeJob:
     api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, text)
+    job = await api.job_of(caller_of(request).account_id, text, Infograph.name)
     made = await _decide(request, job, Hide(by=caller_of(request).actor))
     await _remove_artifacts(api, job)
     return made
 
 
-async def _cancel(request: AnyRequest, text: str, document: Any) -> AnyResponse:
+async def _cancel(
+    request: AnyRequest, text: str, document: Any, kind: str | None = None
+) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
-    job = await api.job_of(caller.account_id, text)
+    job = await api.job_of(caller.account_id, text, kind)
     made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
     await api.freshen(caller.account_id, None)
     shown = await document(api, await api.job_of(caller.account_id, text))
@@ -77,13 +78,7 @@ async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> MadeJob
     known = await api.jobs.load(job.job_id, job.requested_in)
     if known is None:
         raise Refused("not_found", "there is no such job in this account")
-    asked = Answered(
-        actor=caller.actor,
-        correlation_id=request_id_of(request),
-        events=(),
-        trace_id=trace_id_of(request),
-    )
-    made = await api.jobs.decide(known, command, request=asked)
+    made = await api.jobs.decide(known, command, request=asked_by(request))
     api.wrote(caller.account_id, made.sequence)
     return made
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
+from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
@@ -58,7 +59,7 @@ async def _download(request: AnyRequest, ids: list[str]) -> AnyResponse:
     results: list[dict[str, Any]] = []
     for text in ids:
         try:
-            job = await api.job_of(account, text)
+            job = await api.job_of(account, text, Infograph.name)
         except Refused as refused:
             results.append({"id": text, "status": "refused", "code": refused.code})
             continue

@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from adapters.account_desk import Granted
 from adapters.clock import fresh_job_id, now
 from adapters.http_server import AnyRequest, AnyResponse
-from contracts.commit import Request as Answered
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import RunId
 from contracts.job_state import End
@@ -25,8 +24,7 @@ from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import time_of
 from services.api.dependencies import api_of
 from services.api.documents import run_document
-from services.api.handlers.answer_errors import request_id_of, trace_id_of
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import asked_by, caller_of
 from services.api.handlers.create_jobs import ask, strict
 from services.api.handlers.show_runs import newest_run, run_of
 
@@ -117,13 +115,8 @@ async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
     known = await api.runs.load(run.run_id, run.requested_in)
     if known is None:
         raise Refused("not_found", "there is no such run in this account")
-    asked = Answered(
-        actor=caller.actor,
-        correlation_id=request_id_of(request),
-        events=(),
-        trace_id=trace_id_of(request),
-    )
-    made = await api.runs.decide(known, CancelRun(by=caller.actor), request=asked)
+    command = CancelRun(by=caller.actor)
+    made = await api.runs.decide(known, command, request=asked_by(request))
     api.wrote(caller.account_id, made.sequence)
     await api.freshen(caller.account_id, None)
     shown = await run_document(api, await run_of(api, caller.account_id, id))

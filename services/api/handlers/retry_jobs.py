@@ -10,6 +10,7 @@ from adapters.http_server import AnyRequest, AnyResponse
 from contracts.events import JobRequested
 from contracts.job_state import End
 from domain import job_kinds
+from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import api_of
@@ -32,7 +33,7 @@ class Retry(Struct, frozen=True):
 @post("/{id:str}/retry", status_code=201)
 async def retry_infograph(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Try a failed infograph again, as a new one. 409 when it has not failed or is retried."""
-    return await _retry(request, id, list_document, "/api/infographs/status/{}/")
+    return await _retry(request, id, list_document, "/api/infographs/status/{}/", Infograph.name)
 
 
 @post("/jobs/{id:str}/retry", status_code=201)
@@ -41,9 +42,11 @@ async def retry_job(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # n
     return await _retry(request, id, job_document, "/api/jobs/{}")
 
 
-async def _retry(request: AnyRequest, text: str, document: Any, path: str) -> AnyResponse:
+async def _retry(
+    request: AnyRequest, text: str, document: Any, path: str, kind_name: str | None = None
+) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
-    job = await api.job_of(caller.account_id, text)
+    job = await api.job_of(caller.account_id, text, kind_name)
     kind = await _failed_kind(request, job)
     preference = preference_of(request, api.settings.create_wait_seconds)
     granted = await request_jobs(request, kind, 1, Retry(job.job_id), retry_of=job.job_id)
@@ -56,7 +59,8 @@ async def _retry(request: AnyRequest, text: str, document: Any, path: str) -> An
 
 async def retry_one(request: AnyRequest, text: str) -> dict[str, Any]:
     """One of many; under an Idempotency-Key each id has a key of its own."""
-    job = await api_of(request).job_of(caller_of(request).account_id, text)
+    account = caller_of(request).account_id
+    job = await api_of(request).job_of(account, text, Infograph.name)
     kind = await _failed_kind(request, job)
     wish = Retry(job.job_id)
     granted = await request_jobs(request, kind, 1, wish, retry_of=job.job_id, key_suffix=text)
@@ -70,6 +74,10 @@ async def _failed_kind(request: AnyRequest, job: Job) -> job_kinds.AnyJobKind:
     known = await api.jobs.load(job.job_id, job.requested_in)
     if known is None or known.state.end not in {End.FAILED, End.CANCELLED}:
         raise Refused("not_failed", "the job has not failed")
+    if job.run_id is not None:
+        raise Refused(
+            "not_failed", "a step is retried with its run: POST /api/generate/retry-failed"
+        )
     kind = job_kinds.recall(job.kind, await api.vault.unseal(job.account_id, job.input))
     if kind is None:
         raise Refused("not_failed", "this kind of job is no longer made")

@@ -16,6 +16,7 @@ from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from contracts.subjects import boundary_of
 from domain.job_kinds import KINDS
+from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
 from domain.refusals import invalid
 from read_models import job_commits, jobs
@@ -45,7 +46,7 @@ async def show_status(
     wait: FromQuery[float] = 0.0,
 ) -> AnyResponse:
     """One infograph's status. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits."""
-    return await _conditional(request, id, wait, status_document)
+    return await _conditional(request, id, wait, status_document, Infograph.name)
 
 
 @get("/jobs/{id:str}")
@@ -59,12 +60,12 @@ async def show_job(
 
 
 async def _conditional(
-    request: AnyRequest, text: str, wait_seconds: float, document: Any
+    request: AnyRequest, text: str, wait_seconds: float, document: Any, kind: str | None = None
 ) -> AnyResponse:
     if not 0 <= wait_seconds <= WAIT_SECONDS_MAX:
         raise invalid("wait", f"must be from 0 to {WAIT_SECONDS_MAX:g} seconds")
     api, known = api_of(request), request.headers.get("if-none-match", "")
-    job = await api.job_of(caller_of(request).account_id, text)
+    job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
         job = await _wait_for_news(api, job, known, wait_seconds)
     etag = etag_of(api, job, await retried_as(api, job))

@@ -10,7 +10,7 @@ from adapters.clock import fresh_commit_id, now
 from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable, sequence_of
 from contracts.commit import Commit
-from contracts.events import JobSubmitted, SubmissionStarted
+from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
 from contracts.subjects import evidence_subject
@@ -19,6 +19,7 @@ from read_models import job_commits, provider_requests, waiting_jobs
 from read_models.unit_of_work import micros_of, time_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.submitting import submitted
 
 logger = structlog.get_logger()
 
@@ -105,17 +106,7 @@ async def _sent(
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
     taken = dispatcher.gateway.known(event.endpoint, request_id)
-    found = JobSubmitted(
-        job_id=event.job_id,
-        account_id=event.account_id,
-        attempt=event.attempt,
-        provider=event.provider,
-        request_id=taken.request_id,
-        status_url=taken.status_url,
-        response_url=taken.response_url,
-        cancel_url=taken.cancel_url,
-        learnt_from=LearntFrom.LISTING,
-    )
+    found = submitted(event, taken, LearntFrom.LISTING)
     commit = Commit(id=fresh_commit_id(), at=now(), events=(found,))
     sequence_of(await dispatcher.log.append(evidence_subject("submitted"), commit, after=None))
     logger.info("lost_reply_found", job=event.job_id, request_id=request_id)
