@@ -17,6 +17,7 @@ from nats.aio.msg import Msg
 from prometheus_client import Counter
 
 from adapters.clock import now
+from adapters.eager_pull import EagerPull
 from adapters.parking import Handler, Parked, park
 from contracts import codec
 from contracts.commit import Headline, Recorded
@@ -25,6 +26,7 @@ from contracts.subjects import STREAM, Subject
 logger = structlog.get_logger()
 
 DELIVERIES_MAX = 6
+FIRST_FETCH_SECONDS = 0.1  # Of the one fetch that FastStream makes before its pull is eager.
 BACKOFF_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0)
 ACK_WAIT_SECONDS = 90.0
 HANDLER_SECONDS_MAX = 80.0  # Given up before the broker delivers it to somebody else.
@@ -33,6 +35,10 @@ PARKED = Counter("darkroom_parked_total", "Commits that a handler gave up on", [
 BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker told asynchronously", ["kind"]
 )
+
+
+# FastStream's subscribers that wait for their broker's start.
+_EAGER: dict[NatsBroker, list[tuple[Any, str]]] = {}
 
 
 class Subscription(Struct, frozen=True):
@@ -98,6 +104,19 @@ def stream_broker(url: str, user: str | None, password: str | None, name: str) -
     return NatsBroker(url, name=name, apply_types=False, logger=None, security=security, **options)
 
 
+async def start(broker: NatsBroker) -> None:
+    """Start its subscribers, each pulling eagerly."""
+    await broker.start()
+    client = await broker.connect()
+    before = []
+    for registered, durable in _EAGER.pop(broker, []):
+        before.append(registered.subscription)
+        registered.subscription = EagerPull(client, durable)
+    await asyncio.sleep(3 * FIRST_FETCH_SECONDS)  # What the first fetch has brought is handled.
+    for subscription in before:
+        await subscription.unsubscribe()
+
+
 def subscriber(
     broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
 ) -> Callable[[Handler], Handler]:
@@ -110,16 +129,18 @@ def subscriber(
         async def deliver(delivery: Delivery) -> None:
             await _deliver(broker, subscription, handler, delivery)
 
-        broker.subscriber(
+        registered: Any = broker.subscriber(
             subscription.subject,
             stream=JStream(STREAM, declare=False),
             durable=subscription.durable,
-            pull_sub=PullSub(batch_size=min(workers, 100), timeout=5.0),
+            pull_sub=PullSub(batch_size=min(workers, 100), timeout=FIRST_FETCH_SECONDS),
             ack_policy=AckPolicy.MANUAL,
             max_workers=workers,
             decoder=_delivery,
             inbox_prefix=f"{_inbox_prefix(user)}.".encode(),
-        )(deliver)
+        )
+        registered(deliver)
+        _EAGER.setdefault(broker, []).append((registered, subscription.durable))
         return handler
 
     return register

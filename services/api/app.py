@@ -34,6 +34,10 @@ from services.api.settings import ApiSettings
 from services.api.streams import Streams
 
 BODY_BYTES_MAX = 128 * 1024
+ALLOWED_HEADERS = [
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer"),
+    *("If-None-Match", "Last-Event-ID"),
+]
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
 ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status", ["status"])
 
@@ -146,6 +150,6 @@ def _cors(origins: str) -> CORSConfig | None:
         return None
     return CORSConfig(
         allow_origins=allowed,
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer"],
+        allow_headers=ALLOWED_HEADERS,
         expose_headers=EXPOSED_HEADERS,
     )

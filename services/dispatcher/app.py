@@ -65,7 +65,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     stream = broker.stream_broker(*who)
     handler = submit_jobs.register(stream, dispatcher)
     await answer_replays(client, SUBMIT_JOBS.durable, log, handler)
-    await stream.start()
+    await broker.start(stream)
 
     def check() -> Health:
         alarms = (dispatcher.breaker.alarm,) if dispatcher.breaker.alarm else ()

@@ -53,7 +53,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     stream = broker.stream_broker(*who)
     handler = settle_results.register(stream, ingestor)
     await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
-    await stream.start()
+    await broker.start(stream)
 
     def check() -> Health:
         return Health("ingestor", client.is_connected, ingestor.signatures.alarms)

@@ -68,7 +68,7 @@ async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
             raise OSError(msg)
         done.set()
 
-    await stream.start()
+    await brokers.start(stream)
     sequence = await append(client, work=True)
     await asyncio.wait_for(done.wait(), 10)
     await asyncio.sleep(0.3)
@@ -88,7 +88,7 @@ async def test_a_commit_about_something_else_is_passed_over(
         seen.append(recorded.sequence)
         done.set()
 
-    await stream.start()
+    await brokers.start(stream)
     await append(client, work=False)
     sequence = await append(client, work=True)
     await asyncio.wait_for(done.wait(), 10)
@@ -111,7 +111,7 @@ async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
             raise ValueError(msg)
         good.set()
 
-    await stream.start()
+    await brokers.start(stream)
     poison.append(await append(client, work=True))
     await append(client, work=True)
     await asyncio.wait_for(good.wait(), 10)
