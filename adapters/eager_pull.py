@@ -59,8 +59,9 @@ class EagerPull:
         return found
 
     async def unsubscribe(self) -> None:
-        if self._subscription is not None and not self._client.is_closed:
-            await self._subscription.unsubscribe()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None and not self._client.is_closed:
+            await subscription.unsubscribe()
 
     async def _pull(self, batch: int) -> None:
         """Keep a pull open. One that is not heard of any more is taken for lost."""
