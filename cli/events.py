@@ -16,9 +16,9 @@ from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.cursor import BadCursor, parse_cursor
 from contracts.events import Event, JobCancelled, JobCompleted, JobFailed
-from contracts.ids import JobId, account_id, job_id
+from contracts.ids import JobId, account_id, job_id, run_id
 from contracts.sealed import Sealed
-from contracts.subjects import Subject, account_subject, boundary_of, job_subject
+from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
 from read_models import job_commits
 from read_models.unit_of_work import At
 
@@ -32,8 +32,8 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--job", help="All that was written about a job, wherever.")
-@click.option("--boundary", type=click.Choice(["account", "job"]), help="With --id.")
-@click.option("--id", "boundary_id", help="The account or job whose own commits are wanted.")
+@click.option("--boundary", type=click.Choice(["account", "job", "run"]), help="With --id.")
+@click.option("--id", "boundary_id", help="The account, job or run whose own commits are wanted.")
 @click.option("--type", "type_", help="An event's name, like JobRequested.")
 @click.option("--account", help="An account's events.")
 @click.option("--after", help="A cursor, or a sequence.")
@@ -141,6 +141,8 @@ async def _of_subject(
 def _subject(boundary: str, boundary_id: str) -> Subject:
     if boundary == "account":
         return account_subject(account_id(boundary_id))
+    if boundary == "run":
+        return run_subject(run_id(boundary_id))
     return job_subject(job_id(boundary_id))
 
 

@@ -33,7 +33,9 @@ def until_idle(client: httpx.Client, project: str) -> dict[str, Any]:
     return found
 
 
-def test_all_texts_of_a_project_are_written_one_after_the_other(client: httpx.Client) -> None:
+def test_all_texts_of_a_project_are_written_one_after_the_other(
+    world: RunningWorld, client: httpx.Client
+) -> None:
     asked = generate(client, "whole", intakeId="i-1")
     assert asked.status_code == 202
     assert asked.json()["projectId"] == "whole"
@@ -56,6 +58,9 @@ def test_all_texts_of_a_project_are_written_one_after_the_other(client: httpx.Cl
     assert shown["regeneration_count"] == 0
     began = [each["started_at"] for each in shown["steps"]]
     assert began == sorted(began)
+    own = world.cli("events", "list", "--boundary", "run", "--id", run)
+    assert [each["type"] for each in own].count("RunStepStarted") == 7
+    assert own[-1]["type"] == "RunCompleted"
 
 
 def _started(client: httpx.Client, project: str) -> dict[str, Any] | None:
