@@ -273,6 +273,14 @@ def count_at_provider(connection: Connection) -> int:
     return int(connection.execute(_AT_PROVIDER).scalar_one())
 
 
+_OPEN = select(func.count()).where(table.c.end.is_(None))
+
+
+def count_open(connection: Connection) -> int:
+    """Return how many jobs have not ended."""
+    return int(connection.execute(_OPEN).scalar_one())
+
+
 def find(connection: Connection, job: JobId) -> WaitingJob | None:
     found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
     return _waiting(found) if found is not None else None

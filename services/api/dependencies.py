@@ -25,12 +25,13 @@ from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import AccountId, BadId, JobId, job_id
 from contracts.subjects import account_subject
 from domain.refusals import Refused
-from read_models import jobs, positions
+from read_models import jobs, positions, waiting_jobs
 from read_models.jobs import Job
 from services.api.settings import ApiSettings
 
 Found = TypeVar("Found")
 ADMISSION_SECONDS = 1.0
+BYTES_TO_END_MAX = 16 * 1024  # What a job's remaining commits take, some 4 KB as a rule.
 WRITERS_REMEMBERED_MAX = 50_000
 
 
@@ -123,7 +124,9 @@ class Api(Struct):
         if clock - self.admission_checked_at > ADMISSION_SECONDS:
             size, limit = await self.log.fill()
             limit = limit if limit > 0 else self.settings.log_max_bytes
-            self.admission_open = size < limit - self.settings.log_reserve_bytes
+            open_jobs = await self.database.read(waiting_jobs.count_open)
+            kept_free = max(self.settings.log_reserve_bytes, open_jobs * BYTES_TO_END_MAX)
+            self.admission_open = size < limit - kept_free
             self.admission_checked_at = clock
         if not self.admission_open:
             raise Refused("log_full", "the log is nearly full; jobs in flight still end")
