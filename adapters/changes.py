@@ -67,7 +67,8 @@ class Changes:
         """Wait for the read models to move, at most so long."""
         moved = self._moved
         try:
-            await asyncio.wait_for(moved.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await moved.wait()
         except TimeoutError:
             return
 

@@ -45,7 +45,8 @@ class EagerPull:
         if not self._arrived:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), WAIT_SECONDS)
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 return []
         found: list[Msg] = []

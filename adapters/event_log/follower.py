@@ -102,7 +102,8 @@ class _Consumer:
         if not self._arrived:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), SILENCE_SECONDS_MAX)
+                async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                    await self._wake.wait()
             except TimeoutError:
                 msg = "silence"
                 raise _Broken(msg) from None

@@ -97,7 +97,8 @@ class Channel:
         """Tell until nobody listens any more."""
         while self.readers and not is_stopping():
             try:
-                await asyncio.wait_for(self.wake.wait(), TICK_SECONDS)
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self.wake.wait()
                 self.wake.clear()
                 frames = await self._news()
             except TimeoutError:
@@ -201,7 +202,8 @@ class Streams:
             while (told := reader.pop()) is not None:
                 yield told
             try:
-                await asyncio.wait_for(reader.wake.wait(), PING_SECONDS)
+                async with asyncio.timeout(PING_SECONDS):
+                    await reader.wake.wait()
             except TimeoutError:
                 if not await self._authenticator.is_valid(reader.caller):
                     return  # Its token was revoked meanwhile.

@@ -186,7 +186,8 @@ async def wait_for_submission(
             if len(known) == len(ids) and all(_is_submitted(job) for job in known.values()):
                 break
             try:
-                await asyncio.wait_for(changed.wait(), min(seconds_left, 0.5))
+                async with asyncio.timeout(min(seconds_left, 0.5)):
+                    await changed.wait()
             except TimeoutError:
                 continue
     newest = max((job.sequence for job in known.values()), default=0)

@@ -88,7 +88,8 @@ async def _wait_for_news(api: Api, job: Job, known: str, seconds: float) -> Job:
             if job.status.is_end or (known and etag_of(api, job) not in known):
                 break
             try:
-                await asyncio.wait_for(changed.wait(), min(seconds_left, 1.0))
+                async with asyncio.timeout(min(seconds_left, 1.0)):
+                    await changed.wait()
             except TimeoutError:
                 continue
     api.wrote(job.account_id, job.sequence)

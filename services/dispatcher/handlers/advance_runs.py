@@ -50,7 +50,8 @@ async def advance_runs(dispatcher: Dispatcher) -> None:
         except (DatabaseUnavailable, LogUnavailable) as error:
             logger.warning("runs_wait", reason=repr(error))
         try:
-            await asyncio.wait_for(dispatcher.runs_changed.wait(), SWEEP_SECONDS)
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await dispatcher.runs_changed.wait()
         except TimeoutError:
             continue
 

@@ -48,7 +48,8 @@ async def notify_customers(dispatcher: Dispatcher) -> None:
         except (DatabaseUnavailable, LogUnavailable) as error:
             logger.warning("notifications_wait", reason=repr(error))
         try:
-            await asyncio.wait_for(dispatcher.deliveries_changed.wait(), SWEEP_SECONDS)
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await dispatcher.deliveries_changed.wait()
         except TimeoutError:
             continue
 
