@@ -1,5 +1,6 @@
 """Settings: read from the environment and a `.env` file, checked once, at the start."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -75,7 +76,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
             return _key_bytes(self.darkroom_master_key)
         path = self.data_dir / "master.key"
         if not path.exists():
-            write_secret(path, secrets.token_hex(32))
+            write_secret_once(path, secrets.token_hex(32))
         return _key_bytes(path.read_text())
 
     def storage(self) -> Storage:
@@ -142,6 +143,17 @@ def write_secret(path: Path, text: str) -> None:
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     temporary.replace(path)
+
+
+def write_secret_once(path: Path, text: str) -> None:
+    """As `write_secret`, but what is there stays: of several processes at their first start one
+    makes the secret, and all read the same.
+    """
+    mine = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    write_secret(mine, text)
+    with contextlib.suppress(FileExistsError):
+        os.link(mine, path)
+    mine.unlink()
 
 
 def _key_bytes(text: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+from msgspec import structs
 
 from adapters.access_tokens import fresh_token
 from adapters.account_desk import Wish
@@ -68,7 +69,7 @@ async def running(
 
 async def _start(world: World, supervisor: Supervisor) -> None:
     (world.folder / "broker").mkdir(parents=True, exist_ok=True)
-    load(CommonSettings).master_key()
+    structs.replace(load(CommonSettings), darkroom_data_dir=world.data_dir).master_key()
     if world.own_broker:
         command, environment = broker_command(world)
         await supervisor.start(Program("broker", command, environment))
