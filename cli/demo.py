@@ -74,7 +74,7 @@ async def _picture(world: World, client: httpx.AsyncClient, job_id: str) -> str:
     async with connected(world.folder) as connection:
         async for line in follow_job(connection, job_id):
             say(f"  {line}")
-    job: dict[str, Any] = (await client.get(f"/api/jobs/{job_id}")).json()
+    job: dict[str, Any] = (await client.get(f"/api/jobs/{job_id}?wait=20")).json()
     if job["status"] != "completed":
         stop_with(FAILED, f"the job {job['status']}: {job['error']}")
     artifact = job["artifacts"][0]

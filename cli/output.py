@@ -1,6 +1,7 @@
 """Output: data on stdout, progress on stderr, exit codes as the contract says."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
@@ -13,6 +14,7 @@ from adapters import telemetry
 
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
 INTERRUPTED = 130
+CANCELLATIONS_MAX = 3
 
 # By name, so that no command imports what only another one needs.
 _EXIT_CODES = {
@@ -91,7 +93,21 @@ def runs(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
 
 
 async def _awaited(work: Awaitable[None]) -> None:
-    await work
+    """Do the work; Ctrl-C ends it, also where one cancellation was lost in a library's wait."""
+    task = asyncio.ensure_future(work)
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    waiting = asyncio.ensure_future(interrupted.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if interrupted.is_set() and not task.done():
+        for _ in range(CANCELLATIONS_MAX):
+            task.cancel()
+            await asyncio.wait({task}, timeout=1.0)
+            if task.done():
+                break
+        raise KeyboardInterrupt
+    task.result()
 
 
 def exit_code_of(error: Exception) -> int | None:

@@ -28,29 +28,19 @@ class Seen(Struct, frozen=True):
 def owners(unanswered: Sequence[Unanswered], seen: Iterable[Seen]) -> dict[str, str]:
     """Tell which request belongs to which attempt, where there is no doubt.
 
-    They are matched by what was sent. Attempts that sent the same can be told apart only when
-    all of them are listed, and then any pairing is right; otherwise they go on waiting.
+    They are matched by what was sent. Attempts that sent the same cannot be told apart, nor can
+    requests: they go on waiting for the webhook, which names its job, or for time.
     """
-    found: dict[str, str] = {}
     candidates = list(seen)
-    groups: list[list[Unanswered]] = []
-    for attempt in sorted(unanswered, key=lambda each: each.sent_at):
-        group = next((each for each in groups if each[0].arguments == attempt.arguments), None)
-        if group is None:
-            groups.append([attempt])
-        else:
-            group.append(attempt)
-    for group in groups:
-        earliest = group[0].sent_at - CLOCKS_APART_MAX
+    found: dict[str, str] = {}
+    for attempt in unanswered:
+        twins = [each for each in unanswered if each.arguments == attempt.arguments]
+        earliest = attempt.sent_at - CLOCKS_APART_MAX
         alike = [
             each
             for each in candidates
-            if each.arguments == group[0].arguments and each.sent_at >= earliest
+            if each.arguments == attempt.arguments and each.sent_at >= earliest
         ]
-        if len(alike) == len(group):
-            alike.sort(key=lambda each: each.sent_at)
-            found |= {
-                attempt.attempt: request.request_id
-                for attempt, request in zip(group, alike, strict=True)
-            }
+        if len(twins) == len(alike) == 1:
+            found[attempt.attempt] = alike[0].request_id
     return found
