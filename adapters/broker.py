@@ -74,7 +74,9 @@ def connection_options(user: str | None, password: str | None) -> dict[str, Any]
         "connect_timeout": 2,
         "ping_interval": 10,
         "max_outstanding_pings": 2,
-        "pending_size": 8 * 1024 * 1024,
+        # Nothing is kept while there is no connection: what was answered with 503 must not be
+        # carried out when it is back.
+        "pending_size": 0,
         "error_cb": on_error,
     }
     if user is not None:

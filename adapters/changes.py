@@ -8,6 +8,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from adapters.database import DatabaseUnavailable
 from contracts import announcement
 from contracts.announcement import Announcement
 from contracts.subjects import CHANGES
@@ -25,17 +26,32 @@ class NotThereYet(Exception):
 
 
 class Changes:
-    """Announcements can be lost: whoever waits also looks at the position itself."""
+    """Announcements can be lost: whoever waits also looks at the position itself.
+
+    `position` is the furthest that the read models were ever known to be; `rows_at` is where they
+    are, which is less while they are made anew. What was answered from them once must not be taken
+    back: readers wait for `needed`.
+    """
 
     def __init__(self, read_position: PositionReader) -> None:
         self.position = 0
+        self.rows_at = 0
+        self._floor = 0
         self._read_position = read_position
         self._moved = asyncio.Event()
         self._listeners: list[Listener] = []
         self._watches: dict[str, set[asyncio.Event]] = {}
 
-    async def start(self, client: Client) -> None:
+    async def start(self, client: Client, floor: int = 0) -> None:
+        """Listen; `floor` is a position that other processes may have answered from before."""
+        self._floor = floor
         await client.subscribe(CHANGES, cb=self._receive)
+        await self._look()
+
+    @property
+    def needed(self) -> int:
+        """The position that rows must have reached for an answer to be made from them."""
+        return max(self.position, self._floor)
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -58,8 +74,10 @@ class Changes:
 
     def advance(self, position: int) -> None:
         """Take notice that the read models are at `position`, and wake who waits for it."""
-        if position > self.position:
-            self.position = position
+        has_moved = position != self.rows_at
+        self.rows_at = position
+        self.position = max(position, self.position)
+        if has_moved:
             moved, self._moved = self._moved, asyncio.Event()
             moved.set()
 
@@ -74,22 +92,25 @@ class Changes:
 
     async def wait_for(self, position: int, seconds: float = 2.0) -> None:
         """Return once the read models are at `position` or later; raise NotThereYet."""
-        if self.position >= position:
-            return
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
-        while (seconds_left := deadline - clock()) > 0:
+        while self.rows_at < position:
+            if (seconds_left := deadline - clock()) <= 0:
+                msg = f"the read models are at {self.rows_at}, {position} was asked for"
+                raise NotThereYet(msg)
             await self.next_change(min(seconds_left, RECHECK_SECONDS))
-            if self.position < position:
-                self.advance(await self._read_position())
-            if self.position >= position:
-                return
-        msg = f"the read models are at {self.position}, {position} was asked for"
-        raise NotThereYet(msg)
+            if self.rows_at < position:
+                await self._look()
+
+    async def _look(self) -> None:
+        try:
+            self.advance(await self._read_position())
+        except DatabaseUnavailable as error:
+            logger.info("position_not_read", reason=repr(error))
 
     async def _receive(self, message: Msg) -> None:
         heard = announcement.decode(message.data)
-        if heard.previous > self.position:
+        if heard.previous > self.rows_at:
             self._wake(self._watches)  # An announcement was lost: anything may have changed.
         else:
             self._wake(row.id for row in heard.rows)

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 
 import msgspec
+from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -17,7 +18,8 @@ from nats.aio.subscription import Subscription
 from contracts.subjects import STREAM
 
 PULL_SECONDS = 20
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 1.0  # Then it looks whether the connection is still the same.
+PAUSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5
 SILENCE_SECONDS_MAX = 12.0  # Heartbeats come every 5 s while a pull waits.
 
@@ -34,14 +36,21 @@ class EagerPull:
         self._wake = asyncio.Event()
         self._wanted = 0  # What the open pulls may still bring.
         self._heard_at = 0.0
+        self._reconnects = client.stats["reconnects"]
+        self._not_before = 0.0  # After an answer that is no message: nothing is asked in a rage.
 
     async def fetch(self, batch: int, timeout: float) -> list[Msg]:  # noqa: ASYNC109
         """Return up to `batch` messages as soon as there is one; none after a while.
 
-        `timeout` is FastStream's, and means its first fetch only.
+        `timeout` is FastStream's, and means its first fetch only. It never raises: FastStream's
+        loop would end, and nothing more be handled.
         """
         del timeout
-        await self._pull(batch)
+        try:
+            await self._pull(batch)
+        except (errors.Error, OSError):  # No connection: the next fetch asks anew.
+            self._wanted = 0
+            await asyncio.sleep(PAUSE_SECONDS)
         if not self._arrived:
             self._wake.clear()
             try:
@@ -71,8 +80,11 @@ class EagerPull:
             self._subscription = await self._client.subscribe(
                 self._inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
             )
-        if clock - self._heard_at > SILENCE_SECONDS_MAX:
-            self._wanted = 0
+        reconnects = self._client.stats["reconnects"]
+        if reconnects != self._reconnects or clock - self._heard_at > SILENCE_SECONDS_MAX:
+            self._reconnects, self._wanted = reconnects, 0
+        if clock < self._not_before:
+            await asyncio.sleep(self._not_before - clock)
         if self._wanted > batch // 2:
             return
         wish = {
@@ -90,9 +102,16 @@ class EagerPull:
         self._wake.set()
 
     def _status(self, message: Msg) -> None:
-        """A heartbeat changes nothing; an expired pull brings what it has not brought no more."""
+        """A heartbeat changes nothing; an expired pull brings what it has not brought no more.
+
+        Anything else (no consumer, no leader, too many pulls) is answered at once, again and
+        again: the next pull waits a little.
+        """
         headers = message.headers or {}
-        if headers.get("Status") == "100":
+        status = headers.get("Status")
+        if status == "100":
             return
+        if status not in {"404", "408"}:
+            self._not_before = asyncio.get_running_loop().time() + PAUSE_SECONDS
         unserved = int(headers.get("Nats-Pending-Messages", self._wanted))
         self._wanted = max(self._wanted - unserved, 0)

@@ -28,6 +28,7 @@ TEXT_LENGTH_MAX = 2048
 LISTING_PAGES_MAX = 20
 LINES_MAX = 50
 LINE_CHARACTERS_MAX = 300
+OWN_HOST = f"https://{FAL_QUEUE_RUN_HOST}/"
 
 
 class Accepted(Struct, frozen=True):
@@ -172,10 +173,12 @@ class FalGateway:
 
     async def cancel(self, endpoint: str, found: Accepted) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
-        handle = self._handle(endpoint, found)
+        url = found.cancel_url
+        if not url.startswith(OWN_HOST):
+            url = self.known(endpoint, found.request_id).cancel_url
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                response = await self._http.put(handle.cancel_url)
+                response = await self._http.put(url)
         except (httpx.HTTPError, TimeoutError):
             return None
         if response.status_code >= 500:  # noqa: PLR2004
@@ -223,7 +226,7 @@ class FalGateway:
     def _handle(self, endpoint: str, found: Accepted) -> AsyncRequestHandle:
         """Use the URLs that the provider returned if they are on its own host: they get our key."""
         urls = (found.status_url, found.response_url, found.cancel_url)
-        if all(url.startswith(f"https://{FAL_QUEUE_RUN_HOST}/") for url in urls):
+        if all(url.startswith(OWN_HOST) for url in urls):
             status_url, response_url, cancel_url = urls
             return AsyncRequestHandle(
                 found.request_id, response_url, status_url, cancel_url, self._http

@@ -14,11 +14,14 @@ ASK_SECONDS = 0.5
 
 
 class Health(Struct, frozen=True):
-    """`consuming`: the service takes in work. `alarms`: what an operator has to know, in words."""
+    """`consuming`: the service takes in work. `alarms`: what an operator has to know, in words.
+    `behind`: how many commits of the log the read models do not show yet; None from who has none.
+    """
 
     service: str
     consuming: bool
     alarms: tuple[str, ...] = ()
+    behind: int | None = None
 
 
 _decoder = msgspec.json.Decoder(Health)

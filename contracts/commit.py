@@ -110,3 +110,13 @@ class Recorded(Struct, frozen=True):
     sequence: int
     subject: Subject
     commit: Commit
+
+
+class Mark(Struct, frozen=True):
+    """A place in the log that is known by more than its number: two logs may both have a commit
+    1000, and only one of them the commit with this id. `commit_id` is empty at sequence 0.
+    """
+
+    epoch: str
+    sequence: int
+    commit_id: str = ""

@@ -23,8 +23,13 @@ class End(StrEnum):
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt, or `times` refused ones in a row: a provider that is busy for long must not
+    make what each commit carries longer and longer.
+    """
+
     outcome: Outcome
     not_before: datetime | None = None
+    times: int = 1
 
 
 class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,3 +48,12 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     resource: str | None = None
     run_id: RunId | None = None
     step: int | None = None
+
+    @property
+    def attempt(self) -> int:
+        """The number of the newest attempt, 0 before the first."""
+        return sum(each.times for each in self.attempts)
+
+    def count_of(self, outcome: Outcome) -> int:
+        """Return how many attempts ended so."""
+        return sum(each.times for each in self.attempts if each.outcome is outcome)

@@ -26,7 +26,7 @@ from domain.refusals import Refused
 class StartSubmission(Struct, frozen=True, kw_only=True):
     provider: str
     endpoint: str
-    arguments: Sealed
+    arguments: Sealed | None  # None: what the first attempt sent.
     deadline_at: datetime | None = None  # Of a job that waited for its run.
 
 
@@ -123,7 +123,7 @@ def evolve(job: JobState, event: JobEvent) -> JobState:
         case AttemptFailed(may_have_run=may_have_run, not_before=not_before):
             outcome = Outcome.UNKNOWN if may_have_run else Outcome.REFUSED
             closed = Attempt(outcome=outcome, not_before=not_before)
-            return structs.replace(job, attempts=(*job.attempts[:-1], closed))
+            return structs.replace(job, attempts=_closed(job.attempts[:-1], closed))
         case JobCompleted():
             return structs.replace(job, end=End.COMPLETED)
         case JobFailed():
@@ -138,6 +138,13 @@ def evolve(job: JobState, event: JobEvent) -> JobState:
             assert_never(event)
 
 
+def _closed(before: tuple[Attempt, ...], closed: Attempt) -> tuple[Attempt, ...]:
+    """Add an attempt that is over; refused ones in a row are one entry."""
+    if closed.outcome is Outcome.REFUSED and before and before[-1].outcome is Outcome.REFUSED:
+        return (*before[:-1], structs.replace(closed, times=before[-1].times + 1))
+    return (*before, closed)
+
+
 def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
     if job.end is not None:
         raise Refused("job_ended", "the job has ended")
@@ -147,7 +154,7 @@ def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
         SubmissionStarted(
             job_id=job.job_id,
             account_id=job.account_id,
-            attempt=len(job.attempts) + 1,
+            attempt=job.attempt + 1,
             provider=command.provider,
             endpoint=command.endpoint,
             arguments=command.arguments,
@@ -158,7 +165,7 @@ def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
 
 def _give_up(command: GiveUpAttempt, job: JobState) -> list[JobEvent]:
     last = job.attempts[-1].outcome if job.attempts else None
-    is_current = len(job.attempts) == command.attempt and last is Outcome.OPEN
+    is_current = job.attempt == command.attempt and last is Outcome.OPEN
     if job.end is not None or not is_current:
         return []
     return [

@@ -13,11 +13,21 @@ from sqlalchemy import (
     Text,
     bindparam,
     select,
+    text,
 )
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
+from domain.turns import Turn
+from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by, micros_of
+
+
+def _waiting(name: str, *columns: str) -> Index:
+    """An index of what waits only: what was sent long ago is never passed over."""
+    waits = text("next_at IS NOT NULL")
+    return Index(name, *columns, sqlite_where=waits, postgresql_where=waits)
+
 
 table = Table(
     "deliveries",
@@ -35,7 +45,8 @@ table = Table(
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Index("deliveries_due", "next_at"),
+    _waiting("deliveries_due", "next_at", "delivery_id"),
+    _waiting("deliveries_due_of_endpoint", "endpoint_id", "next_at", "delivery_id"),
     Index("deliveries_of_endpoint", "endpoint_id", "created_at"),
 )
 
@@ -102,11 +113,8 @@ _EVENTS: frozenset[type[Event]] = frozenset(
 )
 MODEL = Model(table, _EVENTS, key_by("delivery_id"), project)
 
-_DUE = (
-    select(table)
-    .where(table.c.next_at <= bindparam("until"))
-    .order_by(table.c.next_at, table.c.delivery_id)
-    .limit(bindparam("limit"))
+_LANES = Lanes(
+    table, key="delivery_id", lane="endpoint_id", due="next_at", where="next_at IS NOT NULL"
 )
 _OF_ENDPOINT = (
     select(table)
@@ -116,10 +124,9 @@ _OF_ENDPOINT = (
 )
 
 
-def due(connection: Connection, until: int, limit: int) -> list[Delivery]:
-    """Return what is owed by now, oldest first."""
-    found = connection.execute(_DUE, {"until": until, "limit": limit})
-    return [Delivery(**row._mapping) for row in found]  # noqa: SLF001
+def due(connection: Connection, turn: Turn) -> list[Delivery]:
+    """Return what is owed by now, in turn by endpoint."""
+    return [Delivery(**row._mapping) for row in _LANES.take(connection, turn)]  # noqa: SLF001
 
 
 def of_endpoint(connection: Connection, endpoint: EndpointId, limit: int) -> list[Delivery]:

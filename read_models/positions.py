@@ -1,10 +1,29 @@
 """How far the read models are: one row, in the same transaction as what it speaks of."""
 
-from sqlalchemy import BigInteger, Column, Connection, Table, Text, insert, select, update
+import hashlib
+from functools import cache
+from typing import Any
 
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Row,
+    Table,
+    Text,
+    delete,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from contracts.commit import Mark
 from read_models.unit_of_work import METADATA
 
 NAME = "read_models"
+REVISION = 1  # Raised when a projection changes what it writes into tables of the same shape.
 
 table = Table(
     "positions",
@@ -12,30 +31,40 @@ table = Table(
     Column("name", Text, primary_key=True),
     Column("epoch", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("commit_id", Text, nullable=False),  # Of the commit at `sequence`; empty at 0.
+    Column("shape", Text, nullable=False),
 )
 
-_READ = select(table.c.epoch, table.c.sequence).where(table.c.name == NAME)
+
+_READ = select(table).where(table.c.name == NAME)
 
 
 class Fenced(Exception):
     """Another projector has moved the position: this one has to stop and look again."""
 
 
-class OtherLog(Exception):
-    """The read models are of another log: they have to be deleted and projected anew."""
+def create(connection: Connection, epoch: str) -> Mark:
+    """Return where the read models are, with tables of the shape that this version writes.
 
-
-def create(connection: Connection, epoch: str) -> int:
-    """Make the tables that are missing; return the position. Raise OtherLog."""
+    Tables of another shape are made anew, which is safe: everything in them comes from the log.
+    Empty ones belong to whatever log there is.
+    """
+    found = _found(connection)
+    if found is not None and found.shape == shape() and (found.sequence or found.epoch == epoch):
+        return Mark(found.epoch, found.sequence, found.commit_id)
+    METADATA.drop_all(connection)
     METADATA.create_all(connection)
+    row = {"name": NAME, "epoch": epoch, "sequence": 0, "commit_id": "", "shape": shape()}
+    connection.execute(insert(table).values(row))
+    return Mark(epoch, 0)
+
+
+def find(connection: Connection) -> Mark | None:
+    """Return where the read models are; None when there are none of this version's shape."""
     found = connection.execute(_READ).one_or_none()
-    if found is None:
-        connection.execute(insert(table).values(name=NAME, epoch=epoch, sequence=0))
-        return 0
-    if found.epoch != epoch:
-        msg = f"the read models are of epoch {found.epoch}, the log is of epoch {epoch}"
-        raise OtherLog(msg)
-    return int(found.sequence)
+    if found is None or found.shape != shape():
+        return None
+    return Mark(found.epoch, found.sequence, found.commit_id)
 
 
 def read(connection: Connection) -> int:
@@ -43,12 +72,39 @@ def read(connection: Connection) -> int:
     return int(found.sequence) if found is not None else 0
 
 
-def advance(connection: Connection, previous: int, position: int) -> None:
+def advance(connection: Connection, previous: int, position: int, commit_id: str = "") -> None:
     """Move the position, if it is where we left it; raise Fenced otherwise."""
     moved = connection.execute(
         update(table)
         .where(table.c.name == NAME, table.c.sequence == previous)
-        .values(sequence=position)
+        .values(sequence=position, commit_id=commit_id)
     )
     if moved.rowcount != 1:
         raise Fenced
+
+
+def forget(connection: Connection) -> None:
+    """Let the read models be made anew: the projector finds no position, and begins at the log's
+    beginning.
+    """
+    connection.execute(delete(table))
+
+
+@cache
+def shape() -> str:
+    """Name the tables as this version writes them: their columns, types and indices."""
+    parts = [f"revision {REVISION}"]
+    for each in METADATA.sorted_tables:
+        parts.append(str(CreateTable(each)))
+        parts += sorted(str(CreateIndex(index)) for index in each.indexes)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _found(connection: Connection) -> Row[Any] | None:
+    """Return the row, also of tables that an older version made without a shape."""
+    columns = inspect(connection)
+    if not columns.has_table(table.name):
+        return None
+    if "shape" not in {column["name"] for column in columns.get_columns(table.name)}:
+        return None
+    return connection.execute(_READ).one_or_none()

@@ -1,19 +1,9 @@
-"""Runs that somebody still has to do something about. Ids, times and states only."""
+"""Runs that somebody still has to do something about, and when. Ids, times and states only."""
 
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text
 
 from contracts.events import (
     Event,
@@ -27,19 +17,27 @@ from contracts.events import (
     RunStepSettled,
     RunStepStarted,
 )
-from contracts.ids import RunId
+from contracts.ids import AccountId, RunId
+from domain.turns import Turn
+from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork
+
+# A run whose step is under way is woken by the end of the step's job. It is looked at all the
+# same now and then: the job may have ended before the step was recorded as started.
+UNDER_WAY_MICROS = 30_000_000
 
 table = Table(
     "waiting_runs",
     METADATA,
     Column("run_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
     Column("requested_in", BigInteger, nullable=False),
-    Column("due_at", Micros),  # None while it waits for a step's job.
+    Column("due_at", Micros, nullable=False),
     Column("open_jobs", Integer, nullable=False),
     Column("end", Text),
     Column("sequence", BigInteger, nullable=False),
-    Index("waiting_runs_due", "due_at"),
+    Index("waiting_runs_due", "due_at", "run_id"),
+    Index("waiting_runs_of_account", "account_id", "due_at", "run_id"),
 )
 
 _JOB_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, JobCancelled)
@@ -48,6 +46,7 @@ _RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
 
 class WaitingRun(Struct, frozen=True):
     run_id: RunId
+    account_id: AccountId
     requested_in: int
 
 
@@ -62,15 +61,23 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     run_id = str(key(event, at))
     if isinstance(event, RunRequested):
         jobs_open = sum(step.end is None for step in event.steps)
-        row = {"run_id": run_id, "requested_in": at.sequence, "due_at": at.micros, "end": None}
-        unit.put(table, run_id, row | {"open_jobs": jobs_open, "sequence": at.sequence})
+        row = {
+            "run_id": run_id,
+            "account_id": event.account_id,
+            "requested_in": at.sequence,
+            "due_at": at.micros,
+            "open_jobs": jobs_open,
+            "end": None,
+            "sequence": at.sequence,
+        }
+        unit.put(table, run_id, row)
         return
     found = unit.row(table, run_id)
     if found is None:
         return
     found |= {"sequence": at.sequence, "due_at": at.micros}
     if isinstance(event, RunStepStarted):
-        found["due_at"] = None
+        found["due_at"] = at.micros + UNDER_WAY_MICROS
     elif isinstance(event, _JOB_ENDS):
         found["open_jobs"] -= 1
     elif isinstance(event, _RUN_ENDS):
@@ -84,15 +91,10 @@ _EVENTS: frozenset[type[Event]] = frozenset(
 )
 MODEL = Model(table, _EVENTS, key, project)
 
-_DUE = (
-    select(table.c.run_id, table.c.requested_in)
-    .where(table.c.due_at.is_not(None))
-    .order_by(table.c.due_at, table.c.run_id)
-    .limit(bindparam("limit"))
-)
+_LANES = Lanes(table, key="run_id", lane="account_id", due="due_at", where="1 = 1")
 
 
-def due(connection: Connection, limit: int) -> list[WaitingRun]:
-    """Return runs that can go on, those that have waited longest first."""
-    found = connection.execute(_DUE, {"limit": limit})
-    return [WaitingRun(RunId(row.run_id), row.requested_in) for row in found]
+def due(connection: Connection, turn: Turn) -> list[WaitingRun]:
+    """Return runs that can go on, in turn by account."""
+    rows = _LANES.take(connection, turn)
+    return [WaitingRun(RunId(row.run_id), row.account_id, row.requested_in) for row in rows]

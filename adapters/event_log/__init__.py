@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from contracts import codec
-from contracts.commit import Commit, Recorded
+from contracts.commit import Commit, Mark, Recorded
 from contracts.subjects import Subject
 
 COMMIT_BYTES_MAX = 256 * 1024
@@ -44,6 +44,12 @@ class LogUnavailable(Exception):
     """The log cannot be read, or an append's outcome is Unavailable."""
 
 
+class LogSetBack(LogUnavailable):
+    """The log is not the one that it was: commits that had been acknowledged are gone, or it is
+    another log altogether. Nothing may be decided on it until an operator has looked.
+    """
+
+
 class Entry(Struct, frozen=True):
     """One message of the log, not decoded yet."""
 
@@ -76,6 +82,16 @@ class EventLog(Protocol):
 
     async def end(self) -> int:
         """Return the sequence of the last commit, 0 when there is none."""
+        ...
+
+    def expect(self, mark: Mark) -> None:
+        """Check before the next read or append that the log has this commit, and again whenever a
+        connection is made. While it has not, reads raise LogSetBack and appends are Unavailable.
+        """
+        ...
+
+    def saw(self, mark: Mark) -> None:
+        """Remember a commit that was read from the log: it is expected from now on."""
         ...
 
     def follow(self, after: int) -> AsyncIterator[list[Entry]]:

@@ -1,8 +1,9 @@
 """Reading the log in order: an ordered consumer of our own, supervised by what it delivers."""
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from secrets import token_hex
 
 import msgspec
@@ -12,7 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from adapters.event_log import Entry, LogUnavailable
+from adapters.event_log import Entry, LogSetBack, LogUnavailable
 from contracts.subjects import STREAM, Subject
 
 logger = structlog.get_logger()
@@ -20,6 +21,7 @@ logger = structlog.get_logger()
 PULL = 500  # Messages a pull; two pulls overlap, so that the broker never waits for us.
 PULL_SECONDS = 20
 SILENCE_SECONDS_MAX = 12.0  # Heartbeats come every 5 s while a pull waits.
+LOOK_SECONDS = 0.5  # How soon a new connection is noticed: the consumer is gone with the old one.
 PAUSE_SECONDS = 0.25
 
 
@@ -27,11 +29,17 @@ class _Broken(Exception):
     """The consumer is gone, or skipped something: make a new one from the position."""
 
 
-async def follow(client: Client, after: int) -> AsyncIterator[list[Entry]]:
-    """Yield batches after the sequence `after`, contiguous; start over on any fault."""
+async def follow(
+    client: Client, after: int, check: Callable[[], Awaitable[None]]
+) -> AsyncIterator[list[Entry]]:
+    """Yield batches after the sequence `after`, contiguous; start over on any fault.
+
+    Each start checks first that it is still the same log; what `check` raises ends this.
+    """
     while True:
         consumer = _Consumer(client)
         try:
+            await check()
             await consumer.start(after + 1)
             while True:
                 batch = await consumer.take()
@@ -39,7 +47,9 @@ async def follow(client: Client, after: int) -> AsyncIterator[list[Entry]]:
                 if batch:
                     yield batch
                     after = batch[-1].sequence
-        except (_Broken, errors.Error, LogUnavailable, OSError) as error:
+        except LogSetBack:
+            raise
+        except (_Broken, errors.Error, LogUnavailable, OSError, TimeoutError) as error:
             logger.warning("log_follower_restarts", position=after, reason=repr(error))
             await asyncio.sleep(PAUSE_SECONDS)
         finally:
@@ -64,6 +74,7 @@ class _Consumer:
         self._wake = asyncio.Event()
         self._credit = 0
         self._subscription: Subscription | None = None
+        self._reconnects = client.stats["reconnects"]
 
     async def start(self, sequence: int) -> None:
         self._subscription = await self._client.subscribe(
@@ -98,15 +109,20 @@ class _Consumer:
             await self._subscription.unsubscribe()
 
     async def take(self) -> list[Entry]:
-        """Return what has arrived, waiting for the first message; raise _Broken on silence."""
-        if not self._arrived:
+        """Return what has arrived, waiting for the first message; raise _Broken on silence, or
+        when the connection is a new one.
+        """
+        waited = 0.0
+        while not self._arrived:
+            if self._client.stats["reconnects"] != self._reconnects:
+                raise _Broken("a new connection")
+            if waited >= SILENCE_SECONDS_MAX:
+                raise _Broken("silence")
             self._wake.clear()
-            try:
-                async with asyncio.timeout(SILENCE_SECONDS_MAX):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
-            except TimeoutError:
-                msg = "silence"
-                raise _Broken(msg) from None
+            waited += LOOK_SECONDS
         entries: list[Entry] = []
         while self._arrived and len(entries) < PULL:
             message = self._arrived.popleft()

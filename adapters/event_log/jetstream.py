@@ -17,6 +17,7 @@ from adapters.event_log import (
     AlreadyMine,
     Conflict,
     Entry,
+    LogSetBack,
     LogUnavailable,
     Outcome,
     Stored,
@@ -24,7 +25,7 @@ from adapters.event_log import (
 )
 from adapters.event_log.follower import follow
 from contracts import codec
-from contracts.commit import Commit, Recorded
+from contracts.commit import Commit, Mark, Recorded
 from contracts.subjects import STREAM, Subject
 
 logger = structlog.get_logger()
@@ -91,18 +92,24 @@ class JetStreamLog:
 
     def __init__(self, client: Client, epoch: str, append_timeout_seconds: float = 3.0) -> None:
         self.epoch = epoch
+        self.trouble = (
+            ""  # Why nothing may be decided on this log, in words; empty when all is well.
+        )
         self._client = client
         self._timeout_seconds = append_timeout_seconds
+        self._expected = Mark(epoch, 0)  # The newest commit that this log is known to have had.
+        self._checked = -1  # Up to which reconnect it is known to be the log that is expected.
+        self._checking = asyncio.Lock()
 
     @classmethod
     async def open(cls, client: Client) -> "JetStreamLog":
         """Return the log of the stream that exists already; raise LogUnavailable."""
         log = cls(client, "")
-        info = await log._info()
-        log.epoch = info.config.metadata.get(EPOCH_KEY, "") if info.config else ""
+        log.epoch = _epoch_of(await log._info())
         if not log.epoch:
             msg = f"the stream {STREAM} has no epoch: it was not made by `darkroom broker setup`"
             raise LogUnavailable(msg)
+        log.expect(Mark(log.epoch, 0))
         return log
 
     async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
@@ -114,19 +121,27 @@ class JetStreamLog:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout_seconds
-        reason = ""
+        reason, was_sent = "", False
         while (seconds_left := deadline - clock()) > 0:
             try:
                 reply = await self._request(subject, body, min(seconds_left, 1.0), headers)
-            except _UNREACHABLE as error:
+            except LogSetBack as error:
+                return Unavailable(str(error), full=not was_sent)
+            except (*_UNREACHABLE, LogUnavailable) as error:
+                # While there is no connection nothing is sent, and nothing is kept to be sent.
+                was_sent |= not isinstance(error, errors.OutboundBufferLimitError | LogUnavailable)
                 reason = type(error).__name__
                 await asyncio.sleep(0.05)
                 continue
+            was_sent = True
             outcome = await self._outcome(_acks.decode(reply.data), subject, commit, after)
             if outcome is not None:
+                if isinstance(outcome, Stored | AlreadyMine):
+                    self.saw(Mark(self.epoch, outcome.sequence, commit.id))
                 return outcome
             await asyncio.sleep(0.02)
-        return Unavailable(f"the broker did not acknowledge: {reason or 'still in flight'}")
+        reason = f"the broker did not acknowledge: {reason or 'still in flight'}"
+        return Unavailable(reason, full=not was_sent)
 
     async def _outcome(
         self, ack: _Ack, subject: Subject, commit: Commit, after: int | None
@@ -172,18 +187,51 @@ class JetStreamLog:
             return 0, -1
         return info.state.bytes, info.config.max_bytes
 
+    def expect(self, mark: Mark) -> None:
+        self._expected = mark
+        self._checked = -1
+
+    def saw(self, mark: Mark) -> None:
+        if mark.sequence > self._expected.sequence:
+            self._expected = mark
+
+    async def check(self) -> None:
+        """Compare the log with what is known of it; raise LogSetBack. Done once a connection."""
+        async with self._checking:
+            reconnects = self._client.stats["reconnects"]
+            if self._checked == reconnects:
+                return
+            before, self.trouble = self.trouble, await self._difference()
+            if self.trouble != before:
+                logger.error("alarm", alarm=self.trouble or "the log is the one that it was again")
+            if self.trouble:
+                raise LogSetBack(self.trouble)
+            self._checked = reconnects
+
+    async def _difference(self) -> str:
+        expected = self._expected
+        reply = await self._send(f"$JS.API.STREAM.INFO.{STREAM}", b"")
+        info = _infos.decode(reply.data)
+        if info.error is not None:
+            raise LogUnavailable(info.error.description)
+        epoch, end = _epoch_of(info), info.state.last_seq if info.state else 0
+        if epoch and expected.epoch and epoch != expected.epoch:
+            return f"the log is another one: its epoch is {epoch}, {expected.epoch} was expected"
+        if expected.sequence > end:
+            return f"the log was set back: it ends at {end}, and had {expected.sequence} commits"
+        if expected.sequence:
+            wanted = msgspec.json.encode({"seq": expected.sequence})
+            found = _found(await self._send(f"$JS.API.STREAM.MSG.GET.{STREAM}", wanted))
+            if found is not None and found.commit.id != expected.commit_id:
+                return f"the log was set back: its commit {expected.sequence} is another one"
+        return ""
+
     def follow(self, after: int) -> AsyncIterator[list[Entry]]:
-        return follow(self._client, after)
+        return follow(self._client, after, self.check)
 
     async def _get(self, wanted: dict[str, Any]) -> Recorded | None:
         reply = await self._ask(f"$JS.API.STREAM.MSG.GET.{STREAM}", msgspec.json.encode(wanted))
-        found = _founds.decode(reply.data)
-        if found.error is not None and found.error.err_code == _NO_MESSAGE_CODE:
-            return None
-        if found.message is None:
-            raise LogUnavailable(found.error.description if found.error else "no message")
-        message = found.message
-        return Entry(message.seq, Subject(message.subject), b64decode(message.data)).recorded()
+        return _found(reply)
 
     async def _info(self) -> _Info:
         reply = await self._ask(f"$JS.API.STREAM.INFO.{STREAM}", b"")
@@ -202,8 +250,33 @@ class JetStreamLog:
     async def _request(
         self, subject: str, body: bytes, seconds: float, headers: dict[str, str] | None = None
     ) -> Msg:
+        if self._checked != self._client.stats["reconnects"]:
+            await self.check()
+        return await self._send(subject, body, seconds, headers)
+
+    async def _send(
+        self,
+        subject: str,
+        body: bytes,
+        seconds: float = READ_TIMEOUT_SECONDS,
+        headers: dict[str, str] | None = None,
+    ) -> Msg:
         """The client times out its wait for the reply only; sending can wait too, while it
         reconnects, so the whole is bounded here.
         """
         async with asyncio.timeout(seconds + 0.5):
             return await self._client.request(subject, body, timeout=seconds, headers=headers)
+
+
+def _found(reply: Msg) -> Recorded | None:
+    found = _founds.decode(reply.data)
+    if found.error is not None and found.error.err_code == _NO_MESSAGE_CODE:
+        return None
+    if found.message is None:
+        raise LogUnavailable(found.error.description if found.error else "no message")
+    message = found.message
+    return Entry(message.seq, Subject(message.subject), b64decode(message.data)).recorded()
+
+
+def _epoch_of(info: _Info) -> str:
+    return info.config.metadata.get(EPOCH_KEY, "") if info.config else ""

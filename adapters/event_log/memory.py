@@ -14,7 +14,7 @@ from adapters.event_log import (
     Unavailable,
 )
 from contracts import codec
-from contracts.commit import Commit, Recorded
+from contracts.commit import Commit, Mark, Recorded
 from contracts.subjects import Subject
 
 
@@ -26,6 +26,7 @@ class MemoryLog:
         self._entries: list[Entry] = []
         self._by_subject: dict[Subject, list[int]] = defaultdict(list)
         self._grown = asyncio.Event()
+        self.expected = Mark(epoch, 0)
 
     async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
         history = self._by_subject[subject]
@@ -63,6 +64,12 @@ class MemoryLog:
 
     async def end(self) -> int:
         return len(self._entries)
+
+    def expect(self, mark: Mark) -> None:
+        self.expected = mark
+
+    def saw(self, mark: Mark) -> None:
+        del mark
 
     async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         while True:

@@ -49,12 +49,15 @@ class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1")
 
 
 class CancellationAnswered(Event, frozen=True, kw_only=True, tag="cancellation.answered.v1"):
-    """The provider was asked to cancel an attempt and said so much."""
+    """The provider was asked to cancel an attempt and said so much. Without a request id there
+    was nothing to cancel: the reply to the attempt's POST never came.
+    """
 
     job_id: JobId
     account_id: AccountId
     request_id: str
     answer: str
+    attempt: int = 1
 
 
 class ArtifactsRemoved(Event, frozen=True, kw_only=True, tag="artifacts.removed.v1"):

@@ -25,14 +25,17 @@ class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.started.v1"):
-    """Written before the paid POST: from here on the provider may have been asked."""
+    """Written before the paid POST: from here on the provider may have been asked.
+
+    A later attempt sends what the first one did, and does not hold it once more.
+    """
 
     job_id: JobId
     account_id: AccountId
     attempt: int
     provider: str
     endpoint: str
-    arguments: Sealed  # JSON, exactly what is sent.
+    arguments: Sealed | None = None  # JSON, exactly what is sent.
     deadline_at: datetime | None = None  # Of a job that waited for its run: it begins only then.
 
 

@@ -16,6 +16,7 @@ from adapters.clock import fresh_commit_id
 from adapters.database import open_database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.fresh_rows import expect_mark
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
 from adapters.process import until
@@ -79,8 +80,10 @@ async def connect(settings: ApiSettings) -> Api:
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=True)
     storage = settings.storage()
+    await expect_mark(log, database, positions.find)
     changes = Changes(lambda: database.read(positions.read))
-    await changes.start(client)
+    # Another process, or this one before, may have answered from anything up to the log's end.
+    await changes.start(client, floor=await log.end())
     progress = ProviderProgress()
     await progress.start(client)
     usage = Usage(fresh_commit_id())

@@ -69,11 +69,13 @@ class Api(Struct):
         self.written[account] = max(sequence, self.written.get(account, 0))
 
     async def freshen(self, account: AccountId, min_as_of: str | None) -> None:
-        """Wait until reads are at least as new as the account's writes here, and as `min_as_of`."""
-        wanted = self.written.get(account, 0)
+        """Wait until reads are at least as new as the account's writes here, as `min_as_of`, and
+        as anything that was answered before: rows that are made anew tell of a past.
+        """
+        wanted = max(self.written.get(account, 0), self.changes.needed)
         if min_as_of:
             wanted = max(wanted, self.sequence_of(min_as_of))
-        if wanted > self.changes.position:
+        if wanted > self.changes.rows_at:
             await self.changes.wait_for(wanted)
 
     def sequence_of(self, cursor: str) -> int:

@@ -1,41 +1,54 @@
 """Wires the dispatcher and decides nothing."""
 
 import asyncio
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SUBMIT_JOBS
-from adapters.database import open_database
+from adapters.changes import Changes
+from adapters.database import Database, open_database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.fal import FalGateway
+from adapters.fal import CONNECT_SECONDS, POST_SECONDS, FalGateway
+from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.guarded_transport import GuardedTransport
 from adapters.health import Health, answer_health
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays
-from adapters.process import until
+from adapters.peers import TELL_SECONDS, Peers
 from adapters.run_desk import RunDesk
+from adapters.sweep import Sweep
 from adapters.vault import BrokerKeyStore, Vault
-from contracts.subjects import CLAIM_BUCKET
-from services.dispatcher.dependencies import Dispatcher
+from contracts import announcement
+from contracts.subjects import CHANGES, CLAIM_BUCKET
+from read_models import positions
+from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.handlers import submit_jobs
-from services.dispatcher.handlers.advance_runs import advance_runs, listen
-from services.dispatcher.handlers.ask_witness import ask_witness
-from services.dispatcher.handlers.notify_customers import notify_customers
-from services.dispatcher.handlers.sweep_waiting import sweep_waiting
+from services.dispatcher.handlers.advance_runs import runs
+from services.dispatcher.handlers.ask_witness import ask_witness, pause_of
+from services.dispatcher.handlers.notify_customers import notifications
+from services.dispatcher.handlers.sweep_waiting import sweeps
 from services.dispatcher.settings import DispatcherSettings
 
 STOP_SECONDS = 5.0
+DRAIN_SECONDS = POST_SECONDS + CONNECT_SECONDS + 15.0  # A POST, and what has to be recorded of it.
 
 
 def customers(settings: DispatcherSettings) -> httpx.AsyncClient:
-    """Reaches customers' servers: never inwards, never through a redirect."""
+    """Reaches customers' servers: never inwards, never through a redirect. What one of them sets
+    as a cookie is nobody else's business: none is kept.
+    """
     return httpx.AsyncClient(
         transport=GuardedTransport(settings.allowed_hosts),
         follow_redirects=False,
         timeout=httpx.Timeout(15.0, connect=5.0),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 
@@ -44,15 +57,53 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     client = await broker.connect(*who)
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=True)
+    dispatcher = await connect(settings, client, log, database)
+    stream = broker.stream_broker(*who)
+    handler = submit_jobs.register(stream, dispatcher)
+    await answer_replays(client, SUBMIT_JOBS.durable, log, handler)
+    await broker.start(stream)
+
+    def check() -> Health:
+        alarms = (dispatcher.breaker.alarm, log.trouble, *dispatcher.background.troubles)
+        is_consuming = client.is_connected and not log.trouble
+        return Health("dispatcher", is_consuming, tuple(filter(None, alarms)))
+
+    await answer_health(client, "dispatcher", check)
+    await _keep_sweeping(dispatcher, client)
+    await stop.wait()
+    dispatcher.stopping.set()
+    await dispatcher.background.end_loops()
+    async with asyncio.timeout(STOP_SECONDS):
+        await stream.stop()
+    await dispatcher.background.drain(0)
+    await dispatcher.posts.drain(DRAIN_SECONDS)  # A paid POST is not cut.
+    await dispatcher.gateway.close()
+    await dispatcher.customers.aclose()
+    await database.close()
+    await client.close()
+
+
+async def connect(
+    settings: DispatcherSettings, client: Client, log: JetStreamLog, database: Database
+) -> Dispatcher:
+    await expect_mark(log, database, positions.find)
+    changes = Changes(lambda: database.read(positions.read))
+    await changes.start(client)
+    peers = Peers("dispatcher", client)
+    await peers.start()
     storage = settings.storage()
     master_key = settings.master_key()
     gateway = FalGateway(
-        settings.provider_key or "simulator:no-money", platform_url=settings.platform_url
+        settings.provider_key or "simulator:no-money",
+        platform_url=settings.platform_url,
+        connections_max=2 * POSTS_AT_ONCE_MAX,
     )
-    dispatcher = Dispatcher(
+    return Dispatcher(
         settings,
         log,
         database,
+        FreshRows(log, changes, database),
+        peers,
         Vault(master_key, BrokerKeyStore(client), storage),
         JobDesk(log),
         RunDesk(log),
@@ -62,27 +113,29 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         customers(settings),
         lambda: client.jetstream().key_value(CLAIM_BUCKET),
     )
-    stream = broker.stream_broker(*who)
-    handler = submit_jobs.register(stream, dispatcher)
-    await answer_replays(client, SUBMIT_JOBS.durable, log, handler)
-    await broker.start(stream)
 
-    def check() -> Health:
-        alarms = (dispatcher.breaker.alarm,) if dispatcher.breaker.alarm else ()
-        return Health("dispatcher", client.is_connected, alarms)
 
-    await answer_health(client, "dispatcher", check)
-    await listen(dispatcher, client)
-    await until(
-        stop,
-        asyncio.create_task(sweep_waiting(dispatcher)),
-        asyncio.create_task(ask_witness(dispatcher)),
-        asyncio.create_task(advance_runs(dispatcher)),
-        asyncio.create_task(notify_customers(dispatcher)),
-    )
-    await asyncio.wait_for(stream.stop(), STOP_SECONDS)
-    await gateway.close()
-    await dispatcher.customers.aclose()
-    await database.close()
-    await storage.close()
-    await client.close()
+async def _keep_sweeping(dispatcher: Dispatcher, client: Client) -> None:
+    background = dispatcher.background
+    background.repeat("peers", dispatcher.peers.tell, TELL_SECONDS)
+    background.repeat("listing", lambda: ask_witness(dispatcher), pause_of(dispatcher))
+    of_runs, of_deliveries = runs(dispatcher), notifications(dispatcher)
+    for name, sweep in sweeps(dispatcher).items():
+        background.keep(name, sweep.run)
+    background.keep("runs", of_runs.run)
+    background.keep("notifications", of_deliveries.run)
+    await _listen(dispatcher, client, {"runs": of_runs, "deliveries": of_deliveries})
+
+
+async def _listen(dispatcher: Dispatcher, client: Client, by_table: dict[str, Sweep[Any]]) -> None:
+    """Be woken by the projector's announcements; one that is lost costs a second."""
+
+    async def heard(message: Msg) -> None:
+        rows = announcement.decode(message.data).rows
+        for row in rows:
+            if row.table in by_table:
+                by_table[row.table].changed(row.id)
+        if dispatcher.peers.count > 1 and any(row.table == "jobs" for row in rows):
+            dispatcher.submissions_changed.set()  # Another's messages may be this one's jobs.
+
+    await client.subscribe(CHANGES, cb=heard)

@@ -10,11 +10,14 @@ from nats.js.kv import KeyValue
 from prometheus_client import Gauge
 
 from adapters.attempt_tokens import AttemptTokens
+from adapters.background import Background
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log import EventLog
 from adapters.fal import FalGateway
+from adapters.fresh_rows import FreshRows
 from adapters.job_desk import JobDesk
+from adapters.peers import Peers
 from adapters.run_desk import RunDesk
 from adapters.vault import Vault
 from contracts.ids import JobId
@@ -24,7 +27,8 @@ Claims = Callable[[], Awaitable[KeyValue]]
 logger = structlog.get_logger()
 
 POSTS_AT_ONCE_MAX = 64
-PAUSE_SECONDS = 10.0
+SUBMISSIONS_AT_ONCE_MAX = 256  # Reading pages, waiting to be posted, being posted.
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 10.0, 60.0
 TROUBLES_MAX = 5
 BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provider")
 
@@ -32,19 +36,21 @@ BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provi
 class Breaker(Struct):
     """Open while the provider refuses the operator, or is in trouble: jobs wait, nothing fails.
 
-    After its pause one submission at a time tries whether it is over.
+    After its pause one submission at a time tries whether it is over; each try that fails makes
+    the pause longer.
     """
 
     open_until: float = 0.0
     alarm: str = ""  # For operators, with the provider's words; empty when all is well.
-    troubles: int = 0  # Submissions in a row that the provider could not take.
+    troubles: int = 0  # Submissions in a row that the provider could not take, or left unanswered.
+    pause_seconds: float = PAUSE_SECONDS
 
     def refused(self, words: str) -> None:
         """The provider refuses the operator's account."""
         self._open(f"the provider refuses the operator's account: {words}")
 
     def trouble(self, words: str) -> None:
-        """The provider could not be reached, or is broken."""
+        """The provider could not be reached, is broken, or took a POST and said nothing."""
         self.troubles += 1
         if self.troubles >= TROUBLES_MAX:
             self._open(f"the provider is in trouble: {words}")
@@ -53,6 +59,7 @@ class Breaker(Struct):
         if self.alarm:
             logger.info("breaker_closed")
         self.open_until, self.alarm, self.troubles = 0.0, "", 0
+        self.pause_seconds = PAUSE_SECONDS
         BREAKER.set(0)
 
     def limit(self, room: int) -> int:
@@ -62,19 +69,26 @@ class Breaker(Struct):
         return min(room, 0 if asyncio.get_running_loop().time() < self.open_until else 1)
 
     def _open(self, alarm: str) -> None:
+        clock = asyncio.get_running_loop().time()
         if not self.alarm:
             logger.error("alarm", alarm=alarm)
-        self.open_until = asyncio.get_running_loop().time() + PAUSE_SECONDS
+        elif clock >= self.open_until:
+            self.pause_seconds = min(self.pause_seconds * 2, PAUSE_SECONDS_MAX)
+        self.open_until = clock + self.pause_seconds
         self.alarm = alarm
         BREAKER.set(1)
 
 
 class Dispatcher(Struct):
-    """`active` are the jobs that this process is working on right now."""
+    """`active` are the jobs that this process is submitting right now. Every POST is a task of
+    `posts`, which a shutdown waits for; what else runs beside the loops belongs to `background`.
+    """
 
     settings: DispatcherSettings
     log: EventLog
     database: Database
+    rows: FreshRows
+    peers: Peers
     vault: Vault
     jobs: JobDesk
     runs: RunDesk
@@ -83,17 +97,39 @@ class Dispatcher(Struct):
     secrets: EndpointSecrets
     customers: httpx.AsyncClient
     claims: Claims
+    background: Background = field(default_factory=Background)
+    posts: Background = field(default_factory=Background)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)
-    at_provider: int = 0  # As of the last sweep: jobs that the provider has, or may have.
+    at_provider: int = 0  # Jobs of this process's part that the provider has, or may have.
+    has_declined: bool = False  # Jobs were left to the sweep for want of room.
     runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
-    background: set[asyncio.Task[None]] = field(default_factory=set)
     deliveries_changed: asyncio.Event = field(default_factory=asyncio.Event)
-    notifying: set[str] = field(default_factory=set)  # Deliveries under way from here.
-    posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
+    submissions_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
 
     @property
     def room(self) -> int:
-        """How many more jobs the provider may get from here, right now."""
-        free = self.settings.provider_concurrency_max - self.at_provider
-        return self.breaker.limit(free) - len(self.active)
+        """How many more jobs may be submitted from here, right now.
+
+        What the provider may have at once is shared out among the dispatchers; `at_provider`
+        counts what is begun here too.
+        """
+        if self.stopping.is_set():
+            return 0
+        own = self.peers.share_of(self.settings.provider_concurrency_max) - self.at_provider
+        return self.breaker.limit(min(own, SUBMISSIONS_AT_ONCE_MAX - len(self.active)))
+
+    def begin(self, job: JobId) -> bool:
+        """Note that this process submits the job; False when it does so already."""
+        if job in self.active:
+            return False
+        self.active.add(job)
+        self.at_provider += 1
+        return True
+
+    def end(self, job: JobId) -> None:
+        self.active.discard(job)
+        if self.has_declined:
+            self.submissions_changed.set()

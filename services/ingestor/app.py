@@ -9,19 +9,23 @@ from litestar.datastructures import State
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SETTLE_RESULTS
+from adapters.changes import Changes
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
+from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays
+from adapters.peers import TELL_SECONDS, Peers
 from adapters.process import until
 from adapters.vault import BrokerKeyStore, Vault, derive
+from read_models import positions
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers import settle_results
 from services.ingestor.handlers.receive_webhooks import BODY_BYTES_MAX, on_error, receive_webhook
-from services.ingestor.handlers.sweep_waiting import sweep_waiting
+from services.ingestor.handlers.sweep_waiting import sweeps
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.signatures import Signatures
 
@@ -36,10 +40,18 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     storage = settings.storage()
     master_key = settings.master_key()
     web = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
+    database = open_database(settings.database, read_only=True)
+    await expect_mark(log, database, positions.find)
+    changes = Changes(lambda: database.read(positions.read))
+    await changes.start(client)
+    peers = Peers("ingestor", client)
+    await peers.start()
     ingestor = Ingestor(
         settings=settings,
         log=log,
-        database=open_database(settings.database, read_only=True),
+        database=database,
+        rows=FreshRows(log, changes, database),
+        peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),
         jobs=JobDesk(log),
@@ -56,17 +68,19 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     await broker.start(stream)
 
     def check() -> Health:
-        return Health("ingestor", client.is_connected, ingestor.signatures.alarms)
+        alarms = (log.trouble, *ingestor.signatures.alarms, *ingestor.background.troubles)
+        is_consuming = client.is_connected and not log.trouble
+        return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
 
     await answer_health(client, "ingestor", check)
-    await until(
-        stop,
-        asyncio.create_task(sweep_waiting(ingestor)),
-        asyncio.create_task(
-            serve(build(ingestor), settings.ingestor_host, settings.ingestor_port, stop)
-        ),
-    )
-    await asyncio.wait_for(stream.stop(), STOP_SECONDS)
+    ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
+    for name, sweep in sweeps(ingestor).items():
+        ingestor.background.keep(name, sweep.run)
+    serving = serve(build(ingestor), settings.ingestor_host, settings.ingestor_port, stop)
+    await until(stop, asyncio.create_task(serving))
+    await ingestor.background.end_loops()
+    async with asyncio.timeout(STOP_SECONDS):
+        await stream.stop()
     await close(ingestor)
     await client.close()
 

@@ -5,10 +5,13 @@ from msgspec import Struct, field
 from nats.aio.client import Client
 
 from adapters.attempt_tokens import AttemptTokens
+from adapters.background import Background
 from adapters.database import Database
 from adapters.event_log import EventLog
 from adapters.fal import FalGateway
+from adapters.fresh_rows import FreshRows
 from adapters.job_desk import JobDesk
+from adapters.peers import Peers
 from adapters.storage import Storage
 from adapters.vault import Vault
 from contracts.ids import JobId
@@ -17,13 +20,13 @@ from services.ingestor.signatures import Signatures
 
 
 class Ingestor(Struct):
-    """`active` are the jobs that this process is settling right now; `looked_at` says when the
-    provider was last asked about a job, so that it is asked politely.
-    """
+    """`active` are the jobs that this process is settling right now."""
 
     settings: IngestorSettings
     log: EventLog
     database: Database
+    rows: FreshRows
+    peers: Peers
     storage: Storage
     vault: Vault
     jobs: JobDesk
@@ -33,5 +36,5 @@ class Ingestor(Struct):
     media: httpx.AsyncClient
     artifact_key: bytes
     client: Client | None = None  # Where progress is told; None when nobody is.
+    background: Background = field(default_factory=Background)
     active: set[JobId] = field(default_factory=set)
-    looked_at: dict[JobId, float] = field(default_factory=dict)

@@ -58,7 +58,7 @@ async def _settle(
         await _fetch_result(ingestor, event)
     elif envelope.verdict is Verdict.OK:
         await _complete(ingestor, known, kind, envelope, event, causation)
-    elif event.attempt >= len(known.state.attempts):  # An older attempt's failure ends nothing.
+    elif event.attempt >= known.state.attempt:  # An older attempt's failure ends nothing.
         await fail(ingestor, known, failure_of(envelope.payload, envelope.error), causation)
 
 

@@ -3,14 +3,14 @@
 import asyncio
 
 from adapters import broker
+from adapters.background import Background
 from adapters.database import open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.health import Health, answer_health
 from adapters.parking import Parking
-from adapters.process import until
 from services.projector.dependencies import Projector
 from services.projector.handlers.project_commits import project_commits
-from services.projector.handlers.watch_broker import watch_broker
+from services.projector.handlers.watch_broker import WATCH_SECONDS, watch_broker
 from services.projector.settings import ProjectorSettings
 
 
@@ -21,15 +21,15 @@ async def run(settings: ProjectorSettings, stop: asyncio.Event) -> None:
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=False)
     projector = Projector(log, database, client)
+    background, parking = Background(), Parking(client)
 
     def check() -> Health:
-        return Health("projector", not projector.degraded, projector.alarms)
+        alarms = (*projector.alarms, *background.troubles)
+        return Health("projector", projector.is_consuming, alarms, projector.behind)
 
     await answer_health(client, "projector", check)
-    await until(
-        stop,
-        asyncio.create_task(project_commits(projector)),
-        asyncio.create_task(watch_broker(projector, log, Parking(client))),
-    )
+    background.keep("projection", lambda: project_commits(projector))
+    background.repeat("watch", lambda: watch_broker(projector, log, parking), WATCH_SECONDS)
+    await background.until(stop)
     await database.close()
     await client.close()

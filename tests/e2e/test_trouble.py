@@ -113,7 +113,7 @@ def test_what_the_provider_says_after_a_cancel_is_kept_and_costs_nobody(
 def test_a_job_that_is_cancelled_before_it_was_submitted_never_is(
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
-    troubled.fault("submit", "queue_full", times=1)
+    troubled.fault("submit", "ingress_503", times=1)
     job = create(client, headers={"Prefer": "respond-async"})
     eventually(lambda: events_of(client, job, "AttemptFailed"))
     client.post(f"/api/jobs/{job}/cancel")

@@ -167,7 +167,7 @@ def _rebuilt_rows_equal_the_live_ones(commits: list[Recorded], witness: Witness)
     with rebuilt.begin() as connection:
         positions.create(connection, witness.log.epoch)
         read_models.apply(connection, commits)
-        positions.advance(connection, 0, len(commits))
+        positions.advance(connection, 0, len(commits), commits[-1].commit.id)
         fresh = _rows(connection)
     rebuilt.dispose()
     assert witness.database.now(_rows) == fresh

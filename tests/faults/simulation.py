@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import random
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,29 +14,30 @@ from typing import Any, cast
 import structlog
 
 from adapters import clock
-from adapters.boundary_desk import Known
-from adapters.changes import Changes
+from adapters.changes import Changes, NotThereYet
 from adapters.event_log import LogUnavailable
 from adapters.event_log.memory import MemoryLog
 from adapters.fal import FalGateway
+from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.job_desk import JobDesk
+from adapters.peers import Peers
 from adapters.run_desk import RunDesk
+from adapters.sweep import Sweep
 from adapters.vault import MemoryKeyStore, Vault
 from contracts.commit import Recorded
-from contracts.events import JobRequested, ResultReceived
+from contracts.events import ResultReceived
 from contracts.events.evidence import Via
 from contracts.ids import AccountId, JobId
-from domain.job import requested
 from domain.provider_results import read_envelope
 from read_models import positions
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.handlers.advance_runs import advance_runs
-from services.dispatcher.handlers.ask_witness import ask_witness
-from services.dispatcher.handlers.sweep_waiting import sweep_waiting as dispatcher_sweep
+from services.dispatcher.handlers.advance_runs import runs
+from services.dispatcher.handlers.ask_witness import ask_witness, pause_of
+from services.dispatcher.handlers.submit_jobs import submit_jobs
+from services.dispatcher.handlers.sweep_waiting import sweeps as dispatcher_sweeps
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.submitting import Work, submit
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.handlers.sweep_waiting import sweep_waiting as ingestor_sweep
+from services.ingestor.handlers.sweep_waiting import sweeps as ingestor_sweeps
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.settling import record, settle
 from services.projector.dependencies import Projector
@@ -118,6 +120,8 @@ class World:
             DISPATCHER,
             log,
             self.database,
+            FreshRows(log, Changes(self._position), self.database),
+            Peers("dispatcher", None),
             vault,
             JobDesk(log),
             RunDesk(log),
@@ -128,20 +132,24 @@ class World:
             nobody,
         )
 
-        async def handle(recorded: Recorded) -> None:
-            for event in recorded.commit.events:
-                if isinstance(event, JobRequested) and event.run_id is None:
-                    known = Known(requested(event, recorded.sequence), 0)
-                    work = Work(event.kind, event.input, causation=recorded.commit.id)
-                    await submit(dispatcher, known, work)
+        async def listing() -> None:
+            while True:
+                with contextlib.suppress(LogUnavailable, NotThereYet):
+                    await ask_witness(dispatcher)
+                await asyncio.sleep(pause_of(dispatcher))
 
-        await live_together(
-            process,
-            dispatcher_sweep(dispatcher),
-            ask_witness(dispatcher),
-            advance_runs(dispatcher),
-            self.requests.run(handle),
-        )
+        await expect_mark(log, self.database, positions.find)
+        try:
+            await live_together(
+                process,
+                *(_kept(sweep) for sweep in dispatcher_sweeps(dispatcher).values()),
+                _kept(runs(dispatcher)),
+                listing(),
+                self.requests.run(lambda recorded: submit_jobs(dispatcher, recorded)),
+            )
+        finally:
+            await dispatcher.background.drain(0)
+            await dispatcher.posts.drain(0)
 
     async def ingestor(self, process: Process) -> None:
         log = FaultyLog(self.log, process)
@@ -150,6 +158,8 @@ class World:
             settings=INGESTOR,
             log=log,
             database=self.database,
+            rows=FreshRows(log, Changes(self._position), self.database),
+            peers=Peers("ingestor", None),
             storage=self.storage,
             vault=Vault(MASTER_KEY, self.keys, self.storage),
             jobs=JobDesk(log),
@@ -167,7 +177,11 @@ class World:
 
         self.ingestors = [ingestor]
         try:
-            await live_together(process, ingestor_sweep(ingestor), self.results.run(handle))
+            await live_together(
+                process,
+                *(_kept(sweep) for sweep in ingestor_sweeps(ingestor).values()),
+                self.results.run(handle),
+            )
         finally:
             self.ingestors = []
 
@@ -225,12 +239,22 @@ class World:
         await check(witness)
 
 
+async def _kept(sweep: Sweep[Any]) -> None:
+    """Sweep for ever, as the background loops of a service do."""
+    while True:
+        try:
+            await sweep.run()
+        except (LogUnavailable, NotThereYet):
+            await asyncio.sleep(0.5)
+
+
 def simulate(seed: int, database: MemoryDatabase) -> World:
     """Run one world to its end; raise AssertionError or TimeoutError when something was lost."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     random.seed(seed)
     database.clear()
     loop = VirtualLoop()
+    loop.set_exception_handler(lambda *_: None)  # A process that died is told by its own life.
     dice = random.Random(seed)
     clock.use(loop.now, dice.randbytes)
     world = World(seed, database, loop)

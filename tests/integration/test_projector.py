@@ -128,17 +128,17 @@ class Poisoned(MemoryLog):
 async def test_what_cannot_be_digested_is_never_skipped_past(
     client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "DEGRADED_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handler, "STUCK_RETRY_SECONDS", 0.05)
     log = Poisoned()
     await append(log, 3)
     projector = Projector(log, database, client)
     task = asyncio.create_task(project_commits(projector))
     async with asyncio.timeout(10):
-        while not projector.degraded:
+        while not projector.trouble:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)
     await stop(task)
-    assert "commit 2" in projector.degraded
+    assert "commit 2" in projector.trouble
     assert await database.read(positions.read) == 1
 
 

@@ -1,80 +1,56 @@
 """Advances runs: settles the steps whose jobs have ended, lets the next one go."""
 
-import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
 
 import msgspec
-import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from adapters.clock import now
-from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable
 from adapters.job_desk import KnownJob
 from adapters.run_desk import KnownRun
-from contracts import announcement
+from adapters.sweep import Pace, Sweep
+from adapters.vault import Unreadable
 from contracts.commit import Recorded
 from contracts.events import JobCompleted, JobRequested, RunRequested
 from contracts.job_state import End
 from contracts.run_state import StepState
-from contracts.subjects import CHANGES, job_subject
+from contracts.subjects import job_subject
 from domain.funnels import FUNNELS, prompt_of
 from domain.job import Cancel
+from domain.job_kinds.base import InvalidField
 from domain.job_kinds.funnel_step import FunnelStep
-from domain.refusals import Refused
+from domain.refusals import JOB_CODES, Refused
 from domain.run import SettleStep, StartStep, next_step, under_way
+from domain.turns import Turn
 from read_models import waiting_runs
+from read_models.unit_of_work import micros_of
 from read_models.waiting_runs import WaitingRun
 from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.posting import fail
 from services.dispatcher.submitting import Work, submit
 
-logger = structlog.get_logger()
-
-SWEEP_SECONDS = 1.0
-ROWS_A_SWEEP = 64
-ACT_SECONDS_MAX = 60.0  # One run that hangs must not hold up the others.
+RUNS = Pace(
+    at_once=64, at_once_of_lane=8, act_seconds=60.0, pause_seconds=0.5, pause_seconds_max=300.0
+)
 
 
-async def advance_runs(dispatcher: Dispatcher) -> None:
-    """Advance for ever: at once when the projector tells, and by a sweep in any case."""
-    while True:
-        try:
-            dispatcher.runs_changed.clear()
-            due = await dispatcher.database.read(
-                lambda connection: waiting_runs.due(connection, ROWS_A_SWEEP)
-            )
-            await asyncio.gather(*(_bounded(dispatcher, row) for row in due))
-        except (DatabaseUnavailable, LogUnavailable) as error:
-            logger.warning("runs_wait", reason=repr(error))
-        try:
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await dispatcher.runs_changed.wait()
-        except TimeoutError:
-            continue
+def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
+    """Advances runs: at once when the projector tells, and by a sweep in any case."""
 
+    async def take(turn: Turn) -> list[WaitingRun]:
+        turn.until = micros_of(now())
+        rows = await dispatcher.rows.take(turn, waiting_runs.due)
+        return [row for row in rows if dispatcher.peers.is_mine(row.run_id)]
 
-async def listen(dispatcher: Dispatcher, client: Client) -> None:
-    """Be woken by the projector's announcements; one that is lost costs a second."""
-
-    async def heard(message: Msg) -> None:
-        changed = {row.table for row in announcement.decode(message.data).rows}
-        if "runs" in changed:
-            dispatcher.runs_changed.set()
-        if "deliveries" in changed:
-            dispatcher.deliveries_changed.set()
-
-    await client.subscribe(CHANGES, cb=heard)
-
-
-async def _bounded(dispatcher: Dispatcher, row: WaitingRun) -> None:
-    try:
-        async with asyncio.timeout(ACT_SECONDS_MAX):
-            await advance(dispatcher, row)
-    except Exception as error:  # noqa: BLE001 - the row stays, the next sweep tries again.
-        logger.warning("run_waits", run=row.run_id, reason=repr(error))
+    sweep = Sweep(
+        "runs",
+        RUNS,
+        take,
+        lambda row: advance(dispatcher, row),
+        key_of=lambda row: row.run_id,
+        lane_of=lambda row: row.account_id,
+    )
+    sweep.wake = dispatcher.runs_changed
+    return sweep
 
 
 async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:
@@ -122,9 +98,19 @@ async def _cancel_jobs(dispatcher: Dispatcher, known: KnownRun) -> None:
 async def _start(
     dispatcher: Dispatcher, known: KnownRun, step: StepState, job: KnownJob, recorded: Recorded
 ) -> None:
-    """Commit RunStepStarted, whose guard lets one dispatcher through, and submit its job."""
+    """Commit RunStepStarted, whose guard lets one dispatcher through, and submit its job. A step
+    whose prompt can never be built ends its job: the run goes on without it.
+    """
+    try:
+        built = FunnelStep(prompt=await _prompt(dispatcher, known, step, recorded))
+    except KeyError as error:
+        text = f"the funnel or its step is no longer made: {error}"
+        await fail(dispatcher, job, "unknown_kind", JOB_CODES["unknown_kind"], text)
+        return
+    except (InvalidField, Unreadable, ValueError) as error:
+        await fail(dispatcher, job, "invalid_input", JOB_CODES["invalid_input"], str(error))
+        return
     account = known.state.account_id
-    built = FunnelStep(prompt=await _prompt(dispatcher, known, step, recorded))
     sealed = await dispatcher.vault.seal(account, msgspec.json.encode(built))
     deadline_at = now() + timedelta(seconds=dispatcher.settings.job_deadline_seconds)
     command = StartStep(step=step.step, input=sealed, deadline_at=deadline_at)
@@ -136,23 +122,8 @@ async def _start(
         for event in recorded.commit.events
         if isinstance(event, JobRequested) and event.job_id == step.job_id
     )
-    dispatcher.at_provider += 1
-    _in_background(
-        dispatcher, submit(dispatcher, job, Work(kind, sealed, deadline_at, made.commit_id))
-    )
-
-
-def _in_background(dispatcher: Dispatcher, work: Coroutine[Any, Any, None]) -> None:
-    """A POST takes its time: other runs go on meanwhile."""
-    task = asyncio.create_task(work)
-    dispatcher.background.add(task)
-
-    def done(ended: "asyncio.Task[None]") -> None:
-        dispatcher.background.discard(ended)
-        if not ended.cancelled() and (error := ended.exception()) is not None:
-            logger.warning("step_not_submitted", reason=repr(error))
-
-    task.add_done_callback(done)
+    work = Work(kind, sealed, deadline_at, made.commit_id)
+    dispatcher.background.spawn("submission", submit(dispatcher, job, work))
 
 
 async def _prompt(

@@ -1,25 +1,26 @@
 """Asks the provider's listing what became of attempts whose reply was lost."""
 
-import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import structlog
 
 from adapters.clock import fresh_commit_id, now
-from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable, sequence_of
+from adapters.event_log import sequence_of
+from adapters.vault import Unreadable
 from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
+from contracts.sealed import Sealed
 from contracts.subjects import evidence_subject
+from domain.turns import Turn
 from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
-from read_models import job_commits, provider_requests, waiting_jobs
+from read_models import job_commits, owed, provider_requests, waiting_jobs
 from read_models.unit_of_work import micros_of, time_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import submitted
+from services.dispatcher.posting import submitted
 
 logger = structlog.get_logger()
 
@@ -28,24 +29,26 @@ ASK_EVERY_SECONDS = 15.0
 ATTEMPTS_MAX = 2000  # With more, nobody could say which of them are alike.
 
 
+def patience_of(dispatcher: Dispatcher) -> float:
+    """Return how many seconds an attempt waits before the listing is asked."""
+    return min(ASK_AFTER_SECONDS, dispatcher.settings.submit_unknown_seconds / 3)
+
+
+def pause_of(dispatcher: Dispatcher) -> float:
+    """Return the seconds between two looks: never more often than politeness allows."""
+    return min(ASK_EVERY_SECONDS, patience_of(dispatcher))
+
+
 async def ask_witness(dispatcher: Dispatcher) -> None:
-    """Ask for ever, as long as somebody waits for an answer; never more often than politeness
-    allows. What the listing does not name proves nothing, and goes on waiting.
+    """Ask once, if somebody waits for an answer. What the listing does not name proves nothing,
+    and goes on waiting.
     """
-    patience = min(ASK_AFTER_SECONDS, dispatcher.settings.submit_unknown_seconds / 3)
-    while True:
-        try:
-            await _ask_for_all(dispatcher, now() - timedelta(seconds=patience))
-        except (DatabaseUnavailable, LogUnavailable) as error:
-            logger.warning("witness_waits", reason=repr(error))
-        await asyncio.sleep(min(ASK_EVERY_SECONDS, patience))
-
-
-async def _ask_for_all(dispatcher: Dispatcher, until: datetime) -> None:
-    old = await dispatcher.database.read(
-        lambda connection: waiting_jobs.due(
-            connection, Waits.OUTCOME, micros_of(until), ATTEMPTS_MAX
-        )
+    if not dispatcher.peers.is_mine("listing"):
+        return
+    until = now() - timedelta(seconds=patience_of(dispatcher))
+    turn = Turn(until=micros_of(until), limit=ATTEMPTS_MAX)
+    old = await dispatcher.rows.take(
+        turn, lambda connection, turn: waiting_jobs.due(connection, Waits.OUTCOME, turn)
     )
     for endpoint in sorted({row.endpoint for row in old if row.endpoint is not None}):
         await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
@@ -58,20 +61,19 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
         return
     # Read after the listing, and all of them: attempts of ended jobs, attempts that were given up
     # on and brand-new ones may have sent the same.
-    rows, lost = await dispatcher.database.read(
+    ids = [each.request_id for each in listed]
+    rows, ended, lost, owned = await dispatcher.rows.read(
         lambda connection: (
             waiting_jobs.unanswered(connection, endpoint, micros_of(since), ATTEMPTS_MAX),
+            owed.unanswered(connection, endpoint, micros_of(since), ATTEMPTS_MAX),
             provider_requests.lost(connection, micros_of(since), ATTEMPTS_MAX),
+            provider_requests.owned(connection, ids),
         )
     )
-    if len(rows) >= ATTEMPTS_MAX or len(lost) >= ATTEMPTS_MAX:
+    if max(len(rows), len(ended), len(lost)) >= ATTEMPTS_MAX:
         return
-    attempts = [*((row.job_id, row.attempt) for row in rows), *lost]
+    attempts = [*((row.job_id, row.attempt) for row in rows), *ended, *lost]
     sent = [each for one in attempts if (each := await _sent(dispatcher, *one, endpoint))]
-    ids = [each.request_id for each in listed]
-    owned = await dispatcher.database.read(
-        lambda connection: provider_requests.owned(connection, ids)
-    )
     seen = [
         Seen(each.request_id, each.json_input, each.sent_at)
         for each in listed
@@ -87,20 +89,26 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
 async def _sent(
     dispatcher: Dispatcher, job: JobId, attempt: int, endpoint: str
 ) -> tuple[SubmissionStarted, Unanswered] | None:
-    """Find an attempt and what it sent; later commits may have ended the job."""
+    """Find an attempt and what it sent; later commits may have ended the job. None when what it
+    sent can no longer be read: then nobody can tell which request is its own.
+    """
     sequences = await dispatcher.database.read(
         lambda connection: job_commits.sequences(connection, job)
     )
-    for sequence in reversed(sequences):
+    arguments: Sealed | None = None
+    for sequence in sequences:
         recorded = await dispatcher.log.read(sequence)
         event = recorded.commit.events[0] if recorded is not None else None
-        if recorded is None or not isinstance(event, SubmissionStarted) or event.attempt != attempt:
+        if recorded is None or not isinstance(event, SubmissionStarted):
             continue
-        if event.endpoint != endpoint:
-            return None
-        arguments = await dispatcher.vault.unseal(event.account_id, event.arguments)
-        what = msgspec.json.decode(arguments)
-        return event, Unanswered(f"{job}/{attempt}", what, recorded.commit.at)
+        arguments = event.arguments or arguments
+        if event.attempt == attempt and event.endpoint == endpoint and arguments is not None:
+            try:
+                plain = await dispatcher.vault.unseal(event.account_id, arguments)
+            except Unreadable:
+                return None
+            what = msgspec.json.decode(plain)
+            return event, Unanswered(f"{job}/{attempt}", what, recorded.commit.at)
     return None
 
 

@@ -6,19 +6,20 @@ from typing import Any
 
 import httpx
 import msgspec
-import structlog
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
 
 from adapters.clock import fresh_commit_id, now
-from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable, sequence_of
+from adapters.event_log import sequence_of
 from adapters.guarded_transport import AddressRefused
+from adapters.sweep import Pace, Sweep
+from adapters.vault import Unreadable
 from contracts.commit import Commit
-from contracts.events import NotificationFailed, NotificationSent
+from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
 from contracts.subjects import evidence_subject
 from domain.notifications import disables, next_attempt_at, signature
+from domain.turns import Turn
 from read_models import deliveries, endpoints, jobs, runs
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
@@ -27,59 +28,40 @@ from read_models.runs import Run
 from read_models.unit_of_work import micros_of, time_of
 from services.dispatcher.dependencies import Dispatcher
 
-logger = structlog.get_logger()
-
-SWEEP_SECONDS = 1.0
-ROWS_A_SWEEP = 64
-AT_ONCE_OF_ENDPOINT_MAX = 4  # A slow endpoint holds up its own deliveries only.
+# Many at once, few of one endpoint: who is slow holds up its own deliveries only.
+DELIVERIES_PACE = Pace(
+    at_once=256, at_once_of_lane=4, act_seconds=60.0, pause_seconds=2.0, pause_seconds_max=60.0
+)
 ANSWER_SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 64 * 1024
-WORDS_MAX = 200
 DELIVERIES = Counter("darkroom_notifications_total", "Deliveries to customers", ["outcome"])
 
 
-async def notify_customers(dispatcher: Dispatcher) -> None:
-    """Send what is owed, for ever. A delivery under way does not hold up the next look."""
-    while True:
-        try:
-            dispatcher.deliveries_changed.clear()
-            for delivery in await _due(dispatcher):
-                _begin(dispatcher, delivery)
-        except (DatabaseUnavailable, LogUnavailable) as error:
-            logger.warning("notifications_wait", reason=repr(error))
-        try:
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await dispatcher.deliveries_changed.wait()
-        except TimeoutError:
-            continue
+class Undelivered(Exception):
+    """Why an attempt was not taken, in words that its owner may read."""
 
 
-async def _due(dispatcher: Dispatcher) -> list[Delivery]:
-    until = micros_of(now())
-    return await dispatcher.database.read(
-        lambda connection: deliveries.due(connection, until, ROWS_A_SWEEP)
+def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
+    """Sends what is owed, in turn by endpoint."""
+
+    async def take(turn: Turn) -> list[Delivery]:
+        turn.until = micros_of(now())
+        rows = await dispatcher.rows.take(turn, deliveries.due)
+        return [row for row in rows if dispatcher.peers.is_mine(row.delivery_id)]
+
+    sweep = Sweep(
+        "notifications",
+        DELIVERIES_PACE,
+        take,
+        lambda row: deliver(dispatcher, row),
+        key_of=lambda row: row.delivery_id,
+        lane_of=lambda row: row.endpoint_id,
     )
+    sweep.wake = dispatcher.deliveries_changed
+    return sweep
 
 
-def _begin(dispatcher: Dispatcher, delivery: Delivery) -> None:
-    under_way = dispatcher.notifying
-    same = sum(each.startswith(f"{delivery.endpoint_id}.") for each in under_way)
-    if delivery.delivery_id in under_way or same >= AT_ONCE_OF_ENDPOINT_MAX:
-        return
-    under_way.add(delivery.delivery_id)
-    task = asyncio.create_task(_deliver(dispatcher, delivery))
-    dispatcher.background.add(task)
-
-    def done(ended: "asyncio.Task[None]") -> None:
-        dispatcher.background.discard(ended)
-        under_way.discard(delivery.delivery_id)
-        if not ended.cancelled() and (error := ended.exception()) is not None:
-            logger.warning("notification_waits", reason=repr(error))
-
-    task.add_done_callback(done)
-
-
-async def _deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
+async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
     number = delivery.attempts + 1
     if not await _claim(dispatcher, f"{delivery.delivery_id}.{delivery.sequence}"):
         return  # Another process sends it.
@@ -89,14 +71,12 @@ async def _deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
     endpoint = known.get(delivery.endpoint_id)
     body = await _body(dispatcher, delivery)
     if endpoint is None or not endpoint.enabled or body is None:
-        await _failed(dispatcher, delivery, endpoint, number, "there is nobody to tell", None)
+        await _failed(dispatcher, delivery, None, number, "there is nobody to tell", None)
         return
-    url = (await dispatcher.vault.unseal(delivery.account_id, endpoint.url)).decode()
     try:
-        status = await _post(dispatcher, url, delivery, body)
-    except (httpx.HTTPError, AddressRefused, TimeoutError, OSError) as error:
-        reason = f"{type(error).__name__}: {error}"[:WORDS_MAX]
-        await _failed(dispatcher, delivery, endpoint, number, reason, None)
+        status = await _post(dispatcher, endpoint, delivery, body)
+    except Undelivered as reason:
+        await _failed(dispatcher, delivery, endpoint, number, str(reason), None)
         return
     if 200 <= status < 300:  # noqa: PLR2004
         DELIVERIES.labels("sent").inc()
@@ -114,11 +94,33 @@ async def _claim(dispatcher: Dispatcher, name: str) -> bool:
     return True
 
 
-async def _post(dispatcher: Dispatcher, url: str, delivery: Delivery, body: bytes) -> int:
-    """Send once, signed, following no redirect; return the status. The answer is not read whole."""
+async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, body: bytes) -> int:
+    """Send once, signed, following no redirect; return the status, or raise Undelivered. The
+    answer is not read whole. What went wrong is told in our words: an error's own may name
+    addresses inside.
+    """
+    try:
+        url = (await dispatcher.vault.unseal(delivery.account_id, endpoint.url)).decode()
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return await _send(dispatcher, url, delivery, body)
+    except (Unreadable, httpx.InvalidURL, ValueError) as error:
+        raise Undelivered("the URL cannot be used") from error
+    except AddressRefused as error:
+        raise Undelivered("the URL leads to an address that is not a public one") from error
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise Undelivered("no answer in time") from error
+    except httpx.ConnectError as error:
+        raise Undelivered("no connection could be made") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise Undelivered("the connection was lost") from error
+
+
+async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: bytes) -> int:
     seconds = int(now().timestamp())
     message_id = f"msg_{delivery.delivery_id}"
     secrets = await dispatcher.secrets.holding(delivery.endpoint_id)
+    if not secrets:
+        raise Undelivered("the endpoint's secret is gone: rotate it")
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "darkroom/1 (webhooks)",
@@ -126,16 +128,17 @@ async def _post(dispatcher: Dispatcher, url: str, delivery: Delivery, body: byte
         "webhook-timestamp": str(seconds),
         "webhook-signature": signature(secrets, message_id, seconds, body),
     }
-    async with (
-        asyncio.timeout(ANSWER_SECONDS_MAX),
-        dispatcher.customers.stream("POST", url, content=body, headers=headers) as answer,
-    ):
+    request = dispatcher.customers.build_request("POST", url, content=body, headers=headers)
+    answer = await dispatcher.customers.send(request, stream=True)
+    try:
         read = 0
         async for chunk in answer.aiter_raw():
             read += len(chunk)
             if read > ANSWER_BYTES_MAX:
                 break
         return answer.status_code
+    finally:
+        await answer.aclose()
 
 
 async def _failed(
@@ -209,9 +212,7 @@ def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None
     site = dispatcher.settings.site_url.rstrip("/")
     artifacts = [
         {
-            "url": dispatcher.vault.public_url(each.key) or f"{site}/{each.key}"
-            if each.key is not None
-            else each.url,
+            "url": _url_of(dispatcher, job, each),
             "media_type": each.media_type,
             "width": each.width,
             "height": each.height,
@@ -231,6 +232,16 @@ def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None
         "run_id": job.run_id,
         "step": job.step,
     }
+
+
+def _url_of(dispatcher: Dispatcher, job: Job, artifact: Artifact) -> str | None:
+    """A file has an unguessable URL; a text is sealed, and read with a token."""
+    site = dispatcher.settings.site_url.rstrip("/")
+    if artifact.text is not None:
+        return f"{site}/api/jobs/{job.job_id}/text"
+    if artifact.key is None:
+        return artifact.url
+    return dispatcher.vault.public_url(artifact.key) or f"{site}/{artifact.key}"
 
 
 def _about_run(dispatcher: Dispatcher, run: Run | None) -> dict[str, Any] | None:

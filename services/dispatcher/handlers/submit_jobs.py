@@ -1,6 +1,4 @@
-"""Submits jobs as soon as they are requested, if there is capacity; else the sweep does."""
-
-import asyncio
+"""Submits jobs as soon as they are requested, if there is room; else the sweep does."""
 
 from faststream.nats import NatsBroker
 
@@ -19,23 +17,24 @@ WORKERS = 64
 
 def register(broker: NatsBroker, dispatcher: Dispatcher) -> Handler:
     @subscriber(broker, SUBMIT_JOBS, dispatcher.settings.nats_user, workers=WORKERS)
-    async def submit_jobs(recorded: Recorded) -> None:
-        events = [
-            event
-            for event in recorded.commit.events
-            if isinstance(event, JobRequested) and event.run_id is None
-        ]
-        if recorded.commit.headline is Headline.RUN_REQUESTED:
-            dispatcher.runs_changed.set()  # Its steps' jobs wait for it.
-        if dispatcher.room < len(events):
-            return  # What waits is a row, and the sweep goes round the accounts.
-        dispatcher.at_provider += len(events)
-        await asyncio.gather(*(_submit(dispatcher, event, recorded) for event in events))
+    async def handle(recorded: Recorded) -> None:
+        await submit_jobs(dispatcher, recorded)
 
-    return submit_jobs
+    return handle
 
 
-async def _submit(dispatcher: Dispatcher, event: JobRequested, recorded: Recorded) -> None:
-    known = Known(requested(event, recorded.sequence), 0)
-    work = Work(event.kind, event.input, causation=recorded.commit.id)
-    await submit(dispatcher, known, work)
+async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
+    """Begin what there is room for. Nobody waits for a POST here: what is not begun, or is lost
+    with this process, is a row, and the sweep goes round the accounts.
+    """
+    if recorded.commit.headline is Headline.RUN_REQUESTED:
+        dispatcher.runs_changed.set()  # Its steps' jobs wait for it.
+    for event in recorded.commit.events:
+        if not isinstance(event, JobRequested) or event.run_id is not None:
+            continue
+        if dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1:
+            known = Known(requested(event, recorded.sequence), 0)
+            work = Work(event.kind, event.input, causation=recorded.commit.id)
+            dispatcher.background.spawn("submission", submit(dispatcher, known, work))
+        else:
+            dispatcher.has_declined = True

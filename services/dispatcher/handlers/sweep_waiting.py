@@ -1,92 +1,169 @@
 """Sweeps what waits for the dispatcher: submissions, unknown outcomes, cancellations."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import timedelta
 
-import structlog
+from msgspec import structs
 
 from adapters import fal
 from adapters.clock import fresh_commit_id, now
-from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable, sequence_of
+from adapters.sweep import Pace, Sweep
 from contracts.commit import Commit
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from contracts.subjects import evidence_subject
 from domain.job import GiveUpAttempt
 from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
-from read_models import waiting_jobs
+from domain.turns import Turn
+from read_models import owed, waiting_jobs
+from read_models.owed import Duty, Owed
 from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import WaitingJob, Waits
-from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import Work, fail, submit
+from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
+from services.dispatcher.posting import fail
+from services.dispatcher.submitting import Work, submit
 
-logger = structlog.get_logger()
-
-SWEEP_SECONDS = 1.0
-ROWS_A_SWEEP = 64
-ACT_SECONDS_MAX = 80.0  # One act that hangs must not end all sweeping.
 LOST_WAKE_UP_SECONDS = 2.0  # A job that nobody took up for so long was missed by the fast path.
+REPLY_SECONDS = (
+    3600.0  # An ended job whose POST was not answered for so long has nothing to cancel.
+)
+NO_REPLY = "the reply to the POST never came"
 
-Act = Callable[[Dispatcher, WaitingJob], Awaitable[None]]
-
-
-async def sweep_waiting(dispatcher: Dispatcher) -> None:
-    """Sweep for ever. Rows may be stale: each act goes through its job's guard."""
-    while True:
-        try:
-            await sweep_once(dispatcher, now())
-        except (DatabaseUnavailable, LogUnavailable) as error:
-            logger.warning("sweep_waits", reason=repr(error))
-        await asyncio.sleep(SWEEP_SECONDS)
-
-
-async def sweep_once(dispatcher: Dispatcher, at: datetime) -> None:
-    dispatcher.at_provider = await dispatcher.database.read(waiting_jobs.count_at_provider)
-    unknown_seconds = dispatcher.settings.submit_unknown_seconds
-    await _sweep(dispatcher, Waits.OUTCOME, at, unknown_seconds, _settle_unknown)
-    await _sweep(dispatcher, Waits.CANCELLATION, at, 0.0, _cancel)
-    await _sweep(dispatcher, Waits.TO_SUBMIT, at, 0.0, _submit)
+SUBMISSIONS = Pace(
+    at_once=SUBMISSIONS_AT_ONCE_MAX,
+    at_once_of_lane=64,
+    act_seconds=180.0,  # Reading a page, waiting for a slot, the POST: each has a limit of its own.
+    pause_seconds=0.5,
+    pause_seconds_max=5.0,
+)
+OUTCOMES = Pace(
+    at_once=32, at_once_of_lane=16, act_seconds=30.0, pause_seconds=1.0, pause_seconds_max=30.0
+)
+CANCELLATIONS = Pace(
+    at_once=16, at_once_of_lane=8, act_seconds=30.0, pause_seconds=5.0, pause_seconds_max=300.0
+)
 
 
-async def _sweep(
-    dispatcher: Dispatcher, waits: Waits, at: datetime, patience_seconds: float, act: Act
-) -> None:
-    until = micros_of(at) - int(patience_seconds * 1_000_000)
-    rows = await dispatcher.database.read(
-        lambda connection: waiting_jobs.due(connection, waits, until, ROWS_A_SWEEP)
+def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
+    """Return the dispatcher's sweeps by name. None of them waits for another."""
+    return {
+        "submissions": submissions(dispatcher),
+        "outcomes": outcomes(dispatcher),
+        "cancellations": _of_ended(dispatcher, Duty.CANCELLATION, 0.0, cancel),
+        "replies": _of_ended(dispatcher, Duty.REPLY, REPLY_SECONDS, give_up_reply),
+    }
+
+
+def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
+    async def take(turn: Turn) -> list[WaitingJob]:
+        dispatcher.at_provider = await _count_at_provider(dispatcher)
+        turn.limit = min(turn.limit, dispatcher.room)
+        turn.skip = {*turn.skip, *dispatcher.active}
+        has_declined, dispatcher.has_declined = dispatcher.has_declined, False
+        rows = await _due(dispatcher, Waits.TO_SUBMIT, 0.0, turn)
+        dispatcher.has_declined |= len(rows) >= turn.limit
+        if has_declined or dispatcher.peers.count > 1:
+            return rows
+        youngest = micros_of(now()) - int(LOST_WAKE_UP_SECONDS * 1_000_000)
+        return [row for row in rows if row.attempt > 0 or row.waits_from < youngest]
+
+    async def act(row: WaitingJob) -> None:
+        if dispatcher.room >= 1:
+            await submit_row(dispatcher, row)
+
+    sweep = _sweep("submissions", SUBMISSIONS, take, act)
+    sweep.wake = dispatcher.submissions_changed
+    return sweep
+
+
+def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
+    patience = dispatcher.settings.submit_unknown_seconds
+
+    async def take(turn: Turn) -> list[WaitingJob]:
+        turn.skip = {*turn.skip, *dispatcher.active}
+        return await _due(dispatcher, Waits.OUTCOME, patience, turn)
+
+    async def act(row: WaitingJob) -> None:
+        await settle_unknown(dispatcher, row)
+
+    return _sweep("outcomes", OUTCOMES, take, act)
+
+
+def _sweep(
+    name: str,
+    pace: Pace,
+    take: Callable[[Turn], Awaitable[list[WaitingJob]]],
+    act: Callable[[WaitingJob], Awaitable[None]],
+) -> Sweep[WaitingJob]:
+    return Sweep(
+        name, pace, take, act, key_of=lambda row: row.job_id, lane_of=lambda row: row.account_id
     )
-    mine = [row for row in rows if not _is_fresh(row, at) and row.job_id not in dispatcher.active]
-    if waits is Waits.TO_SUBMIT:
-        mine = mine[: max(dispatcher.room, 0)]
-    results = await asyncio.gather(
-        *(_bounded(act, dispatcher, row) for row in mine),
-        return_exceptions=True,
+
+
+def _of_ended(
+    dispatcher: Dispatcher,
+    duty: Duty,
+    patience: float,
+    act: Callable[[Dispatcher, Owed], Awaitable[None]],
+) -> Sweep[Owed]:
+    async def take(turn: Turn) -> list[Owed]:
+        turn.until = micros_of(now() - timedelta(seconds=patience))
+        rows = await dispatcher.rows.take(
+            turn, lambda connection, turn: owed.due(connection, duty, turn)
+        )
+        return [row for row in rows if dispatcher.peers.is_mine(row.job_id)]
+
+    return Sweep(
+        duty.value,
+        CANCELLATIONS,
+        take,
+        lambda row: act(dispatcher, row),
+        key_of=lambda row: row.key,
+        lane_of=lambda row: row.account_id,
     )
-    for row, result in zip(mine, results, strict=True):
-        if isinstance(result, Exception):
-            logger.warning("sweep_failed", job=row.job_id, waits=waits, reason=repr(result))
 
 
-async def _bounded(act: Act, dispatcher: Dispatcher, row: WaitingJob) -> None:
-    async with asyncio.timeout(ACT_SECONDS_MAX):
-        await act(dispatcher, row)
+async def _due(
+    dispatcher: Dispatcher, waits: Waits, patience: float, turn: Turn
+) -> list[WaitingJob]:
+    """Return this process's part of what waits; others take theirs."""
+    if turn.limit < 1:
+        return []
+    wide = structs.replace(
+        turn,
+        until=micros_of(now() - timedelta(seconds=patience)),
+        limit=turn.limit * dispatcher.peers.count,
+    )
+    rows = await dispatcher.rows.take(
+        wide, lambda connection, turn: waiting_jobs.due(connection, waits, turn)
+    )
+    turn.after = wide.after
+    return [row for row in rows if dispatcher.peers.is_mine(row.job_id)][: turn.limit]
 
 
-def _is_fresh(row: WaitingJob, at: datetime) -> bool:
-    is_first = row.waits is Waits.TO_SUBMIT and row.attempt == 0
-    return is_first and micros_of(at) - row.waits_from < LOST_WAKE_UP_SECONDS * 1_000_000
+async def _count_at_provider(dispatcher: Dispatcher) -> int:
+    """Count what this process's part of the provider's room is taken by, also what is begun here
+    and stands in no row yet.
+    """
+    taken = set(await dispatcher.database.read(waiting_jobs.at_provider))
+    own = {job for job in taken if dispatcher.peers.is_mine(job)}
+    return len(own | dispatcher.active)
 
 
-async def _submit(dispatcher: Dispatcher, row: WaitingJob) -> None:
+async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
     recorded = await dispatcher.log.read(row.requested_in)
     known = await dispatcher.jobs.load(row.job_id, row.requested_in)
     if recorded is None or known is None:
         return
     for event in recorded.commit.events:
         if isinstance(event, JobRequested) and event.job_id == row.job_id:
-            work = Work(event.kind, event.input, causation=recorded.commit.id)
+            work = Work(
+                event.kind,
+                event.input,
+                causation=recorded.commit.id,
+                arguments_in=row.arguments_in,
+            )
             if event.run_id is not None:
                 work = await _work_of_run(dispatcher, row, work)
             await submit(dispatcher, known, work)
@@ -97,15 +174,15 @@ async def _work_of_run(dispatcher: Dispatcher, row: WaitingJob, work: Work) -> W
     recorded = await dispatcher.log.read(row.started_in or 0)
     for event in recorded.commit.events if recorded is not None else ():
         if isinstance(event, RunStepStarted) and event.job_id == row.job_id:
-            return Work(work.kind, event.input, event.deadline_at, work.causation)
+            return structs.replace(work, input=event.input, deadline_at=event.deadline_at)
     msg = f"job {row.job_id} was not let go in commit {row.started_in}"
     raise LogUnavailable(msg)
 
 
-async def _settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
+async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
     """Nobody could tell for so long what became of the POST: policy decides what comes next."""
     known = await dispatcher.jobs.load(row.job_id, row.requested_in)
-    if known is None or known.state.end is not None or len(known.state.attempts) != row.attempt:
+    if known is None or known.state.end is not None or known.state.attempt != row.attempt:
         return
     decision = after_unknown(
         known.state, at=now(), attempts_max=dispatcher.settings.submit_attempts_max
@@ -113,29 +190,36 @@ async def _settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
     if decision.not_before is None:
         await fail(dispatcher, known, "outcome_unknown", JOB_CODES["outcome_unknown"])
         return
-    words = await dispatcher.vault.seal(row.account_id, b"the reply to the POST never came")
     command = GiveUpAttempt(
         attempt=row.attempt,
         code="outcome_unknown",
-        error=words,
+        error=await dispatcher.vault.seal(row.account_id, NO_REPLY.encode()),
         may_have_run=True,
         not_before=decision.not_before,
     )
     await dispatcher.jobs.decide(known, command)
 
 
-async def _cancel(dispatcher: Dispatcher, row: WaitingJob) -> None:
+async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
     """Ask the provider to cancel what it has of an ended job, and record what it said."""
-    if row.request_id is None:
-        return
-    found = fal.Accepted(
-        row.request_id, row.status_url or "", row.response_url or "", row.cancel_url or ""
-    )
+    found = fal.Accepted(row.request_id or "", "", "", row.cancel_url or "")
     answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
-    if answer is None:
-        return  # The row stays, and so does the wish.
+    if answer is not None:  # Else the row stays, and so does the wish.
+        await _record_answer(dispatcher, row, answer)
+
+
+async def give_up_reply(dispatcher: Dispatcher, row: Owed) -> None:
+    """The reply never came, and nobody else told of a request either: nothing can be cancelled."""
+    await _record_answer(dispatcher, row, NO_REPLY)
+
+
+async def _record_answer(dispatcher: Dispatcher, row: Owed, answer: str) -> None:
     event = CancellationAnswered(
-        job_id=row.job_id, account_id=row.account_id, request_id=row.request_id, answer=answer
+        job_id=row.job_id,
+        account_id=row.account_id,
+        request_id=row.request_id or "",
+        answer=answer,
+        attempt=row.attempt,
     )
     commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
     sequence_of(await dispatcher.log.append(evidence_subject("cancellation"), commit, after=None))

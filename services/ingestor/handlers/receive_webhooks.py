@@ -94,7 +94,7 @@ async def _attempt(
     if ingestor.settings.fal_webhooks != "unsigned" or token:
         return None
     known = await ingestor.jobs.load(job)  # The seeds' curl: no token, the current attempt.
-    return (known.state.account_id, job, len(known.state.attempts)) if known else None
+    return (known.state.account_id, job, known.state.attempt) if known else None
 
 
 def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:

@@ -1,95 +1,130 @@
 """Sweeps what waits for the ingestor: overdue results, storing, deadlines, removals."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-
-import structlog
+from datetime import timedelta
 
 from adapters.clock import fresh_commit_id, now
-from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable, sequence_of
+from adapters.event_log import sequence_of
+from adapters.sweep import Pace, Sweep
 from contracts.commit import Commit
 from contracts.events import ArtifactsRemoved, ResultReceived
 from contracts.subjects import evidence_subject
 from domain.provider_results import Failure
-from read_models import jobs, waiting_jobs
+from domain.turns import Turn
+from read_models import jobs, owed, waiting_jobs
+from read_models.owed import Duty, Owed
 from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.settling import fail, look, settle
 
-logger = structlog.get_logger()
-
-SWEEP_SECONDS = 1.0
-ROWS_A_SWEEP = 1000
-AT_ONCE_MAX = 16
-ACT_SECONDS_MAX = 80.0  # One act that hangs must not end all sweeping.
 STORING_RETRY_SECONDS = 5.0
 STORING_SECONDS_MAX = 6 * 3600.0
 
-Act = Callable[[Ingestor, WaitingJob], Awaitable[None]]
+STORING = Pace(
+    at_once=32, at_once_of_lane=8, act_seconds=80.0, pause_seconds=5.0, pause_seconds_max=120.0
+)
+DEADLINES = Pace(
+    at_once=64, at_once_of_lane=32, act_seconds=30.0, pause_seconds=2.0, pause_seconds_max=60.0
+)
+REMOVALS = Pace(
+    at_once=16, at_once_of_lane=8, act_seconds=60.0, pause_seconds=5.0, pause_seconds_max=300.0
+)
+
+Act = Callable[[WaitingJob], Awaitable[None]]
 
 
-async def sweep_waiting(ingestor: Ingestor) -> None:
-    """Sweep for ever. Rows may be stale: each act goes through its job's guard."""
-    while True:
-        try:
-            await sweep_once(ingestor, now())
-        except (DatabaseUnavailable, LogUnavailable) as error:
-            logger.warning("sweep_waits", reason=repr(error))
-        await asyncio.sleep(SWEEP_SECONDS)
+def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
+    """Return the ingestor's sweeps by name. None of them waits for another."""
+    return {
+        "results": results(ingestor),
+        "storing": storing(ingestor),
+        "deadlines": deadlines(ingestor),
+        "removals": removals(ingestor),
+    }
 
 
-async def sweep_once(ingestor: Ingestor, at: datetime) -> None:
-    patience = ingestor.settings.look_after_seconds
-    await _sweep(ingestor, Waits.RESULT, at, patience, look)
-    await _sweep(ingestor, Waits.STORING, at, STORING_RETRY_SECONDS, _store_again)
-    await _sweep(ingestor, Waits.REMOVAL, at, 0.0, _remove)
-    late = await ingestor.database.read(
-        lambda connection: waiting_jobs.past_deadline(connection, micros_of(at), ROWS_A_SWEEP)
+def results(ingestor: Ingestor) -> Sweep[WaitingJob]:
+    """Asks the provider about results that are overdue, politely: the pauses grow."""
+    settings = ingestor.settings
+    pause = min(settings.reconcile_every_seconds, settings.look_after_seconds)
+    pace = Pace(
+        at_once=32,
+        at_once_of_lane=32,
+        act_seconds=60.0,
+        pause_seconds=pause,
+        pause_seconds_max=4 * pause,
     )
-    await _act_on_all(ingestor, late, _fail_late)
-
-
-async def _sweep(
-    ingestor: Ingestor, waits: Waits, at: datetime, patience_seconds: float, act: Act
-) -> None:
-    until = micros_of(at) - int(patience_seconds * 1_000_000)
-    rows = await ingestor.database.read(
-        lambda connection: waiting_jobs.due(connection, waits, until, ROWS_A_SWEEP)
+    return _sweep(
+        ingestor, Waits.RESULT, settings.look_after_seconds, pace, lambda row: look(ingestor, row)
     )
-    await _act_on_all(ingestor, _not_looked_at(ingestor, rows), act)
 
 
-def _not_looked_at(ingestor: Ingestor, rows: list[WaitingJob]) -> list[WaitingJob]:
-    """Leave out what was looked at within the interval: the provider is asked politely."""
-    clock = asyncio.get_running_loop().time()
-    pause = min(ingestor.settings.reconcile_every_seconds, ingestor.settings.look_after_seconds)
-    known = ingestor.looked_at
-    ingestor.looked_at = {job: at for job, at in known.items() if clock - at < pause}
-    chosen = [row for row in rows if row.job_id not in ingestor.looked_at]
-    ingestor.looked_at |= {row.job_id: clock for row in chosen}
-    return chosen
+def storing(ingestor: Ingestor) -> Sweep[WaitingJob]:
+    return _sweep(
+        ingestor,
+        Waits.STORING,
+        STORING_RETRY_SECONDS,
+        STORING,
+        lambda row: store_again(ingestor, row),
+    )
 
 
-async def _act_on_all(ingestor: Ingestor, rows: list[WaitingJob], act: Act) -> None:
-    for start in range(0, len(rows), AT_ONCE_MAX):
-        chunk = rows[start : start + AT_ONCE_MAX]
-        results = await asyncio.gather(
-            *(_bounded(act, ingestor, row) for row in chunk), return_exceptions=True
+def deadlines(ingestor: Ingestor) -> Sweep[WaitingJob]:
+    async def take(turn: Turn) -> list[WaitingJob]:
+        turn.until = micros_of(now())
+        rows = await ingestor.rows.take(turn, waiting_jobs.past_deadline)
+        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
+
+    return Sweep(
+        "deadlines",
+        DEADLINES,
+        take,
+        lambda row: fail_late(ingestor, row),
+        key_of=lambda row: row.job_id,
+        lane_of=lambda row: row.account_id,
+    )
+
+
+def removals(ingestor: Ingestor) -> Sweep[Owed]:
+    async def take(turn: Turn) -> list[Owed]:
+        turn.until = micros_of(now())
+        rows = await ingestor.rows.take(
+            turn, lambda connection, turn: owed.due(connection, Duty.REMOVAL, turn)
         )
-        for row, result in zip(chunk, results, strict=True):
-            if isinstance(result, Exception):
-                logger.warning("sweep_failed", job=row.job_id, reason=repr(result))
+        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
+
+    return Sweep(
+        "removals",
+        REMOVALS,
+        take,
+        lambda row: remove(ingestor, row),
+        key_of=lambda row: row.key,
+        lane_of=lambda row: row.account_id,
+    )
 
 
-async def _bounded(act: Act, ingestor: Ingestor, row: WaitingJob) -> None:
-    async with asyncio.timeout(ACT_SECONDS_MAX):
-        await act(ingestor, row)
+def _sweep(
+    ingestor: Ingestor, waits: Waits, patience_seconds: float, pace: Pace, act: Act
+) -> Sweep[WaitingJob]:
+    async def take(turn: Turn) -> list[WaitingJob]:
+        turn.until = micros_of(now() - timedelta(seconds=patience_seconds))
+        rows = await ingestor.rows.take(
+            turn, lambda connection, turn: waiting_jobs.due(connection, waits, turn)
+        )
+        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
+
+    return Sweep(
+        waits.value,
+        pace,
+        take,
+        act,
+        key_of=lambda row: row.job_id,
+        lane_of=lambda row: row.account_id,
+    )
 
 
-async def _store_again(ingestor: Ingestor, row: WaitingJob) -> None:
+async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
     recorded = await ingestor.log.read(row.result_in or 0)
     known = await ingestor.jobs.load(row.job_id)
     if recorded is None or known is None:
@@ -102,13 +137,13 @@ async def _store_again(ingestor: Ingestor, row: WaitingJob) -> None:
             await settle(ingestor, event, recorded.commit.id)
 
 
-async def _fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
+async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
     known = await ingestor.jobs.load(row.job_id, row.requested_in)
     if known is not None:
         await fail(ingestor, known, Failure("deadline", ""))
 
 
-async def _remove(ingestor: Ingestor, row: WaitingJob) -> None:
+async def remove(ingestor: Ingestor, row: Owed) -> None:
     """Remove a deleted job's artifacts, and record that they are gone."""
     job = await ingestor.database.read(lambda connection: jobs.find(connection, row.job_id))
     keys = tuple(each.key for each in job.artifacts if each.key) if job is not None else ()

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 import read_models
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import Entry
+from adapters.event_log import Entry, LogSetBack, LogUnavailable
 from contracts import announcement
 from contracts.announcement import Announcement, ChangedRow
 from contracts.codec import Undecodable
-from contracts.commit import Recorded
+from contracts.commit import Mark, Recorded
 from contracts.subjects import CHANGES
 from read_models import positions
 from services.projector.dependencies import Projector
@@ -20,31 +20,59 @@ from services.projector.dependencies import Projector
 logger = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
-DEGRADED_RETRY_SECONDS = 5.0
+STUCK_RETRY_SECONDS = 2.0
+REASON_CHARACTERS_MAX = 500
 POSITION = Gauge("darkroom_projected_position", "Sequence of the last projected commit")
+BEHIND = Gauge("darkroom_projection_behind", "Commits that the read models do not show yet")
+STUCK = Gauge("darkroom_projection_stuck", "1 while nothing can be projected")
 PROJECTED = Counter("darkroom_projected_commits_total", "Commits projected")
+# What may be over at the next try. Anything else needs somebody's hand, and is tried less often.
+_PASSING = (DatabaseUnavailable, LogUnavailable, positions.Fenced)
 
 
 async def project_commits(projector: Projector) -> None:
-    """Follow the log for ever. On any failure start again from the committed position."""
+    """Follow the log for ever. On any failure say so, and start again from the committed position:
+    a commit is never skipped.
+    """
     while True:
         try:
-            projector.position = await _open(projector)
+            await _open(projector)
             await _follow(projector)
-        except (DatabaseUnavailable, positions.Fenced) as error:
-            logger.warning("projection_waits", position=projector.position, reason=repr(error))
-            await asyncio.sleep(RETRY_SECONDS)
-        except Exception as error:  # noqa: BLE001 - never skip a commit: stand still and say so.
-            projector.degraded = f"{type(error).__name__}: {error}"[:500]
-            logger.error(  # noqa: TRY400 - one line; the reason is in it.
-                "projection_degraded", position=projector.position, reason=projector.degraded
-            )
-            await asyncio.sleep(DEGRADED_RETRY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is: stand still and say so.
+            reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
+            log = logger.warning if projector.trouble else logger.error
+            log("projection_stands_still", position=projector.position, reason=reason)
+            projector.trouble = reason
+            STUCK.set(1)
+            passing = isinstance(error, _PASSING) and not isinstance(error, LogSetBack)
+            await asyncio.sleep(RETRY_SECONDS if passing else STUCK_RETRY_SECONDS)
 
 
-async def _open(projector: Projector) -> int:
+async def _open(projector: Projector) -> None:
+    """Find where the rows are, and that they are rows of this very log."""
     epoch = projector.log.epoch
-    return await projector.database.write(lambda connection: positions.create(connection, epoch))
+    mark = await projector.database.write(lambda connection: positions.create(connection, epoch))
+    if mark.sequence < projector.position:
+        logger.warning("read_models_are_made_anew", was=projector.position, now=mark.sequence)
+        projector.has_caught_up = False
+    projector.position = mark.sequence
+    projector.log.expect(mark)
+    await look_at_end(projector)
+
+
+async def look_at_end(projector: Projector) -> None:
+    """Note how far the log is; raise LogSetBack or LogUnavailable."""
+    projector.target = await projector.log.end()
+    _note_progress(projector)
+
+
+def _note_progress(projector: Projector) -> None:
+    if projector.target is not None and projector.position >= projector.target:
+        projector.has_caught_up = True
+        projector.trouble = ""
+        STUCK.set(0)
+    POSITION.set(projector.position)
+    BEHIND.set(projector.behind or 0)
 
 
 async def _follow(projector: Projector) -> None:
@@ -54,9 +82,11 @@ async def _follow(projector: Projector) -> None:
         previous, position = projector.position, entries[-1].sequence
         changed = await _commit(projector, batch, previous, position)
         projector.position = position
-        projector.degraded = ""
+        projector.trouble = ""
+        STUCK.set(0)
         PROJECTED.inc(len(batch))
-        POSITION.set(position)
+        projector.log.saw(Mark(projector.log.epoch, position, batch[-1].commit.id))
+        _note_progress(projector)
         await _announce(projector, previous, changed)
 
 
@@ -77,7 +107,7 @@ async def _commit(
     """Rows and position go in one transaction, so each commit is applied exactly once."""
 
     def work(connection: Connection) -> tuple[ChangedRow, ...]:
-        positions.advance(connection, previous, position)
+        positions.advance(connection, previous, position, batch[-1].commit.id)
         return read_models.apply(connection, batch)
 
     return await projector.database.write(work)

@@ -1,7 +1,5 @@
 """Watches the broker: how full the log is, and whether anything is parked."""
 
-import asyncio
-
 import structlog
 from nats import errors
 from prometheus_client import Gauge
@@ -10,6 +8,7 @@ from adapters.event_log import LogUnavailable
 from adapters.event_log.jetstream import ALARM_SHARE, JetStreamLog
 from adapters.parking import Parking
 from services.projector.dependencies import Projector
+from services.projector.handlers.project_commits import look_at_end
 
 logger = structlog.get_logger()
 
@@ -20,16 +19,15 @@ PARKED = Gauge("darkroom_parked_now", "Commits that are parked")
 
 
 async def watch_broker(projector: Projector, log: JetStreamLog, parking: Parking) -> None:
-    """Look for ever; what is wrong is told once when it begins, and in the health answer."""
-    while True:
-        try:
-            found = await _look(log, parking)
-        except (LogUnavailable, errors.Error, OSError):
-            found = projector.watched  # Whoever needs the broker says that it is away.
-        for alarm in set(found) - set(projector.watched):
-            logger.error("alarm", alarm=alarm)
-        projector.watched = found
-        await asyncio.sleep(WATCH_SECONDS)
+    """Look once; what is wrong is told when it begins, and in the health answer."""
+    try:
+        found = await _look(log, parking)
+        await look_at_end(projector)
+    except (LogUnavailable, errors.Error, OSError):
+        return  # Whoever needs the broker says that it is away.
+    for alarm in set(found) - set(projector.watched):
+        logger.error("alarm", alarm=alarm)
+    projector.watched = found
 
 
 async def _look(log: JetStreamLog, parking: Parking) -> tuple[str, ...]:

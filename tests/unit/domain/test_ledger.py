@@ -90,7 +90,7 @@ class Ledger(RuleBasedStateMachine):
         commands: dict[str, JobCommand] = {
             "start": StartSubmission(provider="p", endpoint="e", arguments=SEALED),
             "refuse": GiveUpAttempt(
-                attempt=len(state.attempts),
+                attempt=state.attempt,
                 code="refused",
                 error=SEALED,
                 may_have_run=False,

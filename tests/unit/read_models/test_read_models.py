@@ -1,7 +1,5 @@
 """Read models: what each batch makes of the rows, however it is cut."""
 
-from collections.abc import Iterator
-
 import pytest
 from msgspec import structs
 from sqlalchemy import Connection, create_engine, select
@@ -14,7 +12,6 @@ from contracts.events import (
     AnyEvent,
     Artifact,
     AttemptFailed,
-    CancellationAnswered,
     CreditsCharged,
     CreditsGranted,
     CreditsReleased,
@@ -27,16 +24,19 @@ from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import Wanted
+from domain.turns import Turn
 from read_models import (
     access_tokens,
     accounts,
     job_commits,
     job_links,
     jobs,
+    owed,
     positions,
     waiting_jobs,
 )
 from read_models.jobs import Filter
+from read_models.owed import Duty
 from read_models.unit_of_work import METADATA, micros_of
 from read_models.waiting_jobs import Waits
 from tests.support import examples
@@ -49,15 +49,6 @@ COMPLETED = JobCompleted(job_id=JOB, account_id=ACCOUNT, attempt=1, artifacts=(A
 CHARGED = CreditsCharged(account_id=ACCOUNT, job_id=JOB, amount=1)
 CANCELLED = JobCancelled(job_id=JOB, account_id=ACCOUNT, by="t", reason="r")
 RELEASED = CreditsReleased(account_id=ACCOUNT, job_id=JOB, amount=1)
-
-
-@pytest.fixture
-def connection() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    with engine.begin() as opened:
-        positions.create(opened, "epoch")
-        yield opened
-    engine.dispose()
 
 
 def history(*more: tuple[str, tuple[AnyEvent, ...]]) -> list[Recorded]:
@@ -82,6 +73,22 @@ SUBMITTED = ("evidence", (examples.submitted(JOB),))
 RECEIVED = ("evidence", (examples.received(JOB),))
 DONE = ("job", (COMPLETED, CHARGED))
 STOPPED = ("job", (CANCELLED, RELEASED))
+
+
+def until(seconds: float, limit: int = 10) -> Turn:
+    return Turn(until=micros_of(at(seconds)), limit=limit)
+
+
+def attempt_failed(*, may_have_run: bool, seconds: float) -> AttemptFailed:
+    return AttemptFailed(
+        job_id=JOB,
+        account_id=ACCOUNT,
+        attempt=1,
+        code="outcome_unknown" if may_have_run else "refused",
+        error=SEALED,
+        may_have_run=may_have_run,
+        not_before=at(seconds),
+    )
 
 
 def waits(connection: Connection) -> Waits | None:
@@ -145,10 +152,7 @@ def test_evidence_before_the_reply_is_not_taken_back_by_the_reply(connection: Co
         ((STARTED, RECEIVED), Waits.STORING),
         ((STARTED, SUBMITTED, RECEIVED, DONE), None),
         ((STOPPED,), None),
-        ((STARTED, STOPPED), Waits.REPLY),
-        ((STARTED, STOPPED, SUBMITTED), Waits.CANCELLATION),
-        ((STARTED, SUBMITTED, STOPPED), Waits.CANCELLATION),
-        ((STARTED, SUBMITTED, STOPPED, RECEIVED), Waits.CANCELLATION),
+        ((STARTED, STOPPED), None),
     ],
 )
 def test_what_a_job_waits_for_is_a_row(
@@ -160,26 +164,10 @@ def test_what_a_job_waits_for_is_a_row(
     assert waits(connection) == expected
 
 
-def test_an_answered_cancellation_waits_no_longer(connection: Connection) -> None:
-    answered = CancellationAnswered(
-        job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"
-    )
-    read_models.apply(connection, history(STARTED, SUBMITTED, STOPPED, ("evidence", (answered,))))
-    assert waits(connection) is None
-
-
 def test_an_older_attempts_failure_does_not_end_the_wait_for_the_newer(
     connection: Connection,
 ) -> None:
-    gone = AttemptFailed(
-        job_id=JOB,
-        account_id=ACCOUNT,
-        attempt=1,
-        code="outcome_unknown",
-        error=SEALED,
-        may_have_run=True,
-        not_before=at(3),
-    )
+    gone = attempt_failed(may_have_run=True, seconds=3)
     second: tuple[AnyEvent, ...] = (examples.started(JOB, 2),)
     third = ("evidence", (examples.submitted(JOB, 2),))
     late = structs.replace(examples.received(JOB, 1), verdict=Verdict.ERROR)
@@ -189,19 +177,11 @@ def test_an_older_attempts_failure_does_not_end_the_wait_for_the_newer(
 
 
 def test_a_refused_attempt_waits_until_it_may_be_tried_again(connection: Connection) -> None:
-    failed = AttemptFailed(
-        job_id=JOB,
-        account_id=ACCOUNT,
-        attempt=1,
-        code="refused",
-        error=SEALED,
-        may_have_run=False,
-        not_before=at(60),
-    )
+    failed = attempt_failed(may_have_run=False, seconds=60)
     read_models.apply(connection, history(STARTED, ("job", (failed,))))
-    assert waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(59)), 10) == []
-    (row,) = waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(60)), 10)
-    assert row.job_id == JOB
+    assert waiting_jobs.due(connection, Waits.TO_SUBMIT, until(59)) == []
+    (row,) = waiting_jobs.due(connection, Waits.TO_SUBMIT, until(60))
+    assert (row.job_id, row.arguments_in) == (JOB, 3), "the next attempt sends the same"
 
 
 def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
@@ -211,23 +191,36 @@ def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
         event = examples.requested(examples.a_job_id(account), account)
         commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
     read_models.apply(connection, commits)
-    due = waiting_jobs.due(connection, Waits.TO_SUBMIT, micros_of(at(99)), 10)
-    assert [row.requested_in for row in due] == [1, 5, 2, 3, 4]
+    due = waiting_jobs.due(connection, Waits.TO_SUBMIT, until(99, limit=2))
+    assert {row.requested_in for row in due} == {1, 5}
 
 
 def test_an_open_job_without_a_result_is_past_its_deadline(connection: Connection) -> None:
     read_models.apply(connection, history(STARTED))
-    assert waiting_jobs.past_deadline(connection, micros_of(at(899)), 10) == []
-    assert len(waiting_jobs.past_deadline(connection, micros_of(at(900)), 10)) == 1
+    assert waiting_jobs.past_deadline(connection, until(899)) == []
+    assert len(waiting_jobs.past_deadline(connection, until(900))) == 1
 
 
-def test_a_hidden_job_leaves_the_lists_and_waits_for_its_artifacts_to_go(
+def test_once_a_result_is_recorded_the_deadline_stands_still(connection: Connection) -> None:
+    read_models.apply(connection, history(STARTED, SUBMITTED, RECEIVED))
+    assert waiting_jobs.past_deadline(connection, until(10_000)) == []
+
+
+def test_a_delivery_that_says_neither_yes_nor_no_leaves_the_deadline_running(
+    connection: Connection,
+) -> None:
+    empty = structs.replace(examples.received(JOB, 1), verdict=Verdict.NO_PAYLOAD)
+    read_models.apply(connection, history(STARTED, SUBMITTED, ("evidence", (empty,))))
+    assert len(waiting_jobs.past_deadline(connection, until(900))) == 1
+
+
+def test_a_hidden_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
     connection: Connection,
 ) -> None:
     hidden = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
     read_models.apply(connection, history(STARTED, DONE, hidden))
     assert jobs.newest(connection, Filter(account_id=ACCOUNT)) == []
-    assert waits(connection) is Waits.REMOVAL
+    assert len(owed.due(connection, Duty.REMOVAL, until(999))) == 1
 
 
 def test_every_commit_about_a_job_is_found_wherever_it_was_written(connection: Connection) -> None:
@@ -277,16 +270,3 @@ def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection
     assert job_links.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
     assert job_links.newest_retry(connection, JOB) == retry.job_id
     assert 5 in job_commits.sequences(connection, JOB)
-
-
-def test_only_one_projector_can_move_the_position(connection: Connection) -> None:
-    positions.advance(connection, 0, 5)
-    assert positions.read(connection) == 5
-    with pytest.raises(positions.Fenced):
-        positions.advance(connection, 0, 5)
-
-
-def test_read_models_of_another_log_are_not_continued(connection: Connection) -> None:
-    assert positions.create(connection, "epoch") == 0
-    with pytest.raises(positions.OtherLog):
-        positions.create(connection, "another")

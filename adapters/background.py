@@ -1,0 +1,112 @@
+"""Background work: every loop of a process lives here, and none of them dies quietly."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+logger = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 0.5
+PAUSE_SECONDS_MAX = 30.0
+HEALTHY_SECONDS = 10.0  # A loop that has run for so long has got over its last failure.
+REASON_CHARACTERS_MAX = 300
+FAILURES = Counter("darkroom_loop_failures_total", "Failures of background loops", ["loop"])
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Background:
+    """Runs endless loops, and tasks that nobody waits for.
+
+    A loop that fails is logged, counted, named in `troubles` (which health shows) and begun again
+    with back-off. It never ends its process.
+    """
+
+    def __init__(self) -> None:
+        self._loops: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is failing right now, in words."""
+        return tuple(f"{name} fails: {reason}" for name, reason in self._troubles.items())
+
+    def keep(self, name: str, work: Work) -> None:
+        """Run `work`, which is not meant to end, for as long as the process lives."""
+        self._loops.append(asyncio.create_task(self._keep(name, work), name=name))
+
+    def repeat(self, name: str, work: Work, seconds: float) -> None:
+        """Do `work` again and again, with so much time between."""
+
+        async def again() -> None:
+            while True:
+                await work()
+                self._troubles.pop(name, None)
+                await asyncio.sleep(seconds)
+
+        self.keep(name, again)
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something once, that nobody waits for. Its failure is logged and counted."""
+        task = asyncio.create_task(self._once(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait for the signal, then end the loops; what was spawned is left to `drain`."""
+        await stop.wait()
+        await self.end_loops()
+
+    async def end_loops(self) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops.clear()
+
+    async def drain(self, seconds: float) -> None:
+        """Let what was spawned come to its end, at most so long; cancel what is left."""
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _keep(self, name: str, work: Work) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        clock = asyncio.get_running_loop().time
+        while True:
+            began_at = clock()
+            healed = asyncio.get_running_loop().call_later(HEALTHY_SECONDS, self._heal, name)
+            try:
+                await work()
+                reason = "it ended by itself"
+            except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on.
+                reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
+            finally:
+                healed.cancel()
+            self._fail(name, reason)
+            if clock() - began_at > HEALTHY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+
+    async def _once(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - nobody waits for it.
+            FAILURES.labels(name).inc()
+            logger.warning("task_failed", task=name, reason=repr(error)[:REASON_CHARACTERS_MAX])
+
+    def _fail(self, name: str, reason: str) -> None:
+        FAILURES.labels(name).inc()
+        log = logger.warning if name in self._troubles else logger.error
+        log("loop_failed", loop=name, reason=reason)
+        self._troubles[name] = reason
+
+    def _heal(self, name: str) -> None:
+        self._troubles.pop(name, None)

@@ -1,0 +1,52 @@
+"""Fresh rows: what acts on the world first knows that its rows are as new as the log's end."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec import structs
+from sqlalchemy import Connection
+
+from adapters.changes import Changes
+from adapters.database import Database, DatabaseUnavailable
+from adapters.event_log import EventLog
+from contracts.commit import Mark
+from domain.turns import Turn
+
+T = TypeVar("T")
+
+FRESH_SECONDS = 2.0
+
+
+class FreshRows:
+    """Reads rows to act on. While the read models lag, stand still or are made anew, they tell
+    of a past that is over: then `NotThereYet` is raised, and whoever sweeps rests.
+    """
+
+    def __init__(self, log: EventLog, changes: Changes, database: Database) -> None:
+        self._log = log
+        self._changes = changes
+        self._database = database
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` reads, as of the log's end right now or later."""
+        await self._changes.wait_for(await self._log.end(), FRESH_SECONDS)
+        return await self._database.read(work)
+
+    async def take(self, turn: Turn, work: Callable[[Connection, Turn], list[T]]) -> list[T]:
+        """As `read`, for a turn of rows that are due. Where nothing waits, the log is not asked."""
+        first = structs.replace(turn)
+        if not await self._database.read(lambda connection: work(connection, first)):
+            return []
+        return await self.read(lambda connection: work(connection, turn))
+
+
+async def expect_mark(
+    log: EventLog, database: Database, find: Callable[[Connection], Mark | None]
+) -> None:
+    """Let the log be checked against the read models: it must have the commit that they are at."""
+    try:
+        mark = await database.read(find)
+    except DatabaseUnavailable:
+        return  # There are none yet, or nobody can read them: nothing is decided on them either.
+    if mark is not None:
+        log.expect(mark)

@@ -1,0 +1,20 @@
+"""Turns: which of the rows that wait are to be taken next, so that nobody hides the others."""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+
+class Turn(Struct):
+    """Rows that are due since `until` (microseconds) or longer, at most `limit` of them.
+
+    Rows are grouped by lanes: an account, or a customer's endpoint. `skip` are keys of rows that
+    somebody works on, or that have to wait before the next try; `full` are lanes that have enough
+    for now; `after` is the lane that was served last.
+    """
+
+    until: int
+    limit: int
+    after: str = ""
+    skip: Collection[str] = ()
+    full: Collection[str] = ()

@@ -1,0 +1,222 @@
+"""Posting a job: SubmissionStarted is committed, then the POST is sent, and what came of it is."""
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter
+
+from adapters import fal
+from adapters.clock import fresh_commit_id, now
+from adapters.event_log import Unavailable
+from adapters.job_desk import KnownJob, MadeJob
+from contracts.commit import Commit
+from contracts.events import JobSubmitted, SubmissionStarted
+from contracts.events.evidence import LearntFrom
+from contracts.ids import CommitId, JobId
+from contracts.sealed import Sealed
+from contracts.subjects import evidence_subject
+from domain.job import Fail, GiveUpAttempt, StartSubmission
+from domain.refusals import JOB_CODES, Refused
+from domain.retry import after_refusal
+from services.dispatcher.dependencies import Dispatcher
+
+logger = structlog.get_logger()
+
+EVIDENCE_TRIES = 20
+BUSY_SECONDS_MAX = 60.0  # How long one attempt asks a provider that is busy.
+SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
+
+
+class Post(Struct, frozen=True):
+    """What is sent, and where. `sealed` is None when the log holds it already."""
+
+    endpoint: str
+    arguments: dict[str, object]
+    sealed: Sealed | None
+    deadline_at: datetime
+    let_go_until: datetime | None = None  # The deadline that its run gave a step's job.
+    causation: CommitId | None = None
+
+
+async def start_and_post(dispatcher: Dispatcher, known: KnownJob, post: Post) -> None:
+    """Wait for a slot, then commit SubmissionStarted and POST: from the commit on nothing but its
+    own timeout ends it. The time in the queue does not count.
+    """
+    async with dispatcher.slots:
+        if now() >= post.deadline_at:
+            await fail(dispatcher, known, "deadline", JOB_CODES["deadline"])
+            return
+        started = await _start(dispatcher, known, post)
+        if started is not None:
+            await _post(dispatcher, started, post)
+
+
+async def _start(dispatcher: Dispatcher, known: KnownJob, post: Post) -> MadeJob | None:
+    """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST."""
+    if dispatcher.stopping.is_set():
+        return None
+    command = StartSubmission(
+        provider=dispatcher.settings.provider_name,
+        endpoint=post.endpoint,
+        arguments=post.sealed,
+        deadline_at=post.let_go_until,
+    )
+    try:
+        return await dispatcher.jobs.decide_once(known, command, causation=post.causation)
+    except Refused:
+        return None  # It has ended, or an attempt is open: nothing to do here.
+
+
+async def _post(dispatcher: Dispatcher, started: MadeJob, post: Post) -> None:
+    url = _webhook_url(dispatcher, started)
+    outcome = await _ask_provider(dispatcher, started, post, url)
+    SUBMISSIONS.labels(type(outcome).__name__).inc()
+    match outcome:
+        case fal.Accepted():
+            dispatcher.breaker.close()
+            await _record_submitted(dispatcher, started, outcome)
+        case fal.Rejected(status, words):
+            dispatcher.breaker.close()
+            code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
+            await fail(dispatcher, started.known, code, JOB_CODES[code], words)
+        case fal.OperatorTrouble(_, words):
+            dispatcher.breaker.refused(words)
+            await _back_off(dispatcher, started, "provider_unavailable", words, None)
+        case fal.Refused(words, retry_after_seconds, is_busy):
+            if not is_busy:
+                dispatcher.breaker.trouble(words)
+            await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
+        case fal.OutcomeUnknown(words):
+            # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
+            dispatcher.breaker.trouble(words)
+            logger.warning("submission_unknown", job=started.known.state.job_id, words=words)
+
+
+async def _ask_provider(
+    dispatcher: Dispatcher, started: MadeJob, post: Post, url: str | None
+) -> fal.Submission:
+    """POST; while the provider is busy, again after a pause. It has taken nothing, so that is the
+    same attempt: what stands in the log must not grow with how long it is busy. The slot is kept,
+    so that fewer jobs ask a provider that is busy.
+    """
+    clock = asyncio.get_running_loop().time
+    patience = min(BUSY_SECONDS_MAX, dispatcher.settings.submit_unknown_seconds / 2)
+    ends_at = clock() + patience
+    earlier = 0
+    while True:
+        outcome = await dispatcher.gateway.submit(post.endpoint, post.arguments, url)
+        if not (isinstance(outcome, fal.Refused) and outcome.is_busy):
+            return outcome
+        pause = _pause(dispatcher, started, outcome.retry_after_seconds, earlier)
+        if pause is None or clock() + pause > ends_at:
+            return outcome
+        try:
+            async with asyncio.timeout(pause):
+                await dispatcher.stopping.wait()
+        except TimeoutError:
+            if await _is_open(dispatcher, started):
+                earlier += 1
+                continue
+        return outcome
+
+
+async def _is_open(dispatcher: Dispatcher, started: MadeJob) -> bool:
+    """Tell whether the attempt is still wanted: its owner may have cancelled the job."""
+    known = await dispatcher.jobs.load(started.known.state.job_id)
+    return known is not None and known.last == started.known.last
+
+
+def _pause(
+    dispatcher: Dispatcher, started: MadeJob, retry_after: float | None, earlier: int
+) -> float | None:
+    """Return how many seconds to wait after a refusal; None when the deadline comes first."""
+    at = now()
+    decision = after_refusal(
+        started.known.state,
+        at=at,
+        retry_after_seconds=retry_after,
+        jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
+        seconds_max=dispatcher.settings.submit_backoff_seconds_max,
+        earlier=earlier,
+    )
+    if decision.not_before is None:
+        return None
+    return (decision.not_before - at).total_seconds()
+
+
+async def _record_submitted(dispatcher: Dispatcher, started: MadeJob, taken: fal.Accepted) -> None:
+    """Commit the evidence. The reply is in our hands only, so do not let go of it easily."""
+    event = started.events[0]
+    if not isinstance(event, SubmissionStarted):
+        return
+    commit = Commit(
+        id=fresh_commit_id(),
+        at=now(),
+        causation_id=started.commit_id,
+        events=(submitted(event, taken),),
+    )
+    for _ in range(EVIDENCE_TRIES):
+        outcome = await dispatcher.log.append(evidence_subject("submitted"), commit, after=None)
+        if not isinstance(outcome, Unavailable):
+            return
+        await asyncio.sleep(0.5)
+    logger.error("reply_not_recorded", job=event.job_id, request_id=taken.request_id)
+
+
+def submitted(
+    event: SubmissionStarted, taken: fal.Accepted, learnt_from: LearntFrom = LearntFrom.REPLY
+) -> JobSubmitted:
+    """What is recorded of an attempt that the provider has."""
+    return JobSubmitted(
+        job_id=event.job_id,
+        account_id=event.account_id,
+        attempt=event.attempt,
+        provider=event.provider,
+        request_id=taken.request_id,
+        status_url=taken.status_url,
+        response_url=taken.response_url,
+        cancel_url=taken.cancel_url,
+        learnt_from=learnt_from,
+    )
+
+
+async def _back_off(
+    dispatcher: Dispatcher, started: MadeJob, code: str, words: str, retry_after: float | None
+) -> None:
+    known = started.known
+    pause = _pause(dispatcher, started, retry_after, 0)
+    if pause is None:
+        await fail(dispatcher, known, "deadline", JOB_CODES["deadline"], words)
+        return
+    account = known.state.account_id
+    command = GiveUpAttempt(
+        attempt=known.state.attempt,
+        code=code,
+        error=await dispatcher.vault.seal(account, words.encode()),
+        may_have_run=False,
+        not_before=now() + timedelta(seconds=pause),
+    )
+    await dispatcher.jobs.decide(known, command, causation=started.commit_id)
+
+
+async def fail(
+    dispatcher: Dispatcher, known: KnownJob, code: str, message: str, detail: str = ""
+) -> None:
+    """End the job as failed; its hold is released in the same commit."""
+    account = known.state.account_id
+    sealed = await dispatcher.vault.seal(account, message.encode())
+    words = await dispatcher.vault.seal(account, detail.encode()) if detail else None
+    await dispatcher.jobs.decide(known, Fail(code=code, message=sealed, detail=words))
+
+
+def _webhook_url(dispatcher: Dispatcher, started: MadeJob) -> str | None:
+    base = dispatcher.settings.webhooks_base
+    if base is None:
+        return None
+    state = started.known.state
+    attempt = state.attempt
+    token = dispatcher.tokens.mint(state.account_id, JobId(state.job_id), attempt)
+    return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={attempt}&token={token}"

@@ -1,0 +1,68 @@
+"""What ended jobs still owe: a row for each, so that none is lost."""
+
+import pytest
+from sqlalchemy import Connection
+
+import read_models
+from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobHidden
+from domain.turns import Turn
+from read_models import owed
+from read_models.owed import Duty
+from read_models.unit_of_work import micros_of
+from tests.support.examples import ACCOUNT, at
+from tests.unit.read_models.test_read_models import (
+    DONE,
+    JOB,
+    RECEIVED,
+    STARTED,
+    STOPPED,
+    SUBMITTED,
+    attempt_failed,
+    history,
+)
+
+
+def duties(connection: Connection) -> list[Duty]:
+    rows = [owed.due(connection, duty, Turn(until=micros_of(at(999)), limit=9)) for duty in Duty]
+    return [row.duty for found in rows for row in found]
+
+
+HIDDEN = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
+ANSWERED = (
+    "evidence",
+    (CancellationAnswered(job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"),),
+)
+REMOVED = ("evidence", (ArtifactsRemoved(job_id=JOB, account_id=ACCOUNT, keys=()),))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((STARTED, SUBMITTED, RECEIVED, DONE), []),
+        ((STOPPED,), []),
+        ((STARTED, STOPPED), [Duty.REPLY]),
+        ((STARTED, STOPPED, SUBMITTED), [Duty.CANCELLATION]),
+        ((STARTED, SUBMITTED, STOPPED), [Duty.CANCELLATION]),
+        ((STARTED, SUBMITTED, STOPPED, RECEIVED), [Duty.CANCELLATION]),
+        ((STARTED, SUBMITTED, STOPPED, HIDDEN), [Duty.CANCELLATION, Duty.REMOVAL]),
+        ((STARTED, SUBMITTED, STOPPED, HIDDEN, REMOVED), [Duty.CANCELLATION]),
+        ((STARTED, SUBMITTED, STOPPED, HIDDEN, ANSWERED), [Duty.REMOVAL]),
+        ((STARTED, RECEIVED, DONE, SUBMITTED), []),
+    ],
+)
+def test_what_an_ended_job_owes_is_a_row_each_and_none_overwrites_another(
+    connection: Connection,
+    more: tuple[tuple[str, tuple[AnyEvent, ...]], ...],
+    expected: list[Duty],
+) -> None:
+    read_models.apply(connection, history(*more))
+    assert duties(connection) == expected
+
+
+def test_a_request_that_is_heard_of_long_after_the_end_is_cancelled(
+    connection: Connection,
+) -> None:
+    """Its attempt was given up on, and the job was cancelled before the next one."""
+    gone = attempt_failed(may_have_run=True, seconds=3)
+    read_models.apply(connection, history(STARTED, ("job", (gone,)), STOPPED, SUBMITTED))
+    assert duties(connection) == [Duty.CANCELLATION]
