@@ -22,6 +22,7 @@ class Lanes:
 
     def __init__(self, table: Table, *, key: str, lane: str, due: str, where: str) -> None:
         self._key = key
+        self.table_name = table.name
         keys: BindParameter[Any] = bindparam("keys", expanding=True)
         self._rows = select(table).where(table.c[key].in_(keys)).order_by(table.c[due])
         names = {"table": table.name, "key": key, "lane": lane, "due": due, "where": where}
