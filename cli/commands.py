@@ -13,6 +13,7 @@ COMMANDS = {
     "jobs": ("cli.jobs", "jobs", "Create, list, show, watch and cancel jobs."),
     "events": ("cli.events", "events", "List, show and follow what the log says."),
     "parked": ("cli.parked", "parked", "See, replay and discard what a handler gave up on."),
+    "projections": ("cli.projections", "projections", "See and rebuild the read models."),
     "broker": ("cli.broker", "broker", "Make the log, its buckets and its consumers."),
     "config": ("cli.config", "config", "Show the settings in force, without their secrets."),
 }

@@ -13,6 +13,7 @@ from tests.faults.real_runs import SETTINGS, Result
 from tests.support.worlds import RunningWorld, eventually
 
 UNKNOWN_SECONDS = 2.0
+COMMITS_A_JOB = 4  # At the least.
 IMPATIENT = SETTINGS | {
     "SUBMIT_UNKNOWN_SECONDS": str(UNKNOWN_SECONDS),
     "SIMULATOR_SECONDS": "1",
@@ -64,10 +65,12 @@ def set_broker_back(world: RunningWorld, commits: int) -> Result:
         shutil.copytree(broker, copy)
         world.restart()
         before = _end_of(world)
-        while _end_of(world) < before + commits:
-            request(client_of(world), "after the copy")
+        with client_of(world) as newer_client:
+            for number in range(commits // COMMITS_A_JOB + 1):
+                request(newer_client, f"after the copy {number}")
         settle_and_check(world, set())
         lost = _end_of(world) - before
+        assert lost >= commits, lost
     began_at = _swap(world, broker, copy, newer)
     noticed = eventually(lambda: _is_refused(world), 30)
     seconds = time.monotonic() - began_at
