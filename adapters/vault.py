@@ -85,7 +85,7 @@ class BrokerKeyStore:
             # A marker of a world from before markers were refused: the key is gone from here.
             return b"" if error.op else None
         except (BrokerError, OSError, TimeoutError) as error:
-            raise KeysUnavailable(repr(error)) from error
+            raise _unavailable(error) from error
 
     async def create(self, account: AccountId, wrapped: bytes) -> bytes:
         try:
@@ -93,10 +93,10 @@ class BrokerKeyStore:
         except (KeyWrongLastSequenceError, APIError) as error:
             kept = await self.get(account)  # APIError: the place is taken, or the bucket is full.
             if kept is None:
-                raise KeysUnavailable(repr(error)) from error
+                raise _unavailable(error) from error
             return kept
         except (BrokerError, OSError, TimeoutError) as error:
-            raise KeysUnavailable(repr(error)) from error
+            raise _unavailable(error) from error
         return wrapped
 
     async def _open(self) -> KeyValue:
@@ -262,6 +262,10 @@ class Vault:
 def derive(master_key: bytes, purpose: str) -> bytes:
     """Return 32 bytes for one purpose, so that no key serves two."""
     return HKDF(hashes.SHA256(), 32, None, f"darkroom {purpose}".encode()).derive(master_key)
+
+
+def _unavailable(error: Exception) -> KeysUnavailable:
+    return KeysUnavailable(f"{type(error).__name__}: {error}")
 
 
 def _place(account: AccountId) -> str:
