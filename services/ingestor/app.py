@@ -68,7 +68,8 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     await broker.start(stream)
 
     def check() -> Health:
-        alarms = (log.trouble, *ingestor.signatures.alarms, *ingestor.background.troubles)
+        own = (*settings.alarms, *ingestor.signatures.alarms)
+        alarms = (log.trouble, *own, *ingestor.background.troubles)
         is_consuming = client.is_connected and not log.trouble
         return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
 

@@ -35,6 +35,7 @@ class Rejection(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     NO_KEYS = "no_keys"
     OTHER_REQUEST = "other_request"
+    UNKNOWN_ATTEMPT = "unknown_attempt"
 
 
 class _Key(Struct):

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
 import read_models
@@ -22,6 +23,8 @@ from domain.job import StartSubmission
 from read_models import positions
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.settings import IngestorSettings
+from services.ingestor.signatures import Signatures
+from simulator.webhooks import Webhooks
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, commit, received, requested, reserved
 from tests.support.memory import MemoryDatabase, MemoryStorage
 
@@ -52,6 +55,8 @@ class IngestingWorld:
         self.vault = Vault(MASTER_KEY, self.keys, self.storage)
         self._projected = 0
         nothing: Any = None
+        self.provider = Webhooks(Ed25519PrivateKey.generate())
+        self.tokens = AttemptTokens(MASTER_KEY)
         self.ingestor = Ingestor(
             settings=IngestorSettings(
                 provider="simulator", fal_media_hosts="media.example", **settings
@@ -62,11 +67,21 @@ class IngestingWorld:
             vault=self.vault,
             jobs=JobDesk(self.log),
             gateway=nothing,
-            tokens=AttemptTokens(MASTER_KEY),
-            signatures=nothing,
+            tokens=self.tokens,
+            signatures=Signatures(
+                "https://provider.example/jwks.json",
+                "",
+                httpx.AsyncClient(transport=httpx.ASGITransport(self._key_server)),
+            ),
             media=httpx.AsyncClient(transport=httpx.ASGITransport(media_host)),
             artifact_key=MASTER_KEY,
         )
+
+    async def _key_server(self, scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        body = msgspec.json.encode(self.provider.key_set())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
 
     async def add(self, subject: Subject, *events: AnyEvent) -> Recorded:
         sequence = sequence_of(await self.log.append(subject, commit(*events), after=None))
