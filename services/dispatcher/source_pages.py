@@ -48,7 +48,7 @@ _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Isolated, Python looks for packages in its own folders only; these are beside us.
 _PROGRAM = (
     f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r}); "
-    "from services.dispatcher.source_pages import main; main()"
+    "from services.dispatcher.source_pages import main; main(int(sys.argv[1]))"
 )
 
 
@@ -127,7 +127,7 @@ async def read_page(url: str, allowed_hosts: frozenset[str], account: AccountId)
 async def _ask_child(wish: Wish) -> Answer:
     """The child knows no secret: it gets no environment of ours, and reads none of Python's."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", _PROGRAM),
+        *(sys.executable, "-I", "-c", _PROGRAM, str(os.getpid())),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -169,9 +169,9 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2", **kept}
 
 
-def main() -> None:
+def main(parent: int) -> None:
     """Be the child."""
-    _limit()
+    _limit(parent)
     wish = msgspec.json.decode(sys.stdin.buffer.read(), type=Wish)
     try:
         answer = Answer(text=extract(asyncio.run(fetch(wish.url, frozenset(wish.allowed_hosts)))))
@@ -180,11 +180,13 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
-def _limit() -> None:
+def _limit(parent: int) -> None:
     """Take little, and outlive neither the time nor the parent."""
     signal.alarm(int(READ_SECONDS) + 1)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # It died before we asked to be told.
+        sys.exit(1)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
