@@ -22,8 +22,7 @@ from tests.support import examples
 from tests.support.examples import ACCOUNT
 from tests.support.servers import folder
 
-
-SECRET = "-".join(("a", "prompt"))  # In no line of source that a traceback shows.
+SECRET = "a-prompt"  # By this name, so that no line of source that a traceback shows holds it.
 
 
 @pytest.fixture(scope="module")
