@@ -9,6 +9,9 @@ from typing import Any
 import httpcore
 import httpx
 
+CONNECTIONS_MAX = 200  # httpcore's own ten are filled by a few slow servers.
+KEPT_ALIVE_MAX = 20
+KEPT_ALIVE_SECONDS = 30.0
 PORTS = frozenset({80, 443, 8080, 8443})
 # What is_global lets through and is no web server of anybody's all the same. From IANA's
 # special-purpose address registries for IPv4 and IPv6, https://www.iana.org/assignments/
@@ -46,7 +49,15 @@ _ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half 
 
 
 class AddressRefused(Exception):
-    """The host resolves to an address that must not be reached. No connection was made."""
+    """The host resolves to an address that must not be reached. No connection was made.
+
+    The message may be shown to who named the host: it does not say where the name leads. That is
+    in `addresses`, for logs.
+    """
+
+    def __init__(self, message: str, addresses: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.addresses = addresses
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
@@ -57,6 +68,9 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             network_backend=GuardedNetwork(allowed_hosts),
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=KEPT_ALIVE_MAX,
+            keepalive_expiry=KEPT_ALIVE_SECONDS,
         )
 
 
@@ -84,17 +98,17 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 async def checked_address(host: str, port: int) -> str:
     """Resolve a host; raise AddressRefused unless every address it has is a public one."""
     if port not in PORTS:
-        msg = f"port {port}"
+        msg = f"port {port} is not one of the web's"
         raise AddressRefused(msg)
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpx.ConnectError(str(error)) from error
-    addresses = [str(each[4][0]) for each in found]
+    addresses = tuple(str(each[4][0]) for each in found)
     if not addresses or not all(is_public(address) for address in addresses):
-        msg = f"{host} is {', '.join(addresses)}"
-        raise AddressRefused(msg)
+        msg = f"{host} is not at a public address"
+        raise AddressRefused(msg, addresses)
     return addresses[0]
 
 

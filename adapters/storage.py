@@ -110,6 +110,8 @@ class FileStorage:
             temporary.replace(self._folder / key)
 
     def _create(self, key: str, body: bytes) -> bool:
+        if (self._folder / key).exists():
+            return False
         with self._written(key, body) as temporary:
             try:
                 os.link(temporary, self._folder / key)

@@ -52,6 +52,13 @@ async def test_a_host_that_resolves_inwards_is_refused(host: str) -> None:
         await checked_address(host, 80)
 
 
+async def test_a_refusal_tells_no_stranger_where_a_name_leads() -> None:
+    with pytest.raises(AddressRefused) as caught:
+        await checked_address("localhost", 80)
+    assert str(caught.value) == "localhost is not at a public address"
+    assert set(caught.value.addresses) <= {"127.0.0.1", "::1"}
+
+
 @pytest.mark.parametrize("port", [22, 25, 6379, 4222])
 async def test_only_ports_of_the_web_are_reached(port: int) -> None:
     with pytest.raises(AddressRefused):
