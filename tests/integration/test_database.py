@@ -15,7 +15,7 @@ from cli.world import free_port
 from contracts.commit import Recorded
 from contracts.events import CreditsCharged, CreditsGranted, JobCompleted
 from contracts.subjects import account_subject, evidence_subject, job_subject
-from read_models import accounts, jobs, positions
+from read_models import accounts, artifact_places, jobs, positions, provider_requests
 from read_models.jobs import Filter
 from read_models.unit_of_work import METADATA
 from tests.support import examples
@@ -78,6 +78,17 @@ async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]
     wanted = Filter(account_id=ACCOUNT)
     (job,) = await opened.read(lambda connection: jobs.newest(connection, wanted))
     assert (job.status, job.provider) == ("completed", "simulator")
+    known = await opened.read(
+        lambda connection: provider_requests.of_attempt(connection, job.job_id, 1)
+    )
+    assert set(known.own) == {"request-1"}
+    assert set(known.results) == {("request-1", "ok")}
+    assert await opened.read(lambda each: provider_requests.owned(each, ["request-1", "x"])) == {
+        "request-1"
+    }
+    assert not await opened.read(
+        lambda connection: artifact_places.shown_by_another(connection, job, "artifacts/a.png")
+    )
     entries = await opened.read(
         lambda connection: accounts.newest_entries(connection, ACCOUNT, (6, 1), 10)
     )
