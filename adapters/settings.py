@@ -17,7 +17,7 @@ from adapters.storage import FileStorage, S3Storage, Storage
 load_dotenv(".env")
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-READ_MODELS_FILE = "read-models.v3.sqlite3"
+READ_MODELS_FILE = "read-models.v2.sqlite3"
 
 
 class BadSetting(ValueError):

@@ -158,15 +158,15 @@ class WrittenByNewer(MemoryLog):
 async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the_upgrade(
     client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "DEGRADED_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handler, "STUCK_RETRY_SECONDS", 0.05)
     log = WrittenByNewer()
     await append(log, 3)
     projector = Projector(log, database, client)
     task = asyncio.create_task(project_commits(projector))
     async with asyncio.timeout(10):
-        while not projector.degraded:
+        while not projector.trouble:
             await asyncio.sleep(0.01)
-    assert "a newer version wrote 'credits.granted.v2': upgrade" in projector.degraded
+    assert "a newer version wrote 'credits.granted.v2': upgrade" in projector.trouble
     assert await database.read(positions.read) == 1
 
     def known_now(fields: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the
     monkeypatch.setattr(codec, "UPCASTERS", {"credits.granted.v2": known_now})
     await until(projector, 3)
     await stop(task)
-    assert (await granted(database), projector.degraded) == (3, "")
+    assert (await granted(database), projector.trouble) == (3, "")
 
 
 async def test_following_goes_on_after_the_broker_was_killed() -> None:

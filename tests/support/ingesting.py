@@ -7,12 +7,16 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
+from sqlalchemy import Connection
 
 import read_models
 from adapters.attempt_tokens import AttemptTokens
+from adapters.changes import Changes
 from adapters.event_log import sequence_of
 from adapters.event_log.memory import MemoryLog
+from adapters.fresh_rows import FreshRows
 from adapters.job_desk import JobDesk
+from adapters.peers import Peers
 from adapters.vault import MemoryKeyStore, Vault
 from contracts.commit import Recorded
 from contracts.events import AnyEvent, ResultReceived
@@ -63,6 +67,8 @@ class IngestingWorld:
             ),
             log=self.log,
             database=self.database,
+            rows=FreshRows(self.log, Changes(self._position), self.database),
+            peers=Peers("ingestor", None),
             storage=self.storage,
             vault=self.vault,
             jobs=JobDesk(self.log),
@@ -76,6 +82,9 @@ class IngestingWorld:
             media=httpx.AsyncClient(transport=httpx.ASGITransport(media_host)),
             artifact_key=MASTER_KEY,
         )
+
+    async def _position(self) -> int:
+        return self.database.now(positions.read)
 
     async def _key_server(self, scope: Any, receive: Any, send: Any) -> None:
         del scope, receive
@@ -92,8 +101,13 @@ class IngestingWorld:
     def project(self) -> None:
         """Bring the rows up to the log's end."""
         entries = [each.recorded() for each in self.log.entries()[self._projected :]]
-        self._projected += len(entries)
-        self.database.now(lambda connection: read_models.apply(connection, entries))
+        before, self._projected = self._projected, self._projected + len(entries)
+
+        def work(connection: Connection) -> None:
+            positions.advance(connection, before, self._projected)
+            read_models.apply(connection, entries)
+
+        self.database.now(work)
 
     async def job(self, account: AccountId = ACCOUNT) -> JobId:
         """Request a job and start its first attempt."""

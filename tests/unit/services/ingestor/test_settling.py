@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters import clock
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, MemoryKeyStore, Vault
 from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, SubmissionStarted
@@ -12,7 +13,7 @@ from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox
 from domain.job_kinds.base import image_files
 from domain.job_kinds.infograph import Infograph
-from services.ingestor.handlers.sweep_waiting import sweep_once
+from services.ingestor.handlers.sweep_waiting import storing
 from services.ingestor.settling import OUTPUTS_MAX, settle
 from tests.support.examples import ACCOUNT, OTHER, at
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
@@ -117,7 +118,13 @@ async def waits_and_then_ends(world: IngestingWorld, job: JobId, result: ResultR
     assert isinstance((await world.end_of(job))[0], SubmissionStarted)
     world.project()
     world.ingestor.vault = world.vault
-    await sweep_once(world.ingestor, at(10))
+    clock.use(lambda: at(10))
+    try:
+        sweep = storing(world.ingestor)
+        await sweep.once()
+        await sweep.settled()
+    finally:
+        clock.use()
     assert isinstance((await world.end_of(job))[0], JobCompleted | JobFailed)
 
 
