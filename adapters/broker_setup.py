@@ -2,12 +2,12 @@
 
 from secrets import token_hex
 
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
     DiscardPolicy,
-    KeyValueConfig,
     StorageType,
     StreamConfig,
 )
@@ -38,35 +38,48 @@ SUBMIT_JOBS = Subscription(
 SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Headline.RESULT}))
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
-PARKED_BYTES_MAX = 64 * 1024 * 1024
-CLAIM_SECONDS = 120.0
-TICKET_SECONDS_MAX = 3600.0  # Then the broker forgets it, used or not.
+MEBIBYTE = 1024 * 1024
+PARKED_BYTES_MAX = 64 * MEBIBYTE
+DUPLICATE_SECONDS = 120.0
+
+
+class Bucket(Struct, frozen=True):
+    """A key-value bucket. `seconds_max` 0: for ever. `values_stay`: the first is the only one."""
+
+    name: str
+    bytes_max: int
+    seconds_max: float = 0.0
+    values_stay: bool = False
+
+
+# Some 200 bytes a key, 400 a ticket, 300 an endpoint, 200 a claim.
+BUCKETS = (
+    Bucket(KEY_BUCKET, 512 * MEBIBYTE, values_stay=True),
+    Bucket(TICKET_BUCKET, 256 * MEBIBYTE, seconds_max=3600.0),
+    Bucket(SEALING_BUCKET, 128 * MEBIBYTE),
+    Bucket(CLAIM_BUCKET, 64 * MEBIBYTE, seconds_max=120.0),
+)
+# What an update may change. The others can only be chosen when a stream is made.
+_MIGRATED = (
+    "subjects",
+    "num_replicas",
+    "max_bytes",
+    "max_age",
+    "discard",
+    "discard_new_per_subject",
+    "allow_rollup_hdrs",
+)
 
 
 async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
     """Make what is missing, widen what has grown; return the log's epoch."""
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
-    await _stream(
-        jetstream,
-        StreamConfig(
-            name=PARKED_STREAM,
-            subjects=["parked.>", GIVEN_UP],
-            storage=StorageType.FILE,
-            num_replicas=replicas,
-            max_bytes=PARKED_BYTES_MAX,
-        ),
+    parked = StreamConfig(
+        name=PARKED_STREAM, subjects=["parked.>", GIVEN_UP], max_bytes=PARKED_BYTES_MAX
     )
-    for bucket in (
-        KeyValueConfig(bucket=KEY_BUCKET, replicas=replicas),
-        KeyValueConfig(bucket=TICKET_BUCKET, replicas=replicas, ttl=TICKET_SECONDS_MAX),
-        KeyValueConfig(bucket=SEALING_BUCKET, replicas=replicas),
-        KeyValueConfig(bucket=CLAIM_BUCKET, replicas=replicas, ttl=CLAIM_SECONDS),
-    ):
-        try:
-            await jetstream.key_value(bucket.bucket)
-        except NotFoundError:
-            await jetstream.create_key_value(bucket)
+    for config in (parked, *map(_bucket, BUCKETS)):
+        await _stream(jetstream, config, replicas)
     for subscription in SUBSCRIPTIONS:
         await jetstream.add_consumer(STREAM, _consumer(subscription))
     return epoch
@@ -80,7 +93,7 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -
         num_replicas=replicas,
         max_bytes=log_bytes_max,
         discard=DiscardPolicy.NEW,
-        duplicate_window=120,
+        duplicate_window=DUPLICATE_SECONDS,
         deny_delete=True,
         deny_purge=True,
         allow_direct=False,
@@ -97,14 +110,41 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -
     return str((config.metadata or {})[EPOCH_KEY])
 
 
-async def _stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
+def _bucket(bucket: Bucket) -> StreamConfig:
+    """What makes a stream a key-value bucket (the name, the subjects), and our limits.
+
+    A full bucket refuses what is new and keeps what it has. Nothing in it can be deleted by its
+    writers; a bucket of values that stay refuses a second value, markers of deletion and rollups
+    too, so that whoever may write to it can take nothing away. An operator's purge can.
+    """
+    return StreamConfig(
+        name=f"KV_{bucket.name}",
+        subjects=[f"$KV.{bucket.name}.>"],
+        max_bytes=bucket.bytes_max,
+        max_age=bucket.seconds_max,
+        max_msgs_per_subject=1,
+        discard=DiscardPolicy.NEW,
+        discard_new_per_subject=bucket.values_stay,
+        allow_rollup_hdrs=not bucket.values_stay,
+        allow_msg_ttl=not bucket.values_stay,
+        deny_delete=True,
+        duplicate_window=min(bucket.seconds_max or DUPLICATE_SECONDS, DUPLICATE_SECONDS),
+        allow_direct=False,
+    )
+
+
+async def _stream(jetstream: JetStreamContext, config: StreamConfig, replicas: int) -> None:
+    """Make it, or give one of an older version what this version wants; it is never narrowed."""
+    config = config.evolve(storage=StorageType.FILE, num_replicas=replicas)
     try:
-        found = await jetstream.stream_info(str(config.name))
+        found = (await jetstream.stream_info(str(config.name))).config
     except NotFoundError:
         await jetstream.add_stream(config)
         return
-    if found.config.subjects != config.subjects:
-        await jetstream.update_stream(config)
+    wanted = {name: getattr(config, name) for name in _MIGRATED}
+    wanted["max_bytes"] = max(found.max_bytes or 0, config.max_bytes or 0)
+    if any(getattr(found, name) != value for name, value in wanted.items()):
+        await jetstream.update_stream(found.evolve(**wanted))
 
 
 def _consumer(subscription: Subscription) -> ConsumerConfig:

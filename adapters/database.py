@@ -19,6 +19,12 @@ class DatabaseUnavailable(Exception):
     """The database cannot be reached, is locked, or has no tables yet."""
 
 
+class NeverTaken(Exception):
+    """The database will never take a value: waiting does not help, and who writes has to say that
+    it is stuck. The message names the rule and its place, never a value.
+    """
+
+
 class Database(Protocol):
     """`work` is plain synchronous SQL on one connection, in one transaction and one snapshot."""
 
@@ -52,6 +58,7 @@ class SqliteDatabase:
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             pool_size=1,
             max_overflow=0,
+            hide_parameters=True,
         )
         event.listen(self._engine, "connect", _prepare_reader if read_only else _prepare_writer)
         event.listen(self._engine, "begin", self._on_begin)
@@ -64,26 +71,32 @@ class SqliteDatabase:
             with self._engine.connect() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise DatabaseUnavailable(str(error.orig)) from error
+            raise DatabaseUnavailable(str(error.orig)) from None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise _unavailable(error) from error
+            raise _told(error) from None
 
     async def close(self) -> None:
         self._engine.dispose()
 
 
-def _unavailable(error: DBAPIError) -> Exception:
-    """Tell a database that is away from a value that it will never take: waiting does not help
-    against the latter, and who writes has to say that it is stuck.
+def _told(error: DBAPIError) -> Exception:
+    """Tell a database that is away from a value that it will never take, without SQL and values:
+    PostgreSQL puts the value itself into what it says about it.
     """
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    never_taken = isinstance(error, IntegrityError | DataError) or state[:2] in _VALUE_CLASSES
-    return error if never_taken else DatabaseUnavailable(str(error.orig))
+    if not isinstance(error, IntegrityError | DataError) and state[:2] not in _VALUE_CLASSES:
+        return DatabaseUnavailable(str(error.orig))
+    cause = getattr(error.orig, "__cause__", None)
+    if cause is None:
+        return NeverTaken(str(error.orig))  # SQLite names the rule and the columns.
+    places = ("table_name", "column_name", "constraint_name")
+    found = [str(name) for place in places if (name := getattr(cause, place, None))]
+    return NeverTaken(" ".join((type(cause).__name__, state, *found)))
 
 
 def _prepare_reader(connection: Any, _record: Any) -> None:
@@ -108,6 +121,7 @@ class PostgresDatabase:
             pool_size=10,
             pool_timeout=BUSY_SECONDS,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"timeout": BUSY_SECONDS, "command_timeout": 30},
         )
 
@@ -122,7 +136,7 @@ class PostgresDatabase:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
         except DBAPIError as error:
-            raise _unavailable(error) from error
+            raise _told(error) from None
         except (PoolTimeoutError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error)) from error
 

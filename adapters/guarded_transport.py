@@ -3,20 +3,61 @@
 import asyncio
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import httpcore
 import httpx
 
+CONNECTIONS_MAX = 200  # httpcore's own ten are filled by a few slow servers.
+KEPT_ALIVE_MAX = 20
+KEPT_ALIVE_SECONDS = 30.0
 PORTS = frozenset({80, 443, 8080, 8443})
-# IPv6 ranges that carry an IPv4 address in their last, or second, 32 bits.
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-_SIX_TO_FOUR = IPv6Network("2002::/16")
+# What is_global lets through and is no web server of anybody's all the same. From IANA's
+# special-purpose address registries for IPv4 and IPv6, https://www.iana.org/assignments/
+# iana-ipv4-special-registry and iana-ipv6-special-registry, and from clouds' own addresses.
+REFUSED_NETWORKS = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",  # This host.
+            "100.64.0.0/10",  # Shared address space; clouds' metadata too (100.100.100.200).
+            "168.63.129.16/32",  # Azure's host.
+            "169.254.0.0/16",  # Link-local; metadata of most clouds.
+            "192.0.0.0/24",  # Protocol assignments; Oracle's metadata (192.0.0.192).
+            "192.31.196.0/24",  # AS112.
+            "192.52.193.0/24",  # Multicast tunnels.
+            "192.88.99.0/24",  # 6to4 relays.
+            "192.175.48.0/24",  # AS112.
+            "::/96",  # IPv4-compatible, deprecated.
+            "::ffff:0:0:0/96",  # IPv4-translated.
+            "64:ff9b:1::/48",  # Local NAT64: where it leads only its network knows.
+            "100::/16",  # Discard-only, dummy.
+            "2001::/23",  # Protocol assignments: Teredo, ORCHID, benchmarking.
+            "2001:db8::/32",  # Documentation.
+            "2002::/16",  # 6to4, deprecated.
+            "2620:4f:8000::/48",  # AS112.
+            "3ffe::/16",  # The test network of old.
+            "3fff::/20",  # Documentation.
+            "5f00::/16",  # Segment routing.
+            "fec0::/10",  # Site-local, deprecated.
+        ),
+    )
+)
+_NAT64 = IPv6Network("64:ff9b::/96")  # The well-known one: what has IPv4 only looks so by DNS64.
+_ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half of any prefix.
 
 
 class AddressRefused(Exception):
-    """The host resolves to an address that must not be reached. No connection was made."""
+    """The host resolves to an address that must not be reached. No connection was made.
+
+    The message may be shown to who named the host: it does not say where the name leads. That is
+    in `addresses`, for logs.
+    """
+
+    def __init__(self, message: str, addresses: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.addresses = addresses
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
@@ -27,6 +68,9 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             network_backend=GuardedNetwork(allowed_hosts),
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=KEPT_ALIVE_MAX,
+            keepalive_expiry=KEPT_ALIVE_SECONDS,
         )
 
 
@@ -54,17 +98,17 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 async def checked_address(host: str, port: int) -> str:
     """Resolve a host; raise AddressRefused unless every address it has is a public one."""
     if port not in PORTS:
-        msg = f"port {port}"
+        msg = f"port {port} is not one of the web's"
         raise AddressRefused(msg)
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpx.ConnectError(str(error)) from error
-    addresses = [str(each[4][0]) for each in found]
+    addresses = tuple(str(each[4][0]) for each in found)
     if not addresses or not all(is_public(address) for address in addresses):
-        msg = f"{host} is {', '.join(addresses)}"
-        raise AddressRefused(msg)
+        msg = f"{host} is not at a public address"
+        raise AddressRefused(msg, addresses)
     return addresses[0]
 
 
@@ -75,15 +119,14 @@ def is_public(text: str) -> bool:
         inner = _inner_address(address)
         if inner is not None:
             return is_public(str(inner))
+        if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+            return False
+    if any(address in network for network in REFUSED_NETWORKS):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _inner_address(address: IPv6Address) -> IPv4Address | None:
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    number = int(address)
-    if any(address in network for network in _NAT64):
-        return IPv4Address(number & 0xFFFFFFFF)
-    if address in _SIX_TO_FOUR:
-        return IPv4Address(number >> 80 & 0xFFFFFFFF)
-    return None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from msgspec import Struct
 CHUNK_BYTES = 256 * 1024
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 OTHER_MEDIA_TYPE = "application/octet-stream"
+_NOT_THERE = {"NoSuchKey", "404"}
+_THERE_ALREADY = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
 
 
@@ -40,6 +42,10 @@ class Storage(Protocol):
     """Keys are `folder/name.ext`; writing the same key again replaces the object whole."""
 
     async def put(self, key: str, body: bytes) -> None: ...
+
+    async def create(self, key: str, body: bytes) -> bool:
+        """Put the object unless there is one, which stays; tell whether it was put."""
+        ...
 
     async def get(self, key: str) -> bytes | None: ...
 
@@ -73,6 +79,10 @@ class FileStorage:
     async def put(self, key: str, body: bytes) -> None:
         await self._run(self._put, checked_key(key), body)
 
+    async def create(self, key: str, body: bytes) -> bool:
+        made: bool = await self._run(self._create, checked_key(key), body)
+        return made
+
     async def get(self, key: str) -> bytes | None:
         body: bytes | None = await self._run(self._get, checked_key(key))
         return body
@@ -96,6 +106,22 @@ class FileStorage:
         return
 
     def _put(self, key: str, body: bytes) -> None:
+        with self._written(key, body) as temporary:
+            temporary.replace(self._folder / key)
+
+    def _create(self, key: str, body: bytes) -> bool:
+        if (self._folder / key).exists():
+            return False
+        with self._written(key, body) as temporary:
+            try:
+                os.link(temporary, self._folder / key)
+            except FileExistsError:
+                return False
+            return True
+
+    @contextmanager
+    def _written(self, key: str, body: bytes) -> Iterator[Path]:
+        """Yield a temporary file beside the object's place, flushed to disk."""
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{token_hex(8)}.part")
@@ -104,7 +130,7 @@ class FileStorage:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -155,6 +181,14 @@ class S3Storage:
     async def put(self, key: str, body: bytes) -> None:
         await self._call("put_object", key, Body=body, ContentType=media_type_of(key))
 
+    async def create(self, key: str, body: bytes) -> bool:
+        """Some stores know no conditions and would overwrite: so look first."""
+        if await self._call("head_object", key) is not None:
+            return False
+        kind = media_type_of(key)
+        made = await self._call("put_object", key, Body=body, ContentType=kind, IfNoneMatch="*")
+        return made is not None
+
     async def get(self, key: str) -> bytes | None:
         found = await self._call("get_object", key)
         if found is None:
@@ -190,7 +224,7 @@ class S3Storage:
             client = await self._connected()
             return await getattr(client, method)(Bucket=self._bucket, Key=path, **arguments)
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            if error.response["Error"]["Code"] in _NOT_THERE | _THERE_ALREADY:
                 return None
             raise StorageUnavailable(str(error)) from error
         except (BotoCoreError, OSError, TimeoutError) as error:

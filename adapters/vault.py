@@ -1,33 +1,54 @@
 """The vault: seals what people wrote or got under a key of their account."""
 
+import asyncio
 import hashlib
 import os
 from typing import Protocol
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nats.aio.client import Client
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.errors import Error as BrokerError
+from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from adapters.storage import Storage
+from adapters.storage import BadKey, Storage, StorageUnavailable
 from contracts.ids import AccountId
 from contracts.sealed import Sealed, StoredBox
 from contracts.subjects import KEY_BUCKET
 
+logger = structlog.get_logger()
+
 INLINE_BYTES_MAX = 64 * 1024
 NONCE_BYTES = 12
+KEY_BITS = 256
 KEYS_CACHED_MAX = 10_000
+COPY_SECONDS_MAX = 1.0
 
 
 class Unreadable(Exception):
-    """The value cannot be read: its key is gone, or it was tampered with."""
+    """The value can never be read: its key or box is gone, or one of them was tampered with."""
+
+
+class KeysUnavailable(Exception):
+    """The key store did not answer, or refused: try again."""
+
+
+class KeyUnusable(KeysUnavailable):
+    """There is no key to seal with, and this process cannot get one: an operator has to look."""
 
 
 class KeyStore(Protocol):
-    """Wrapped account keys. `create` returns what is kept: ours, or what came first."""
+    """Wrapped account keys; what was kept once is never replaced. Raises KeysUnavailable.
+
+    `get` returns nothing (b"") where a key was and was removed, and None where none ever was.
+    `create` returns what is kept: ours, or what came first.
+    """
+
+    makes_keys: bool
 
     async def get(self, account: AccountId) -> bytes | None: ...
 
@@ -36,6 +57,7 @@ class KeyStore(Protocol):
 
 class MemoryKeyStore:
     def __init__(self) -> None:
+        self.makes_keys = True
         self._keys: dict[AccountId, bytes] = {}
 
     async def get(self, account: AccountId) -> bytes | None:
@@ -46,23 +68,35 @@ class MemoryKeyStore:
 
 
 class BrokerKeyStore:
-    """The broker's key bucket."""
+    """The broker's key bucket, which takes one value a key and no marker (broker_setup.py).
 
-    def __init__(self, client: Client) -> None:
+    Only the api's user may write to it, so only the api makes keys.
+    """
+
+    def __init__(self, client: Client, *, makes_keys: bool = False) -> None:
+        self.makes_keys = makes_keys
         self._client = client
         self._bucket: KeyValue | None = None
 
     async def get(self, account: AccountId) -> bytes | None:
         try:
-            return (await (await self._open()).get(account)).value
-        except KeyNotFoundError:
-            return None
+            return (await (await self._open()).get(account)).value or b""
+        except KeyNotFoundError as error:
+            # A marker of a world from before markers were refused: the key is gone from here.
+            return b"" if error.op else None
+        except (BrokerError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
 
     async def create(self, account: AccountId, wrapped: bytes) -> bytes:
         try:
             await (await self._open()).create(account, wrapped)
-        except KeyWrongLastSequenceError:
-            return await self.get(account) or wrapped
+        except (KeyWrongLastSequenceError, APIError) as error:
+            kept = await self.get(account)  # APIError: the place is taken, or the bucket is full.
+            if kept is None:
+                raise _unavailable(error) from error
+            return kept
+        except (BrokerError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
         return wrapped
 
     async def _open(self) -> KeyValue:
@@ -73,7 +107,9 @@ class BrokerKeyStore:
 
 class Vault:
     """Account keys are made at first use, wrapped by the master key, and kept twice: in the
-    key store, and as one object an account in storage, so that a lost broker does not lose them.
+    key store, which decides whose was first, and as one object an account in storage, so that a
+    lost broker does not lose them. Neither is ever overwritten. A key is used only after both
+    have it; what a crash left in one of them is brought to the other.
     """
 
     def __init__(self, master_key: bytes, keys: KeyStore, storage: Storage) -> None:
@@ -81,10 +117,17 @@ class Vault:
         self._keys = keys
         self._storage = storage
         self._cache: dict[AccountId, AESGCM] = {}
+        self._copied: set[AccountId] = set()  # Whose copies in storage were seen.
 
     async def seal(self, account: AccountId, plaintext: bytes) -> Sealed:
-        """Seal; a large value goes to storage first, and its place and hash are returned."""
-        box = _encrypt(await self._key(account), plaintext, account.encode())
+        """Seal; a large value goes to storage first, and its place and hash are returned.
+
+        Raise KeysUnavailable or StorageUnavailable.
+        """
+        key = await self._find(account) or await self._make(account)
+        if self._keys.makes_keys and account not in self._copied:
+            await self._complete_copy(account)
+        box = _encrypt(key, plaintext, account.encode())
         if len(box) <= INLINE_BYTES_MAX:
             return Sealed(box=box)
         digest = hashlib.sha256(box).hexdigest()
@@ -92,49 +135,126 @@ class Vault:
         await self._storage.put(stored.key, box)
         return Sealed(stored=stored)
 
-    async def unseal(self, account: AccountId, sealed: Sealed) -> bytes:
-        """Return the plaintext; raise Unreadable, or StorageUnavailable for a stored box."""
-        box = sealed.box
-        if sealed.stored is not None:
-            box = await self._storage.get(sealed.stored.key)
-        if box is None:
-            msg = "the sealed value is gone"
-            raise Unreadable(msg)
+    async def seal_words(self, account: AccountId, words: str) -> Sealed:
+        """As `seal`, for words that a job must be able to end without: an account whose key is
+        lost for good gets an empty value, which opens as unreadable.
+        """
         try:
-            return _decrypt(await self._key(account), box, account.encode())
-        except (InvalidTag, ValueError) as error:
-            msg = "the sealed value does not open with its account's key"
-            raise Unreadable(msg) from error
+            return await self.seal(account, words.encode(errors="replace"))
+        except KeyUnusable as error:
+            reason = str(error)
+            logger.error("words_not_sealed", account=account, reason=reason)  # noqa: TRY400 - enough.
+            return Sealed()
 
-    def public_url(self, key: str) -> str | None:
-        """Return where a stored object can be fetched without us, if it can."""
-        return self._storage.public_url(key)
+    async def unseal(self, account: AccountId, sealed: Sealed) -> bytes:
+        """Return the plaintext; raise Unreadable, KeysUnavailable, or StorageUnavailable.
+
+        Reading never makes a key.
+        """
+        box = await self._box(sealed)
+        try:
+            key = await self._find(account)
+        except KeyUnusable as error:
+            raise Unreadable(str(error)) from error
+        if key is None:
+            msg = "the account has no key"
+            raise Unreadable(msg)
+        plaintext = _decrypt(key, box, account.encode())
+        if plaintext is None:
+            msg = "the sealed value does not open with its account's key"
+            raise Unreadable(msg)
+        return plaintext
 
     async def unseal_text(self, account: AccountId, sealed: Sealed | None) -> str:
         """Return the text, or an empty one when there is none or it can no longer be read."""
         if sealed is None:
             return ""
         try:
-            return (await self.unseal(account, sealed)).decode()
+            return (await self.unseal(account, sealed)).decode(errors="replace")
         except Unreadable:
             return ""
 
-    async def _key(self, account: AccountId) -> AESGCM:
-        found = self._cache.get(account)
-        if found is not None:
-            return found
-        wrapped = await self._keys.get(account)
-        if wrapped is None:
-            fresh = _encrypt(self._master, AESGCM.generate_key(256), account.encode())
-            wrapped = await self._keys.create(account, fresh)
-            await self._storage.put(f"keys/{account}", wrapped)
+    def public_url(self, key: str) -> str | None:
+        """Return where a stored object can be fetched without us, if it can."""
+        return self._storage.public_url(key)
+
+    async def _box(self, sealed: Sealed) -> bytes:
+        if sealed.stored is None:
+            if sealed.box is None:
+                msg = "there is no sealed value"
+                raise Unreadable(msg)
+            return sealed.box
         try:
-            key = AESGCM(_decrypt(self._master, wrapped, account.encode()))
-        except InvalidTag as error:
-            msg = "the account's key does not open with this master key"
+            box = await self._storage.get(sealed.stored.key)
+        except BadKey as error:
+            msg = "the sealed value's place is not one"
             raise Unreadable(msg) from error
+        if box is None or hashlib.sha256(box).hexdigest() != sealed.stored.sha256:
+            msg = "the sealed value is gone from storage" if box is None else "it was changed there"
+            raise Unreadable(msg)
+        return box
+
+    async def _find(self, account: AccountId) -> AESGCM | None:
+        """Return the account's key, None where none was ever made; raise KeyUnusable."""
+        if (cached := self._cache.get(account)) is not None:
+            return cached
+        wrapped = await self._keys.get(account)
+        if (key := self._unwrap(account, wrapped)) is not None:
+            return self._remember(account, key)
+        copy = await self._storage.get(_place(account))
+        if (key := self._unwrap(account, copy)) is not None:
+            await self._bring_back(account, wrapped, copy or b"")
+            return self._remember(account, key)
+        if wrapped is None and copy is None:
+            return None
+        msg = "the account's key was removed, or does not open with this master key"
+        raise KeyUnusable(msg)
+
+    async def _make(self, account: AccountId) -> AESGCM:
+        if not self._keys.makes_keys:
+            msg = "the account has no key, and this service makes none"
+            raise KeyUnusable(msg)
+        fresh = _encrypt(self._master, AESGCM.generate_key(KEY_BITS), account.encode())
+        wrapped = await self._keys.create(account, fresh)
+        await self._storage.create(_place(account), wrapped)
+        self._copied.add(account)
+        key = self._unwrap(account, wrapped)
+        if key is None:
+            msg = "the account's key does not open with this master key"
+            raise KeyUnusable(msg)
+        return self._remember(account, key)
+
+    async def _complete_copy(self, account: AccountId) -> None:
+        """Who made the key may have died before storage had it. While storage is away this waits
+        for the next process that seals for the account: work is not refused for a copy.
+        """
+        self._copied.add(account)
+        wrapped = await self._keys.get(account)
+        if not wrapped:
+            return
+        try:
+            async with asyncio.timeout(COPY_SECONDS_MAX):
+                made = await self._storage.create(_place(account), wrapped)
+        except (StorageUnavailable, TimeoutError) as error:
+            logger.warning("key_copy_waits", account=account, reason=repr(error))
+            return
+        if made:
+            logger.warning("key_copy_was_missing", account=account)
+
+    async def _bring_back(self, account: AccountId, wrapped: bytes | None, copy: bytes) -> None:
+        if wrapped is not None:  # The store keeps what it has, so storage's copy serves on.
+            logger.error("key_tampered_with", account=account)
+        elif self._keys.makes_keys:
+            await self._keys.create(account, copy)
+
+    def _unwrap(self, account: AccountId, wrapped: bytes | None) -> AESGCM | None:
+        plain = _decrypt(self._master, wrapped or b"", account.encode())
+        return AESGCM(plain) if plain is not None and len(plain) * 8 == KEY_BITS else None
+
+    def _remember(self, account: AccountId, key: AESGCM) -> AESGCM:
         if len(self._cache) >= KEYS_CACHED_MAX:
             self._cache.clear()
+            self._copied.clear()
         self._cache[account] = key
         return key
 
@@ -144,10 +264,22 @@ def derive(master_key: bytes, purpose: str) -> bytes:
     return HKDF(hashes.SHA256(), 32, None, f"darkroom {purpose}".encode()).derive(master_key)
 
 
+def _unavailable(error: Exception) -> KeysUnavailable:
+    return KeysUnavailable(f"{type(error).__name__}: {error}")
+
+
+def _place(account: AccountId) -> str:
+    return f"keys/{account}"
+
+
 def _encrypt(key: AESGCM, plaintext: bytes, about: bytes) -> bytes:
     nonce = os.urandom(NONCE_BYTES)
     return nonce + key.encrypt(nonce, plaintext, about)
 
 
-def _decrypt(key: AESGCM, box: bytes, about: bytes) -> bytes:
-    return key.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about)
+def _decrypt(key: AESGCM, box: bytes, about: bytes) -> bytes | None:
+    """Return None for whatever this key did not make."""
+    try:
+        return key.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about)
+    except (InvalidTag, ValueError):
+        return None

@@ -22,7 +22,7 @@ class End(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One attempt, or `times` refused ones in a row: a provider that is busy for long must not
     make what each commit carries longer and longer.
     """
@@ -32,8 +32,12 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     times: int = 1
 
 
-class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fold of a job's history. `hold` is in credits; it is 0 once the job has ended."""
+class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The fold of a job's history. `hold` is in credits; it is 0 once the job has ended.
+
+    An older version that meets a newer one's field refuses the state: it would write it on
+    without that field (docs/guides/upgrade.md).
+    """
 
     job_id: JobId
     account_id: AccountId

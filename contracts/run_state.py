@@ -6,15 +6,18 @@ from contracts.ids import AccountId, JobId, RunId
 from contracts.job_state import End
 
 
-class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     step: int
     job_id: JobId
     started: bool = False
     end: End | None = None
 
 
-class RunState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fold of a run's history. `steps` stand in the order in which they go."""
+class RunState(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The fold of a run's history. `steps` stand in the order in which they go.
+
+    Fields of a newer version are refused, as in JobState.
+    """
 
     run_id: RunId
     account_id: AccountId

@@ -1,11 +1,13 @@
-"""Whose each of the provider's requests is, and which attempts never learnt theirs."""
+"""Whose each of the provider's requests is, what it said, and which attempts never learnt one."""
 
 from collections.abc import Sequence
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     Table,
     Text,
@@ -20,13 +22,18 @@ from contracts.events import AttemptFailed, JobSubmitted, ResultReceived
 from contracts.ids import JobId
 from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork, micros_of
 
+TAKEN = "taken"
+OF_ATTEMPT_MAX = 32
+
 table = Table(
     "provider_requests",
     METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
     Column("request_id", Text, primary_key=True),
-    Column("job_id", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("said", Text, primary_key=True),  # A result's verdict; TAKEN where it took the job.
     Column("sequence", BigInteger, nullable=False),
+    Index("provider_requests_by_id", "request_id"),
 )
 # Given up on while nobody could tell whether the provider had taken them. Rare.
 lost_attempts = Table(
@@ -41,8 +48,9 @@ lost_attempts = Table(
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
     for event in recorded.commit.events:
         if isinstance(event, JobSubmitted | ResultReceived) and event.request_id:
+            said = TAKEN if isinstance(event, JobSubmitted) else event.verdict.value
             owner = {"job_id": event.job_id, "attempt": event.attempt}
-            named = {"request_id": event.request_id, "sequence": recorded.sequence}
+            named = {"request_id": event.request_id, "said": said, "sequence": recorded.sequence}
             unit.insert(table, owner | named)
         elif isinstance(event, AttemptFailed) and event.may_have_run:
             lost = {"job_id": event.job_id, "attempt": event.attempt}
@@ -51,6 +59,12 @@ def project(recorded: Recorded, unit: UnitOfWork) -> None:
 
 _OWNED = select(table.c.request_id).where(
     table.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+_OF_ATTEMPT = (
+    select(table.c.request_id, table.c.said)
+    .where(table.c.job_id == bindparam("job_id"), table.c.attempt == bindparam("attempt"))
+    .order_by(table.c.sequence)
+    .limit(bindparam("limit"))
 )
 _LOST = (
     select(lost_attempts.c.job_id, lost_attempts.c.attempt)
@@ -65,6 +79,23 @@ _LOST = (
     )
     .limit(bindparam("limit"))
 )
+
+
+class Requests(Struct, frozen=True):
+    """What one attempt is known to have asked the provider for, and what came of it."""
+
+    own: frozenset[str] = frozenset()  # Its request ids; none while they are not known.
+    results: frozenset[tuple[str, str]] = frozenset()  # Request id and verdict of each result.
+
+
+def of_attempt(connection: Connection, job: JobId, attempt: int) -> Requests:
+    """What the provider itself answered to the POST counts; before that, who came first."""
+    wanted = {"job_id": job, "attempt": attempt, "limit": OF_ATTEMPT_MAX}
+    rows = [(row.request_id, row.said) for row in connection.execute(_OF_ATTEMPT, wanted)]
+    taken = [request_id for request_id, said in rows if said == TAKEN]
+    first = [request_id for request_id, _ in rows[:1]]
+    results = frozenset(row for row in rows if row[1] != TAKEN)
+    return Requests(frozenset(taken or first), results)
 
 
 def owned(connection: Connection, request_ids: Sequence[str]) -> set[str]:

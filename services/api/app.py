@@ -101,7 +101,7 @@ async def connect(settings: ApiSettings) -> Api:
         log=log,
         database=database,
         storage=storage,
-        vault=Vault(settings.master_key(), BrokerKeyStore(client), storage),
+        vault=Vault(settings.master_key(), BrokerKeyStore(client, makes_keys=True), storage),
         changes=changes,
         accounts=desk,
         jobs=JobDesk(log),

@@ -207,8 +207,8 @@ async def fail(
 ) -> None:
     """End the job as failed; its hold is released in the same commit."""
     account = known.state.account_id
-    sealed = await dispatcher.vault.seal(account, message.encode())
-    words = await dispatcher.vault.seal(account, detail.encode()) if detail else None
+    sealed = await dispatcher.vault.seal_words(account, message)
+    words = await dispatcher.vault.seal_words(account, detail) if detail else None
     await dispatcher.jobs.decide(known, Fail(code=code, message=sealed, detail=words))
 
 

@@ -67,7 +67,8 @@ async def _prepare(dispatcher: Dispatcher, known: KnownJob, work: Work) -> Post 
             await fail(dispatcher, known, "unknown_kind", JOB_CODES["unknown_kind"])
             return None
         url = kind.source_url()
-        text = await read_page(url, dispatcher.settings.allowed_hosts) if url else None
+        account = known.state.account_id
+        text = await read_page(url, dispatcher.settings.allowed_hosts, account) if url else None
     except Unreadable as error:
         await fail(dispatcher, known, "invalid_input", JOB_CODES["invalid_input"], str(error))
         return None

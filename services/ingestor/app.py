@@ -66,13 +66,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     handler = settle_results.register(stream, ingestor)
     await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
     await broker.start(stream)
-
-    def check() -> Health:
-        alarms = (log.trouble, *ingestor.signatures.alarms, *ingestor.background.troubles)
-        is_consuming = client.is_connected and not log.trouble
-        return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
-
-    await answer_health(client, "ingestor", check)
+    await answer_health(client, "ingestor", lambda: health_of(ingestor, log))
     ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
@@ -83,6 +77,14 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         await stream.stop()
     await close(ingestor)
     await client.close()
+
+
+def health_of(ingestor: Ingestor, log: JetStreamLog) -> Health:
+    own = (*ingestor.settings.alarms, *ingestor.signatures.alarms)
+    alarms = (log.trouble, *own, *ingestor.background.troubles)
+    is_connected = ingestor.client is not None and ingestor.client.is_connected
+    is_consuming = is_connected and not log.trouble
+    return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
 
 
 async def close(ingestor: Ingestor) -> None:

@@ -1,5 +1,7 @@
 """What the ingestor's handlers may ask for."""
 
+import asyncio
+
 import httpx
 from msgspec import Struct, field
 from nats.aio.client import Client
@@ -20,7 +22,9 @@ from services.ingestor.signatures import Signatures
 
 
 class Ingestor(Struct):
-    """`active` are the jobs that this process is settling right now."""
+    """`active` are the jobs that this process is settling right now; `deliveries` the last webhooks
+    that were recorded, or are being, by what they said.
+    """
 
     settings: IngestorSettings
     log: EventLog
@@ -38,3 +42,4 @@ class Ingestor(Struct):
     client: Client | None = None  # Where progress is told; None when nobody is.
     background: Background = field(default_factory=Background)
     active: set[JobId] = field(default_factory=set)
+    deliveries: "dict[tuple[str, ...], asyncio.Task[None]]" = field(default_factory=dict)

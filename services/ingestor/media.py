@@ -4,27 +4,38 @@ import asyncio
 import hashlib
 import hmac
 import io
+import re
 import warnings
-from urllib.parse import urlsplit
 
 import httpx
 from msgspec import Struct
 
 from contracts.events import Artifact
-from contracts.ids import AccountId
+from contracts.ids import AccountId, JobId
 from domain.job_kinds.base import Output, ProviderFile, ProviderText
+from read_models import artifact_places
+from read_models.jobs import Job
 from services.ingestor.dependencies import Ingestor
 
 BYTES_MAX = 50 * 1024 * 1024
 PIXELS_MAX = 40_000_000
 TEXT_BYTES_MAX = 1024 * 1024
 FETCH_SECONDS = 60.0
+URL_LENGTH_MAX = 4096
+_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[A-Za-z0-9.+-]{1,60}", re.ASCII)
 GONE_STATUSES = {400, 404, 410, 451}
 FORMATS = {
     "PNG": ("png", "image/png"),
     "JPEG": ("jpg", "image/jpeg"),
     "WEBP": ("webp", "image/webp"),
 }
+
+
+class Place(Struct, frozen=True):
+    """Which of a job's artifacts it is, from 0."""
+
+    job: JobId
+    index: int
 
 
 class MediaRefused(Exception):
@@ -47,19 +58,50 @@ class Picture(Struct, frozen=True):
     height: int
 
 
-async def keep(ingestor: Ingestor, account: AccountId, output: Output) -> Artifact:
-    """Keep what the provider made; raise MediaRefused, MediaUnavailable or StorageUnavailable.
+async def keep(ingestor: Ingestor, account: AccountId, place: Place, output: Output) -> Artifact:
+    """Keep what the provider made; raise MediaRefused, MediaUnavailable, StorageUnavailable or
+    KeysUnavailable.
 
     A text is sealed into the event. A file is copied to our storage; with `ARTIFACTS=link` only
     its URL is kept.
     """
     if isinstance(output, ProviderText):
         return await _seal(ingestor, account, output)
-    return await _copy(ingestor, account, output)
+    return await _copy(ingestor, account, place, output)
+
+
+def key_of(secret: bytes, account: AccountId, place: Place, digest: str) -> str:
+    """Name an artifact, without its extension: unguessable, the same when it is stored again, and
+    no other job's, so that removing one job's picture takes no other's.
+    """
+    about = f"{account}/{place.job}/{place.index}/{digest}".encode()
+    return f"artifacts/{hmac.digest(secret, about, 'sha256').hex()[:40]}"
+
+
+async def removable(ingestor: Ingestor, job: Job) -> tuple[str, ...]:
+    """Return the keys of a deleted job's files. Those of before names were a job's own stay while
+    another job of the account shows them.
+    """
+    keys = []
+    for index, each in enumerate(job.artifacts):
+        if each.key is None:
+            continue
+        own = key_of(
+            ingestor.artifact_key, job.account_id, Place(job.job_id, index), each.sha256 or ""
+        )
+        if each.key.partition(".")[0] == own or not await _is_shared(ingestor, job, each.key):
+            keys.append(each.key)
+    return tuple(keys)
+
+
+async def _is_shared(ingestor: Ingestor, job: Job, key: str) -> bool:
+    return await ingestor.database.read(
+        lambda connection: artifact_places.shown_by_another(connection, job, key)
+    )
 
 
 async def _seal(ingestor: Ingestor, account: AccountId, output: ProviderText) -> Artifact:
-    body = output.text.encode()
+    body = output.text.encode(errors="replace")
     if len(body) > TEXT_BYTES_MAX:
         raise MediaRefused("bad_result", f"more than {TEXT_BYTES_MAX} bytes of text")
     return Artifact(
@@ -70,11 +112,13 @@ async def _seal(ingestor: Ingestor, account: AccountId, output: ProviderText) ->
     )
 
 
-async def _copy(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> Artifact:
-    _check_host(file.url, ingestor.settings.media_hosts)
+async def _copy(
+    ingestor: Ingestor, account: AccountId, place: Place, file: ProviderFile
+) -> Artifact:
+    check_host(file.url, ingestor.settings.media_hosts)
     if ingestor.settings.artifacts == "link":
         return Artifact(
-            media_type=file.content_type or "image/png",
+            media_type=_media_type(file.content_type),
             url=file.url,
             width=file.width,
             height=file.height,
@@ -82,8 +126,7 @@ async def _copy(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> A
     body = await _fetch(ingestor.media, file.url)
     picture = await asyncio.to_thread(look_at, body)
     digest = hashlib.sha256(body).hexdigest()
-    name = hmac.digest(ingestor.artifact_key, f"{account}/{digest}".encode(), "sha256").hex()[:40]
-    key = f"artifacts/{name}.{picture.extension}"
+    key = f"{key_of(ingestor.artifact_key, account, place, digest)}.{picture.extension}"
     await ingestor.storage.put(key, body)
     return Artifact(
         media_type=picture.media_type,
@@ -95,16 +138,26 @@ async def _copy(ingestor: Ingestor, account: AccountId, file: ProviderFile) -> A
     )
 
 
-def _check_host(url: str, allowed: frozenset[str]) -> None:
+def _media_type(said: str | None) -> str:
+    """Return the provider's word for it if it is one: it is shown as it is."""
+    return said if said and _MEDIA_TYPE.fullmatch(said) else "image/png"
+
+
+def check_host(url: str, allowed: frozenset[str]) -> None:
+    """Raise MediaRefused unless the file lies on an allowed host. The URL is read by the client
+    that will fetch it, so that the two cannot differ.
+    """
+    if len(url) > URL_LENGTH_MAX:
+        raise MediaRefused("bad_result", "the file's URL is too long")
     try:
-        parts = urlsplit(url)
-        names = {parts.netloc, f"{parts.hostname}:{parts.port or 443}"}
-        if parts.port in {None, 443}:
-            names.add(str(parts.hostname))
-    except ValueError:
-        names, parts = set(), urlsplit("")
-    if parts.scheme != "https" or not names & allowed:
-        raise MediaRefused("media_host_refused", f"{parts.scheme}://{parts.netloc}"[:200])
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise MediaRefused("bad_result", "the file has no usable URL") from error
+    names = {f"{parts.host}:{parts.port or 443}"}
+    if parts.port is None:
+        names.add(parts.host)
+    if parts.scheme != "https" or parts.userinfo or not names & allowed:
+        raise MediaRefused("media_host_refused", f"{parts.scheme}://{parts.host}"[:200])
 
 
 async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
@@ -122,7 +175,7 @@ async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
                 if len(body) > BYTES_MAX:
                     raise MediaRefused("bad_result", f"more than {BYTES_MAX} bytes")
             declared = response.headers.get("content-length", "")
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+    except (httpx.HTTPError, TimeoutError, OSError) as error:
         msg = f"{type(error).__name__}: {error}"
         raise MediaUnavailable(msg) from error
     if declared.isdigit() and int(declared) > len(body):

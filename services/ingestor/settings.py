@@ -34,6 +34,13 @@ class IngestorSettings(CommonSettings, frozen=True, kw_only=True):
             return POLLING_AFTER_SECONDS
         return self.reconcile_after_seconds
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What an operator should know of these settings, though they are no error."""
+        if self.provider_name == "simulator" or self.fal_webhooks != "signed" or self.fal_user_id:
+            return ()
+        return ("FAL_USER_ID is not set: webhooks signed for any user of the provider pass",)
+
     def check(self) -> None:
         if self.artifacts not in {"copy", "link"}:
             msg = "ARTIFACTS: must be copy or link"

@@ -1,14 +1,18 @@
 """Settling: from a recorded result to the job's end and the settlement of its hold."""
 
+from collections.abc import Sequence
+
 import msgspec
 import structlog
 
 from adapters import fal
 from adapters.clock import fresh_commit_id, now
+from adapters.database import DatabaseUnavailable
 from adapters.event_log import sequence_of
 from adapters.job_desk import KnownJob
 from adapters.provider_progress import Told, tell
 from adapters.storage import StorageUnavailable
+from adapters.vault import KeysUnavailable, Unreadable
 from contracts.commit import Commit
 from contracts.events import Artifact, ResultReceived
 from contracts.events.evidence import Verdict, Via
@@ -16,7 +20,7 @@ from contracts.ids import CommitId
 from contracts.subjects import evidence_subject
 from domain.job import Complete, Fail
 from domain.job_kinds import KINDS, AnyJobKind
-from domain.job_kinds.base import BadResult, ProviderSaidNo
+from domain.job_kinds.base import BadResult, Output, ProviderSaidNo
 from domain.provider_results import (
     WORDS_CHARACTERS_MAX,
     BadEnvelope,
@@ -29,13 +33,20 @@ from domain.refusals import JOB_CODES
 from read_models import waiting_jobs
 from read_models.waiting_jobs import WaitingJob
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.media import MediaRefused, MediaUnavailable, keep
+from services.ingestor.media import MediaRefused, MediaUnavailable, Place, keep
 
 logger = structlog.get_logger()
 
+OUTPUTS_MAX = 16
+NOT_NOW = (MediaUnavailable, StorageUnavailable, KeysUnavailable, DatabaseUnavailable)
+
 
 async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId) -> None:
-    """End the job as its result says; what cannot be done now waits. Harmless to repeat."""
+    """End the job as its result says. Harmless to repeat.
+
+    What cannot be done now waits: its row is swept until the storing limit ends the job. What can
+    never be done ends the job. Raise LogUnavailable when the log did not take the end.
+    """
     if event.job_id in ingestor.active:
         return
     ingestor.active.add(event.job_id)
@@ -43,6 +54,8 @@ async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId)
         known = await ingestor.jobs.load(event.job_id)
         if known is not None and known.state.end is None:
             await _settle(ingestor, known, event, causation)
+    except NOT_NOW as error:
+        logger.warning("result_waits", job=event.job_id, reason=repr(error))
     finally:
         ingestor.active.discard(event.job_id)
 
@@ -51,7 +64,11 @@ async def _settle(
     ingestor: Ingestor, known: KnownJob, event: ResultReceived, causation: CommitId
 ) -> None:
     kind = KINDS.get(known.state.kind)
-    envelope = await _envelope(ingestor, event)
+    try:
+        envelope = await _envelope(ingestor, event)
+    except Unreadable as error:
+        await fail(ingestor, known, Failure("bad_result", str(error)), causation)
+        return
     if kind is None:
         await fail(ingestor, known, Failure("unknown_kind", ""), causation)
     elif envelope is None or envelope.verdict is Verdict.NO_PAYLOAD:
@@ -70,10 +87,8 @@ async def _complete(
     event: ResultReceived,
     causation: CommitId,
 ) -> None:
-    artifacts: list[Artifact] = []
     try:
-        for output in kind.outputs(envelope.payload):
-            artifacts.append(await keep(ingestor, event.account_id, output))  # noqa: PERF401
+        artifacts = await _kept(ingestor, event, kind.outputs(envelope.payload))
     except BadResult as error:
         await fail(ingestor, known, Failure("bad_result", str(error)), causation)
     except ProviderSaidNo as error:
@@ -81,11 +96,21 @@ async def _complete(
         await fail(ingestor, known, failure, causation)
     except MediaRefused as error:
         await fail(ingestor, known, Failure(error.code, error.detail), causation)
-    except (MediaUnavailable, StorageUnavailable) as error:
-        logger.warning("artifact_waits", job=event.job_id, reason=str(error))
     else:
-        command = Complete(attempt=event.attempt, artifacts=tuple(artifacts))
+        command = Complete(attempt=event.attempt, artifacts=artifacts)
         await ingestor.jobs.decide(known, command, causation=causation)
+
+
+async def _kept(
+    ingestor: Ingestor, event: ResultReceived, outputs: Sequence[Output]
+) -> tuple[Artifact, ...]:
+    if len(outputs) > OUTPUTS_MAX:  # More would not fit into the commit of the end.
+        raise MediaRefused("bad_result", f"more than {OUTPUTS_MAX} files and texts")
+    kept = []
+    for index, output in enumerate(outputs):
+        place = Place(event.job_id, index)
+        kept.append(await keep(ingestor, event.account_id, place, output))
+    return tuple(kept)
 
 
 async def fail(
@@ -96,10 +121,10 @@ async def fail(
     told = JOB_CODES[failure.code]
     if failure.words:
         told = f"{told} The provider said: {failure.words}"
-    message = await ingestor.vault.seal(account, told.encode())
+    message = await ingestor.vault.seal_words(account, told)
     detail = None
     if failure.detail:
-        detail = await ingestor.vault.seal(account, failure.detail.encode())
+        detail = await ingestor.vault.seal_words(account, failure.detail)
     command = Fail(code=failure.code, message=message, detail=detail)
     await ingestor.jobs.decide(known, command, causation=causation)
 

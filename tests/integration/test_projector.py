@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
@@ -15,7 +16,7 @@ from adapters.event_log import Entry
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.event_log.memory import MemoryLog
 from cli.world import free_port
-from contracts import announcement
+from contracts import announcement, codec
 from contracts.announcement import Announcement
 from contracts.events import CreditsGranted
 from contracts.subjects import CHANGES, account_subject
@@ -140,6 +141,41 @@ async def test_what_cannot_be_digested_is_never_skipped_past(
     await stop(task)
     assert "commit 2" in projector.trouble
     assert await database.read(positions.read) == 1
+
+
+class WrittenByNewer(MemoryLog):
+    """A log whose second message holds an event of a newer version."""
+
+    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+        async for batch in super().follow(after):
+            for entry in batch:
+                body = entry.body
+                if entry.sequence == 2:
+                    body = body.replace(b"credits.granted.v1", b"credits.granted.v2")
+                yield [Entry(entry.sequence, entry.subject, body)]
+
+
+async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the_upgrade(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "STUCK_RETRY_SECONDS", 0.05)
+    log = WrittenByNewer()
+    await append(log, 3)
+    projector = Projector(log, database, client)
+    task = asyncio.create_task(project_commits(projector))
+    async with asyncio.timeout(10):
+        while not projector.trouble:
+            await asyncio.sleep(0.01)
+    assert "a newer version wrote 'credits.granted.v2': upgrade" in projector.trouble
+    assert await database.read(positions.read) == 1
+
+    def known_now(fields: dict[str, Any]) -> dict[str, Any]:
+        return {**fields, "type": "credits.granted.v1"}
+
+    monkeypatch.setattr(codec, "UPCASTERS", {"credits.granted.v2": known_now})
+    await until(projector, 3)
+    await stop(task)
+    assert (await granted(database), projector.trouble) == (3, "")
 
 
 async def test_following_goes_on_after_the_broker_was_killed() -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 import gzip
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from contracts.ids import AccountId
 from services.dispatcher import source_pages
 from services.dispatcher.source_pages import PageUnreadable, read_page
+from tests.support.examples import ACCOUNT, OTHER
 
 TEXT = "Coral reefs shelter a quarter of all marine species. Half of them were lost since 1950."
 PAGE = f"<html><body><article><h1>Reefs</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
@@ -62,7 +67,7 @@ async def host() -> AsyncIterator[str]:
 
 
 async def test_a_page_is_read_as_text(host: str) -> None:
-    text = await read_page(f"http://{host}/good", frozenset({host}))
+    text = await read_page(f"http://{host}/good", frozenset({host}), ACCOUNT)
     assert TEXT in text
     assert "<" not in text
 
@@ -82,17 +87,108 @@ async def test_a_page_is_read_as_text(host: str) -> None:
 )
 async def test_a_page_that_will_not_do_says_why(host: str, path: str, reason: str) -> None:
     with pytest.raises(PageUnreadable, match=reason):
-        await read_page(f"http://{host}{path}", frozenset({host}))
+        await read_page(f"http://{host}{path}", frozenset({host}), ACCOUNT)
 
 
 async def test_a_private_address_is_not_reached_unless_it_is_allowed(host: str) -> None:
     with pytest.raises(PageUnreadable, match="not allowed"):
-        await read_page(f"http://{host}/good", frozenset())
+        await read_page(f"http://{host}/good", frozenset(), ACCOUNT)
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that still run."""
+    found = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        found += [int(pid) for pid in path.read_text().split()]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def until(look: Callable[[], object], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not look():
+            await asyncio.sleep(0.02)
+
+
+def reading(pid: int) -> bool:
+    """Whether the child has taken its limits: it is at work."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    except ProcessLookupError:
+        return False
 
 
 async def test_a_page_that_never_ends_is_given_up_and_its_child_is_gone(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_pages, "READ_SECONDS", 1.5)
+    monkeypatch.setattr(source_pages, "READ_SECONDS", 2.5)
+    before = set(children())
     with pytest.raises(PageUnreadable, match="took too long"):
-        await read_page(f"http://{host}/drip", frozenset({host}))
+        await read_page(f"http://{host}/drip", frozenset({host}), ACCOUNT)
+    assert set(children()) <= before
+
+
+async def test_the_child_knows_no_secret_and_is_polite(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DARKROOM_MASTER_KEY", "a-secret")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    before = set(children())
+    task = asyncio.create_task(read_page(f"http://{host}/drip", frozenset({host}), ACCOUNT))
+    try:
+        await until(lambda: any(map(reading, set(children()) - before)))
+        (child,) = set(children()) - before
+        names = {
+            each.split("=")[0] for each in Path(f"/proc/{child}/environ").read_text().split("\0")
+        }
+        assert names - {""} == {"PATH", "LANG", "MALLOC_ARENA_MAX", "SSL_CERT_FILE"}
+        assert os.getpgid(child) == child
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert not is_running(child)
+
+
+async def test_a_few_pages_are_read_at_once_and_a_heap_of_one_account_delays_no_other(
+    host: str,
+) -> None:
+    before, most = set(children()), 0
+    ended: list[str] = []
+
+    async def read(account: AccountId) -> None:
+        await read_page(f"http://{host}/good", frozenset({host}), account)
+        ended.append(account)
+
+    heap = [asyncio.create_task(read(ACCOUNT)) for _ in range(8)]
+    await until(lambda: len(set(children()) - before) == source_pages.READERS_MAX)
+    one = asyncio.create_task(read(OTHER))
+    while not all(task.done() for task in (*heap, one)):
+        most = max(most, len(set(children()) - before))
+        await asyncio.sleep(0.01)
+    await asyncio.gather(one, *heap)
+    assert most == source_pages.READERS_MAX
+    assert ended.index(OTHER) <= source_pages.READERS_MAX + 2
+
+
+async def test_when_the_parent_is_killed_the_child_dies_too(host: str) -> None:
+    program = (
+        "import asyncio; from services.dispatcher.source_pages import read_page; "
+        f"asyncio.run(read_page('http://{host}/drip', frozenset({{'{host}'}}), 'a'))"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    try:
+        listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        await until(lambda: any(map(reading, map(int, listed.read_text().split()))))
+        (child,) = map(int, listed.read_text().split())
+    finally:
+        parent.kill()
+        await parent.wait()
+    await until(lambda: not is_running(child))

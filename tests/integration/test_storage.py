@@ -1,10 +1,12 @@
 """One suite for every store: files, and an S3 server that really checks signatures."""
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from adapters.storage import BadKey, FileStorage, S3Storage, Storage, StorageUnavailable
@@ -29,6 +31,22 @@ def s3_server() -> Iterator[str]:
         try:
             wait_for_port(port)
             yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def conditional_s3() -> Iterator[str]:
+    """Moto knows `If-None-Match`, as S3 and R2 do; rclone does not."""
+    port = free_port()
+    with folder() as path:
+        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
+        server = Process(command, {"HOME": str(path)})
+        try:
+            wait_for_port(port)
+            url = f"http://127.0.0.1:{port}"
+            httpx.put(f"{url}/bucket").raise_for_status()
+            yield url
         finally:
             server.stop()
 
@@ -112,4 +130,28 @@ async def test_a_store_that_is_away_is_unavailable() -> None:
     storage = s3(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(StorageUnavailable):
         await storage.put("artifacts/a.png", b"x")
+    await storage.close()
+
+
+async def test_what_is_created_once_stays(storage: Storage) -> None:
+    assert await storage.create("keys/a5", b"first")
+    assert not await storage.create("keys/a5", b"second")
+    assert await storage.get("keys/a5") == b"first"
+
+
+async def test_of_many_creators_of_one_file_one_is_first(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    bodies = [str(number).encode() for number in range(20)]
+    made = await asyncio.gather(*(storage.create("keys/a6", body) for body in bodies))
+    assert made.count(True) == 1
+    assert await storage.get("keys/a6") == bodies[made.index(True)]
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["a6"]
+
+
+async def test_a_store_with_conditions_lets_one_creator_through(conditional_s3: str) -> None:
+    storage = s3(conditional_s3)
+    bodies = [str(number).encode() for number in range(8)]
+    made = await asyncio.gather(*(storage.create("keys/a7", body) for body in bodies))
+    assert made.count(True) == 1
+    assert await storage.get("keys/a7") == bodies[made.index(True)]
     await storage.close()

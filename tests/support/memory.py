@@ -19,6 +19,9 @@ class MemoryStorage:
     async def put(self, key: str, body: bytes) -> None:
         self.objects[checked_key(key)] = body
 
+    async def create(self, key: str, body: bytes) -> bool:
+        return self.objects.setdefault(checked_key(key), body) is body
+
     async def get(self, key: str) -> bytes | None:
         return self.objects.get(checked_key(key))
 

@@ -20,7 +20,7 @@ from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
-from adapters.vault import Unreadable
+from adapters.vault import KeysUnavailable, Unreadable
 from contracts.ids import BadId, checked
 from domain.job_kinds import refusal_of
 from domain.refusals import CODES, Refused, invalid
@@ -35,6 +35,7 @@ _DEPENDENCY_DOWN = (
     NotThereYet,
     DatabaseUnavailable,
     StorageUnavailable,
+    KeysUnavailable,
     errors.Error,
 )
 _UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)

@@ -1,19 +1,29 @@
 """Receives the provider's webhooks: 200 only after the log has them."""
 
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+
 import structlog
 from litestar import Response, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
+from msgspec import Struct
 from prometheus_client import Counter
 
 from adapters.clock import now
+from adapters.database import DatabaseUnavailable
 from adapters.event_log import LogUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
+from adapters.vault import KeysUnavailable
 from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
 from domain.provider_results import BadEnvelope, Envelope, read_envelope
+from read_models import provider_requests
+from read_models.provider_requests import Requests
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.settling import record
 from services.ingestor.signatures import Rejection
@@ -22,38 +32,114 @@ logger = structlog.get_logger()
 
 BODY_BYTES_MAX = 512 * 1024
 ATTEMPT_DIGITS_MAX = 4
+DELIVERIES_KNOWN_MAX = 10_000
 DELIVERIES = Counter("darkroom_webhooks_total", "Webhook deliveries by verdict", ["verdict"])
+
+
+class Delivery(Struct, frozen=True):
+    """What came: the raw body, its headers by their lower names, and the URL's parts as sent."""
+
+    job: str
+    attempt: str
+    token: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get("x-fal-webhook-request-id", "")
+
+
+class Taken(StrEnum):
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"  # It is recorded already: nothing was written.
+
+
+class Claim(Struct, frozen=True):
+    """Which attempt a delivery is about."""
+
+    account: AccountId
+    job: JobId
+    attempt: int
 
 
 @post("/api/infographs/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
 async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Check signature, then job and attempt, then commit; duplicates and late ones too."""
-    ingestor: Ingestor = request.app.state["ingestor"]
-    body = await request.body()
-    envelope = _envelope(body)
-    rejection = await _rejection(ingestor, request, body, envelope)
-    if rejection is not None:
-        DELIVERIES.labels(rejection.value).inc()
-        if rejection is Rejection.NO_KEYS:
+    query = request.query_params
+    delivery = Delivery(
+        job=id,
+        attempt=query.get("attempt", ""),
+        token=query.get("token", ""),
+        headers=request.headers,
+        body=await request.body(),
+    )
+    verdict = await take_in(request.app.state["ingestor"], delivery)
+    DELIVERIES.labels(verdict.value).inc()
+    match verdict:
+        case Taken():
+            return Response({"status": "recorded"}, status_code=200)
+        case Rejection.NO_KEYS:
             return _problem(503, "unavailable", "the signature cannot be checked: send it again")
-        return _problem(401, "unauthorized", "the signature does not hold")
-    found = await _attempt(ingestor, request, id)
-    if found is None:
-        DELIVERIES.labels("unknown_attempt").inc()
-        return _problem(404, "not_found", "there is no such job and attempt")
-    account, job, attempt = found
+        case Rejection.UNKNOWN_ATTEMPT:
+            return _problem(404, "not_found", "there is no such job and attempt")
+        case _:
+            return _problem(401, "unauthorized", "the signature does not hold")
+
+
+async def take_in(ingestor: Ingestor, delivery: Delivery) -> Taken | Rejection:
+    """Record a delivery, or say why not; raise LogUnavailable when it may not be in the log."""
+    envelope = _envelope(delivery.body)
+    rejection = await _rejection(ingestor, delivery, envelope)
+    if rejection is not None:
+        return rejection
+    claim = await _claim(ingestor, delivery)
+    if claim is None:
+        return Rejection.UNKNOWN_ATTEMPT
+    known = await _known(ingestor, claim)
+    request_id = delivery.request_id
+    if request_id and known.own and request_id not in known.own:
+        return Rejection.OTHER_REQUEST
+    if request_id and (request_id, envelope.verdict.value) in known.results:
+        return Taken.REPEATED
+    return await _record_once(ingestor, claim, delivery, envelope.verdict)
+
+
+async def _record_once(
+    ingestor: Ingestor, claim: Claim, delivery: Delivery, verdict: Verdict
+) -> Taken:
+    """The same delivery again, even at the same time, waits for the first and writes nothing."""
+    digest = hashlib.sha256(delivery.body).hexdigest()
+    name = (claim.job, str(claim.attempt), delivery.request_id, digest)
+    known = ingestor.deliveries
+    task = known.get(name)
+    if task is not None:
+        await asyncio.shield(task)
+        return Taken.REPEATED
+    task = known[name] = asyncio.create_task(_record(ingestor, claim, delivery, verdict))
+
+    def forget(ended: "asyncio.Task[None]") -> None:
+        if ended.cancelled() or ended.exception() is not None:
+            known.pop(name, None)
+        elif len(known) > DELIVERIES_KNOWN_MAX:
+            known.pop(next(iter(known)))
+
+    task.add_done_callback(forget)
+    await asyncio.shield(task)
+    return Taken.ACCEPTED
+
+
+async def _record(ingestor: Ingestor, claim: Claim, delivery: Delivery, verdict: Verdict) -> None:
     event = ResultReceived(
-        job_id=job,
-        account_id=account,
-        attempt=attempt,
+        job_id=claim.job,
+        account_id=claim.account,
+        attempt=claim.attempt,
         via=Via.WEBHOOK,
-        request_id=request.headers.get("x-fal-webhook-request-id", ""),
-        verdict=envelope.verdict,
-        body=await ingestor.vault.seal(account, body),
+        request_id=delivery.request_id,
+        verdict=verdict,
+        body=await ingestor.vault.seal(claim.account, delivery.body),
     )
     await record(ingestor, event)
-    DELIVERIES.labels("accepted").inc()
-    return Response({"status": "recorded"}, status_code=200)
 
 
 def _envelope(body: bytes) -> Envelope:
@@ -64,37 +150,43 @@ def _envelope(body: bytes) -> Envelope:
 
 
 async def _rejection(
-    ingestor: Ingestor, request: AnyRequest, body: bytes, envelope: Envelope
+    ingestor: Ingestor, delivery: Delivery, envelope: Envelope
 ) -> Rejection | None:
     if ingestor.settings.fal_webhooks == "unsigned":
         return None
-    rejection = await ingestor.signatures.check(request.headers, body, now().timestamp())
-    if rejection is None and envelope.request_id not in {
-        "",
-        request.headers["x-fal-webhook-request-id"],
-    }:
+    unix_seconds = now().timestamp()
+    rejection = await ingestor.signatures.check(delivery.headers, delivery.body, unix_seconds)
+    if rejection is None and envelope.request_id not in {"", delivery.request_id}:
         return Rejection.OTHER_REQUEST
     return rejection
 
 
-async def _attempt(
-    ingestor: Ingestor, request: AnyRequest, text: str
-) -> tuple[AccountId, JobId, int] | None:
+async def _claim(ingestor: Ingestor, delivery: Delivery) -> Claim | None:
     """Tell whose job and which attempt this is about; None for what we never asked for."""
     try:
-        job = job_id(text)
+        job = job_id(delivery.job)
     except BadId:
         return None
-    number = request.query_params.get("attempt", "")
-    token = request.query_params.get("token", "")
+    number = delivery.attempt
     if number.isascii() and number.isdigit() and len(number) <= ATTEMPT_DIGITS_MAX:
-        account = ingestor.tokens.open(token, job, int(number))
+        account = ingestor.tokens.open(delivery.token, job, int(number))
         if account is not None:
-            return account, job, int(number)
-    if ingestor.settings.fal_webhooks != "unsigned" or token:
+            return Claim(account, job, int(number))
+    if ingestor.settings.fal_webhooks != "unsigned" or delivery.token:
         return None
     known = await ingestor.jobs.load(job)  # The seeds' curl: no token, the current attempt.
-    return (known.state.account_id, job, known.state.attempt) if known else None
+    return Claim(known.state.account_id, job, known.state.attempt) if known else None
+
+
+async def _known(ingestor: Ingestor, claim: Claim) -> Requests:
+    """Rows may be behind, or away: then less is known, and evidence twice is harmless."""
+    try:
+        return await ingestor.database.read(
+            lambda connection: provider_requests.of_attempt(connection, claim.job, claim.attempt)
+        )
+    except DatabaseUnavailable as error:
+        logger.warning("request_ids_not_compared", job=claim.job, reason=str(error))
+        return Requests()
 
 
 def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:
@@ -103,7 +195,7 @@ def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:
         DELIVERIES.labels(f"http_{error.status_code}").inc()
         codes = {413: "too_large", 404: "not_found", 405: "method_not_allowed"}
         return _problem(error.status_code, codes.get(error.status_code, "invalid"), error.detail)
-    if isinstance(error, (LogUnavailable, StorageUnavailable)):
+    if isinstance(error, (LogUnavailable, StorageUnavailable, KeysUnavailable)):
         DELIVERIES.labels("unavailable").inc()
         logger.warning("webhook_not_recorded", reason=str(error))
     else:

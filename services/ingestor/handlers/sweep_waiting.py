@@ -16,6 +16,7 @@ from read_models.owed import Duty, Owed
 from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.ingestor.dependencies import Ingestor
+from services.ingestor.media import removable
 from services.ingestor.settling import fail, look, settle
 
 STORING_RETRY_SECONDS = 5.0
@@ -146,7 +147,7 @@ async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
 async def remove(ingestor: Ingestor, row: Owed) -> None:
     """Remove a deleted job's artifacts, and record that they are gone."""
     job = await ingestor.database.read(lambda connection: jobs.find(connection, row.job_id))
-    keys = tuple(each.key for each in job.artifacts if each.key) if job is not None else ()
+    keys = await removable(ingestor, job) if job is not None else ()
     for key in keys:
         await ingestor.storage.delete(key)
     event = ArtifactsRemoved(job_id=row.job_id, account_id=row.account_id, keys=keys)

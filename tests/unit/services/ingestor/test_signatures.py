@@ -29,7 +29,11 @@ class KeyServer:
         self.asked += 1
         await asyncio.sleep(0.1)
         status = 503 if self.mode == "away" else 200
-        body = b"<html>" if self.mode == "junk" else msgspec.json.encode(self.provider.key_set())
+        keys = self.provider.key_set()
+        if self.mode == "broken key":
+            broken = [{"kty": "OKP", "crv": "Ed25519", "x": x} for x in ("", "AAAA", "é")]
+            keys = {"keys": [*broken, *keys["keys"]]}
+        body = b"<html>" if self.mode == "junk" else msgspec.json.encode(keys)
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
@@ -105,6 +109,14 @@ def test_while_the_key_server_is_away_the_last_good_keys_hold() -> None:
         asked = server.asked
         assert await delivered(server, signatures) is None
         assert server.asked == asked, "asked again at once"
+
+    played(play)
+
+
+def test_a_key_that_is_none_does_not_take_the_others_with_it() -> None:
+    async def play(server: KeyServer, signatures: Signatures) -> None:
+        server.mode = "broken key"
+        assert await delivered(server, signatures) is None
 
     played(play)
 
