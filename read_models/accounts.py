@@ -190,6 +190,22 @@ def find(connection: Connection, account: AccountId) -> Balance:
     return Balance(state, found.sequence, found.change)
 
 
+def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
+    """Return the account as the commit at `sequence` left it, by taking back what came after."""
+    balance = find(connection, account)
+    amounts = dict.fromkeys(("granted", "revoked", "charged", "held"), 0)
+    since = select(entries.c.move, entries.c.amount).where(
+        entries.c.account_id == account, entries.c.sequence > sequence
+    )
+    effects = dict(MOVES.values())
+    for entry in connection.execute(since):
+        for name, sign in zip(amounts, effects[entry.move], strict=True):
+            amounts[name] += sign * entry.amount
+    state = balance.account
+    earlier = {name: getattr(state, name) - amount for name, amount in amounts.items()}
+    return structs.replace(balance, account=structs.replace(state, **earlier))
+
+
 def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Account:
     """Return what a decision needs: the row, and what it wants to know beside it."""
     state = find(connection, account).account

@@ -16,6 +16,7 @@ from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
+from services.api.handlers.answer_once import REPLAYED, check_key
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.retry_jobs import retry_one
@@ -30,8 +31,9 @@ class HandleMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 # Each returns what the result says of one id beside `id`.
-Act = Callable[[AnyRequest, str], Awaitable[dict[str, Any]]]
+Act = Callable[[AnyRequest, str, Struct], Awaitable[dict[str, Any]]]
 ACTS: dict[str, Act] = {"delete": delete_one, "retry": retry_one, "cancel": cancel_one}
+ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Said of the whole request.
 
 
 @post("/bulk", status_code=200)
@@ -41,14 +43,19 @@ async def handle_many(request: AnyRequest, data: JSONBody[HandleMany]) -> AnyRes
     ids = list(dict.fromkeys(data.ids))
     if data.action == "download":
         return await _download(request, ids)
-    results = [await _act(request, ACTS[data.action], each) for each in ids]
-    return Response({"results": results}, status_code=200)
+    await check_key(request, data)
+    results = [await _act(request, ACTS[data.action], each, data) for each in ids]
+    replayed = [found for each in results if (found := each.pop("replayed", None)) is not None]
+    headers = REPLAYED if replayed and all(replayed) else {}
+    return Response({"results": results}, status_code=200, headers=headers)
 
 
-async def _act(request: AnyRequest, act: Act, text: str) -> dict[str, Any]:
+async def _act(request: AnyRequest, act: Act, text: str, body: Struct) -> dict[str, Any]:
     try:
-        return {"id": text, **await act(request, text)}
+        return {"id": text, **await act(request, text, body)}
     except Refused as refused:
+        if refused.code in ENDS_ALL:
+            raise
         return {"id": text, "status": "refused", "code": refused.code}
 
 
