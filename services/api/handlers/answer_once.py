@@ -1,6 +1,7 @@
 """Answers a request once: the same Idempotency-Key and body get the same answer."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -25,6 +26,14 @@ Prepare = Callable[[], Awaitable[AccountCommand]]
 
 class Nothing(Struct, frozen=True):
     """A body that says nothing, for an Idempotency-Key to stand for."""
+
+
+class Done(Struct, frozen=True):
+    """One of many things that a request asked for: what is shown of it, and where it stands."""
+
+    shown: dict[str, Any]
+    sequence: int
+    replayed: bool = False
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -123,7 +132,7 @@ async def _answer(
             command = await prepare()
             granted = await api.accounts.ask(account, _wish(request, command, key))
     except Refused as refused:
-        if CODES[refused.code][0] not in MAY_HAVE_BEEN_ANSWERED:
+        if refused.code == "idempotency_in_flight" or not _may_be_a_repeat(refused):
             raise
         # What stands in the way may be what the first try made: then that is the answer.
         granted = await _earlier(request, account, key, fresh=True)
@@ -132,6 +141,11 @@ async def _answer(
     api.wrote(account, granted.sequence)
     carried_out(request)
     return granted
+
+
+def _may_be_a_repeat(refused: Refused) -> bool:
+    status, _ = CODES[refused.code]
+    return status in MAY_HAVE_BEEN_ANSWERED
 
 
 async def _earlier(

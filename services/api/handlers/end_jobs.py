@@ -17,6 +17,7 @@ from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document, status_document
 from services.api.handlers.answer_errors import carried_out
+from services.api.handlers.answer_once import Done
 from services.api.handlers.authenticate_callers import asked_by, caller_of
 
 logger = structlog.get_logger()
@@ -42,16 +43,15 @@ async def delete_infograph(request: AnyRequest, id: FromPath[str]) -> Response[N
     return Response(None, status_code=204, headers={"Darkroom-As-Of": cursor})
 
 
-async def delete_one(request: AnyRequest, text: str, _body: Struct) -> dict[str, Any]:
-    await _delete(request, text)
-    return {"status": "deleted"}
+async def delete_one(request: AnyRequest, text: str, _body: Struct) -> Done:
+    return Done({"status": "deleted"}, (await _delete(request, text)).sequence)
 
 
-async def cancel_one(request: AnyRequest, text: str, _body: Struct) -> dict[str, Any]:
+async def cancel_one(request: AnyRequest, text: str, _body: Struct) -> Done:
     caller = caller_of(request)
     job = await api_of(request).job_of(caller.account_id, text, Infograph.name)
-    await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
-    return {"status": "cancelled"}
+    made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
+    return Done({"status": "cancelled"}, made.sequence)
 
 
 async def _delete(request: AnyRequest, text: str) -> MadeJob:

@@ -16,7 +16,7 @@ from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import api_of
 from services.api.documents import job_document, list_document
-from services.api.handlers.answer_once import Nothing, answer_each_once, answer_once
+from services.api.handlers.answer_once import Done, Nothing, answer_each_once, answer_once
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import (
     answer,
@@ -51,7 +51,7 @@ async def _retry(
     return answer(request, granted, preference, shown, [api.settings.origin + path.format(job_id)])
 
 
-async def retry_one(request: AnyRequest, text: str, body: Struct) -> dict[str, Any]:
+async def retry_one(request: AnyRequest, text: str, body: Struct) -> Done:
     """One of the many that `body` names; under an Idempotency-Key each has a key of its own."""
 
     async def prepare() -> RequestJobs:
@@ -59,7 +59,8 @@ async def retry_one(request: AnyRequest, text: str, body: Struct) -> dict[str, A
 
     granted = await answer_each_once(request, body, text, prepare)
     new = next(event.job_id for event in granted.events if isinstance(event, JobRequested))
-    return {"status": "pending", "retried_as": new, "replayed": granted.replayed}
+    shown = {"status": "pending", "retried_as": new}
+    return Done(shown, granted.sequence, granted.replayed)
 
 
 async def _again(request: AnyRequest, text: str, kind_name: str | None) -> RequestJobs:
