@@ -3,70 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from msgspec import Struct
-
+from adapters.account_batch import Decided, Granted, Waiting, Wish, decide_batch, wanted_of
 from adapters.changes import Changes
 from adapters.clock import fresh_commit_id, now
-from adapters.event_log import EventLog, LogUnavailable, sequence_of, tail
-from contracts.commit import Commit, Recorded, Request
+from adapters.event_log import EventLog, LogUnavailable, OutcomeUnknown, sequence_of, tail
+from contracts.commit import Commit, Recorded
 from contracts.events import AccountEvent
 from contracts.ids import AccountId
 from contracts.subjects import account_subject
-from domain.account import (
-    Account,
-    AccountCommand,
-    Answered,
-    RequestJobs,
-    Wanted,
-    decide,
-    earlier_answer,
-    evolve,
-    evolve_commit,
-)
+from domain.account import Account, Answered, Wanted, earlier_answer, evolve_commit
 from domain.refusals import Refused
+
+__all__ = ["AccountDesk", "Granted", "Wish"]
 
 TRIES_MAX = 64
 IN_FLIGHT_SECONDS = 2.0
 TRY_SECONDS_MAX = 2.0
 BATCH_MAX = 64
-EVENTS_MAX = 256
 ACCOUNTS_REMEMBERED_MAX = 10_000
-
-
-class Wish(Struct, frozen=True, kw_only=True):
-    """One request: what is wanted, by whom, and the key under which it may be repeated."""
-
-    command: AccountCommand
-    actor: str
-    correlation_id: str
-    idempotency_key: str | None = None
-    fingerprint: str | None = None
-    trace_id: str | None = None
-
-
-class Granted(Struct, frozen=True):
-    """Where the answer stands. `events` are the request's own, taken from the commit."""
-
-    sequence: int
-    events: tuple[AccountEvent, ...]
-    replayed: bool = False
-
-
-class _Waiting(Struct):
-    wish: Wish
-    answer: "asyncio.Future[Granted]"
-
-
-class _Decided(Struct):
-    """What one round makes of a batch: the commit, who is in it, who gets what else."""
-
-    events: list[AccountEvent] = []
-    requests: list[Request] = []
-    granted: list[_Waiting] = []
-    refused: list[tuple[_Waiting, Refused]] = []
-    replayed: list[tuple[_Waiting, Answered]] = []
-    later: list[_Waiting] = []  # The same key is in this commit already, or it is full.
-
 
 # Reads the account's row and, in the same snapshot, what is wanted beside it.
 SnapshotReader = Callable[[AccountId, Wanted], Awaitable[Account]]
@@ -79,15 +33,17 @@ class AccountDesk:
         self._log = log
         self._read = read
         self._changes = changes
-        self._queues: dict[AccountId, list[_Waiting]] = {}
+        self._queues: dict[AccountId, list[Waiting]] = {}
         self._tails: dict[AccountId, list[Recorded]] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._under_way: dict[tuple[AccountId, str], asyncio.Future[Granted]] = {}
 
     async def ask(self, account: AccountId, wish: Wish) -> Granted:
-        """Return what was committed; raise Refused, or LogUnavailable when nobody can tell."""
-        await self._wait_for_the_first(account, wish)
-        waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
+        """Return what was committed; raise Refused, LogUnavailable when nothing was, or
+        OutcomeUnknown when nobody can tell.
+        """
+        await self._wait_for_the_first(account, wish.idempotency_key)
+        waiting = Waiting(wish, asyncio.get_running_loop().create_future())
         self._mark(account, waiting)
         queue = self._queues.get(account)
         if queue is None:
@@ -99,16 +55,30 @@ class AccountDesk:
             queue.append(waiting)
         return await asyncio.shield(waiting.answer)  # A caller that leaves cancels nobody.
 
-    async def _wait_for_the_first(self, account: AccountId, wish: Wish) -> None:
+    async def earlier(
+        self, account: AccountId, key: str, fingerprint: str, *, fresh: bool = False
+    ) -> Granted | None:
+        """Return what this key was answered already; raise Refused if that was other content.
+
+        Unless `fresh`, another process's answer of this moment can be missed: `ask` finds it.
+        """
+        await self._wait_for_the_first(account, key)
+        if fresh:
+            await self._changes.wait_for(await self._log.end())
+        state = await self._state(account, Wanted((key,)))
+        found = earlier_answer(key, fingerprint, state)
+        return await self._answered(found) if found is not None else None
+
+    async def _wait_for_the_first(self, account: AccountId, key: str | None) -> None:
         """A repeat waits for the request that it repeats; raise Refused when that takes long."""
-        first = self._under_way.get((account, wish.idempotency_key or ""))
+        first = self._under_way.get((account, key or ""))
         if first is not None:
             await asyncio.wait({first}, timeout=IN_FLIGHT_SECONDS)
             if not first.done():
                 detail = "the first request with this key is not answered yet"
                 raise Refused("idempotency_in_flight", detail)
 
-    def _mark(self, account: AccountId, waiting: _Waiting) -> None:
+    def _mark(self, account: AccountId, waiting: Waiting) -> None:
         if waiting.wish.idempotency_key is not None:
             marker = (account, waiting.wish.idempotency_key)
             self._under_way.setdefault(marker, waiting.answer)
@@ -127,26 +97,24 @@ class AccountDesk:
                         waiting.answer.set_exception(error)
         del self._queues[account]
 
-    async def _answer(self, account: AccountId, batch: list[_Waiting]) -> None:
+    async def _answer(self, account: AccountId, batch: list[Waiting]) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + TRY_SECONDS_MAX
-        arrived_at: int | None = None
+        is_fresh = False
         for _ in range(TRIES_MAX):
-            state = await self._state(account, batch)
-            decided = _decide(state, batch)
-            if decided.refused and arrived_at is None:
+            state = await self._state(account, wanted_of(batch))
+            decided = decide_batch(state, batch)
+            if decided.refused and not is_fresh:
                 # Never refuse on stale data: first see everything that was in the log.
-                arrived_at = await self._log.end()
-                await self._changes.wait_for(arrived_at)
+                await self._changes.wait_for(await self._log.end())
                 await self._refresh_tail(account)
+                is_fresh = True
                 continue
-            for waiting, refusal in decided.refused:
-                waiting.answer.set_exception(refusal)
-            await self._replay(decided)
-            batch = decided.later
             if decided.granted and not await self._commit(account, state, decided):
-                batch = decided.granted + decided.later
-                await self._refresh_tail(account)
+                await self._refresh_tail(account)  # Somebody was faster: all are decided again.
+            else:
+                await self._tell(decided, state)
+                batch = decided.later
             if not batch:
                 return
             if clock() > deadline:
@@ -154,8 +122,8 @@ class AccountDesk:
         msg = "the account is too busy"
         raise LogUnavailable(msg)
 
-    async def _state(self, account: AccountId, batch: list[_Waiting]) -> Account:
-        state = await self._read(account, _wanted(batch))
+    async def _state(self, account: AccountId, wanted: Wanted) -> Account:
+        state = await self._read(account, wanted)
         later = [each for each in self._tails.get(account, ()) if each.sequence > state.sequence]
         for recorded in later:
             state = evolve_commit(state, recorded)
@@ -169,16 +137,21 @@ class AccountDesk:
         known = await self._read(account, Wanted())
         self._tails[account] = await tail(self._log, account_subject(account), known.sequence)
 
-    async def _commit(self, account: AccountId, state: Account, decided: _Decided) -> bool:
+    async def _commit(self, account: AccountId, state: Account, decided: Decided) -> bool:
         """Append and answer; False after a conflict: somebody else was faster."""
         commit = Commit(
             id=fresh_commit_id(),
             at=now(),
             events=tuple(decided.events),
-            requests=tuple(decided.requests),
+            requests=(*decided.requests, *decided.wholes),
         )
         subject = account_subject(account)
-        sequence = sequence_of(await self._log.append(subject, commit, after=state.sequence))
+        try:
+            sequence = sequence_of(await self._log.append(subject, commit, after=state.sequence))
+        except OutcomeUnknown as error:
+            for waiting in decided.granted:
+                waiting.answer.set_exception(error)
+            raise LogUnavailable(str(error)) from error  # For those that are not in the commit.
         if sequence is None:
             return False
         if len(self._tails) > ACCOUNTS_REMEMBERED_MAX:
@@ -189,68 +162,20 @@ class AccountDesk:
             waiting.answer.set_result(Granted(sequence, own))
         return True
 
-    async def _replay(self, decided: _Decided) -> None:
+    async def _tell(self, decided: Decided, state: Account) -> None:
+        """Answer those that needed no commit, once that of their neighbours stands."""
+        for waiting, refusal in decided.refused:
+            waiting.answer.set_exception(refusal)
+        for waiting in decided.unchanged:
+            waiting.answer.set_result(Granted(state.sequence, ()))
         for waiting, earlier in decided.replayed:
-            recorded = await self._log.read(earlier.sequence)
-            if recorded is None:
-                msg = f"the log has no commit {earlier.sequence}"
-                raise LogUnavailable(msg)
-            events = [recorded.commit.events[index] for index in earlier.events]
-            own = tuple(event for event in events if isinstance(event, AccountEvent))
-            waiting.answer.set_result(Granted(earlier.sequence, own, replayed=True))
+            waiting.answer.set_result(await self._answered(earlier))
 
-
-def _wanted(batch: list[_Waiting]) -> Wanted:
-    wishes = [waiting.wish for waiting in batch]
-    keys = (wish.idempotency_key for wish in wishes)
-    commands = [wish.command for wish in wishes if isinstance(wish.command, RequestJobs)]
-    jobs = [job for command in commands for job in command.jobs]
-    of_jobs = {job.resource for job in jobs if job.resource is not None}
-    of_runs = {command.run.resource for command in commands if command.run is not None}
-    return Wanted(
-        tuple(key for key in keys if key is not None),
-        tuple(job.retry_of for job in jobs if job.retry_of is not None),
-        tuple(sorted(of_jobs | of_runs)),
-    )
-
-
-def _decide(state: Account, batch: list[_Waiting]) -> _Decided:
-    decided = _Decided()
-    keys: set[str] = set()
-    for waiting in batch:
-        wish = waiting.wish
-        if wish.idempotency_key in keys or len(decided.events) >= EVENTS_MAX:
-            decided.later.append(waiting)
-            continue
-        try:
-            earlier = earlier_answer(wish.idempotency_key, wish.fingerprint, state)
-            events = [] if earlier else decide(wish.command, state)
-        except Refused as refusal:
-            decided.refused.append((waiting, refusal))
-            continue
-        if earlier is not None:
-            decided.replayed.append((waiting, earlier))
-            continue
-        if wish.idempotency_key is not None:
-            keys.add(wish.idempotency_key)
-        _admit(decided, waiting, events)
-        for event in events:
-            state = evolve(state, event)
-    return decided
-
-
-def _admit(decided: _Decided, waiting: _Waiting, events: list[AccountEvent]) -> None:
-    first = len(decided.events)
-    wish = waiting.wish
-    decided.events += events
-    decided.granted.append(waiting)
-    decided.requests.append(
-        Request(
-            actor=wish.actor,
-            correlation_id=wish.correlation_id,
-            events=tuple(range(first, len(decided.events))),
-            idempotency_key=wish.idempotency_key,
-            fingerprint=wish.fingerprint,
-            trace_id=wish.trace_id,
-        )
-    )
+    async def _answered(self, earlier: Answered) -> Granted:
+        recorded = await self._log.read(earlier.sequence)
+        if recorded is None:
+            msg = f"the log has no commit {earlier.sequence}"
+            raise LogUnavailable(msg)
+        events = [recorded.commit.events[index] for index in earlier.events]
+        own = tuple(event for event in events if isinstance(event, AccountEvent))
+        return Granted(earlier.sequence, own, replayed=True)

@@ -8,26 +8,35 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 from nats.aio.client import Client
-from nats.js.errors import KeyNotFoundError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from adapters.clock import now
+from adapters.event_log import LogUnavailable
 from adapters.vault import derive
 from contracts.ids import EndpointId
 from contracts.subjects import SEALING_BUCKET
 from domain.notifications import SECRET_BYTES, secret_of
 
 NONCE_BYTES = 12
+TRIES_MAX = 8
 OLD_HOLDS = timedelta(hours=24)  # After a rotation deliveries carry both signatures for a day.
 
 
 class Kept(Struct, frozen=True, omit_defaults=True):
+    """`sequence` is of the commit that gave the current one; 0: the registration's."""
+
     current: str
+    sequence: int = 0
     previous: str | None = None
     previous_until: datetime | None = None
 
 
 _decoder = msgspec.json.Decoder(Kept)
+
+
+def fresh_secret() -> str:
+    return secret_of(os.urandom(SECRET_BYTES))
 
 
 class EndpointSecrets:
@@ -36,21 +45,35 @@ class EndpointSecrets:
         self._cipher = AESGCM(derive(master_key, "endpoint secrets"))
         self._bucket: KeyValue | None = None
 
-    async def make(self, endpoint: EndpointId) -> str:
-        """Make a secret; one that was there before holds on for a day."""
-        known = await self._get(endpoint)
-        fresh = secret_of(os.urandom(SECRET_BYTES))
-        kept = Kept(fresh)
-        if known is not None:
-            kept = Kept(fresh, known.current, now() + OLD_HOLDS)
-        nonce = os.urandom(NONCE_BYTES)
-        box = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(kept), endpoint.encode())
-        await (await self._open()).put(endpoint, box)
-        return fresh
+    async def keep(self, endpoint: EndpointId, secret: str, sequence: int = 0) -> None:
+        """Keep a secret, known or not; one that was there before it holds on for a day.
+
+        Of two that come at once the one whose commit is the later stays.
+        """
+        for _ in range(TRIES_MAX):
+            try:
+                await self._keep(endpoint, secret, sequence)
+            except KeyWrongLastSequenceError:
+                continue  # Another came in between.
+            else:
+                return
+        msg = f"the secret of {endpoint} is being changed"
+        raise LogUnavailable(msg)
+
+    async def _keep(self, endpoint: EndpointId, secret: str, sequence: int) -> None:
+        bucket = await self._open()
+        known, revision = await self._get(endpoint)
+        if known is None:
+            kept = Kept(secret, sequence)
+        elif known.sequence < sequence:
+            kept = Kept(secret, sequence, known.current, now() + OLD_HOLDS)
+        else:
+            return
+        await bucket.update(endpoint, self._seal(endpoint, kept), last=revision)
 
     async def holding(self, endpoint: EndpointId) -> list[str]:
         """Return the secrets that hold now, the newest first; none when they are gone."""
-        known = await self._get(endpoint)
+        known, _ = await self._get(endpoint)
         if known is None:
             return []
         is_old_held = known.previous_until is not None and known.previous_until > now()
@@ -59,16 +82,22 @@ class EndpointSecrets:
     async def forget(self, endpoint: EndpointId) -> None:
         await (await self._open()).delete(endpoint)
 
-    async def _get(self, endpoint: EndpointId) -> Kept | None:
+    async def _get(self, endpoint: EndpointId) -> tuple[Kept | None, int]:
+        """Return what is kept, and the revision that a change of it has to name."""
         try:
-            box = (await (await self._open()).get(endpoint)).value or b""
-        except KeyNotFoundError:
-            return None
+            entry = await (await self._open()).get(endpoint)
+        except KeyNotFoundError as error:  # Never there, or deleted: then it has a revision.
+            return None, error.entry.revision if error.entry is not None else 0
+        box = entry.value or b""
         try:
             plain = self._cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], endpoint.encode())
         except (InvalidTag, ValueError):
-            return None
-        return _decoder.decode(plain)
+            return None, entry.revision or 0
+        return _decoder.decode(plain), entry.revision or 0
+
+    def _seal(self, endpoint: EndpointId, kept: Kept) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(kept), endpoint.encode())
 
     async def _open(self) -> KeyValue:
         if self._bucket is None:

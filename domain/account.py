@@ -1,4 +1,4 @@
-"""The account: what it has, what it holds, what it was already answered."""
+"""The account: what it has, what it holds, whose it is, what it was already answered."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -10,18 +10,21 @@ from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
     AccountEvent,
+    AccountOpened,
     CreditsGranted,
     CreditsReserved,
     CreditsRevoked,
     EndpointRegistered,
     EndpointRemoved,
+    EndpointSecretRotated,
     JobRequested,
     NotificationRequested,
     RunRequested,
 )
 from contracts.events.account import Role
-from contracts.ids import AccountId, EndpointId, JobId, TokenId
+from contracts.ids import AccountId, JobId, TokenId
 from contracts.sealed import Sealed
+from domain.endpoints import EndpointCommand, Endpoints, decide_endpoint, evolve_endpoints
 from domain.refusals import Refused, invalid
 
 AMOUNT_MAX = 1_000_000_000
@@ -38,12 +41,14 @@ class Answered(Struct, frozen=True):
 
 class Wanted(Struct, frozen=True):
     """What a decision has to know beside the account's row: earlier answers, earlier retries,
-    what is open for a resource.
+    what is open for a resource, which of some tokens are revoked, what endpoints there are.
     """
 
     keys: tuple[str, ...] = ()
     retry_of: tuple[JobId, ...] = ()
     resources: tuple[str, ...] = ()
+    tokens: tuple[TokenId, ...] = ()
+    endpoints: bool = False
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -59,18 +64,29 @@ class Account(Struct, frozen=True, kw_only=True):
     held: int = 0
     jobs_open: int = 0  # Requested and not ended; may be too large, as `available` too small.
     sequence: int = 0
+    opened: bool = False
+    owner: AccountId | None = None  # The account of the service that made this one.
     answered: Mapping[str, Answered] = {}
     retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
     open_resources: Mapping[str, str] = {}  # Resource -> the job or run that is open for it.
+    revoked_tokens: frozenset[TokenId] = frozenset()
+    endpoints: Endpoints = {}
 
     @property
     def available(self) -> int:
         return self.granted - self.revoked - self.charged - self.held
 
+    @property
+    def exists(self) -> bool:
+        return self.opened or self.sequence > 0
+
 
 class GrantCredits(Struct, frozen=True):
+    """`by` is the account of the service that asks; None: an operator. So below."""
+
     amount: int
     reason: str
+    by: AccountId | None = None
 
 
 class RevokeCredits(Struct, frozen=True):
@@ -87,34 +103,20 @@ class RequestJobs(Struct, frozen=True):
 
 
 class IssueToken(Struct, frozen=True):
+    """`secret` is given where the answer may be asked for again."""
+
     token_id: TokenId
     sha256: str
     role: Role
+    by: AccountId | None = None
+    secret: Sealed | None = None
 
 
 class RevokeToken(Struct, frozen=True):
     token_id: TokenId
+    by: AccountId | None = None
 
 
-class RegisterEndpoint(Struct, frozen=True):
-    """Register, or change what is registered under this id."""
-
-    endpoint_id: EndpointId
-    url: Sealed
-    types: tuple[str, ...]
-    enabled: bool = True
-
-
-class RemoveEndpoint(Struct, frozen=True):
-    endpoint_id: EndpointId
-
-
-class RequestNotification(Struct, frozen=True):
-    endpoint_id: EndpointId
-    delivery_id: str
-
-
-EndpointCommand = RegisterEndpoint | RemoveEndpoint | RequestNotification
 AccountCommand = (
     GrantCredits | RevokeCredits | RequestJobs | IssueToken | RevokeToken | EndpointCommand
 )
@@ -123,9 +125,10 @@ AccountCommand = (
 def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
     """Return what happens; raise Refused when it may not."""
     match command:
-        case GrantCredits(amount, reason):
+        case GrantCredits(amount, reason, by):
             _check_amount(amount)
-            return [CreditsGranted(account_id=account.id, amount=amount, reason=reason)]
+            granted = CreditsGranted(account_id=account.id, amount=amount, reason=reason)
+            return [*_opening(by, account), granted]
         case RevokeCredits(amount, reason):
             _check_amount(amount)
             _check_available(amount, account)
@@ -135,18 +138,12 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             _check_in_flight(len(jobs), in_flight_max, account)
             events = _request_jobs(jobs, account)
             return events if run is None else [run, *events]
-        case IssueToken(token_id, sha256, role):
-            return [
-                AccessTokenIssued(
-                    account_id=account.id, token_id=token_id, sha256=sha256, role=role
-                )
-            ]
-        case RevokeToken(token_id):
-            return [AccessTokenRevoked(account_id=account.id, token_id=token_id)]
-        case RegisterEndpoint() | RemoveEndpoint() | RequestNotification():
-            return [_about_endpoint(command, account.id)]
+        case IssueToken():
+            return [*_opening(command.by, account), _issued(command, account)]
+        case RevokeToken():
+            return _revoke(command, account)
         case _:
-            assert_never(command)
+            return [decide_endpoint(command, account.id, account.endpoints)]
 
 
 def earlier_answer(key: str | None, fingerprint: str | None, account: Account) -> Answered | None:
@@ -159,28 +156,23 @@ def earlier_answer(key: str | None, fingerprint: str | None, account: Account) -
 
 def evolve(account: Account, event: AccountEvent) -> Account:
     match event:
-        case CreditsGranted(amount=amount):
-            return structs.replace(account, granted=account.granted + amount)
-        case CreditsRevoked(amount=amount):
-            return structs.replace(account, revoked=account.revoked + amount)
-        case CreditsReserved(amount=amount):
-            return structs.replace(account, held=account.held + amount)
-        case JobRequested(job_id=job, retry_of=retry_of, resource=resource):
-            retried = account.retried
-            if retry_of is not None:
-                retried = {**retried, retry_of: job}
-            account = structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
-            return account if resource is None else _opened(account, resource, job)
-        case RunRequested(run_id=run, resource=resource):
-            return _opened(account, resource, run)
+        case CreditsGranted() | CreditsRevoked() | CreditsReserved():
+            return _moved(account, event)
+        case JobRequested() | RunRequested():
+            return _requested(account, event)
+        case AccountOpened(owner=owner):
+            return structs.replace(account, opened=True, owner=owner)
+        case AccessTokenIssued():
+            return account
+        case AccessTokenRevoked(token_id=token):
+            return structs.replace(account, revoked_tokens=account.revoked_tokens | {token})
         case (
-            AccessTokenIssued()
-            | AccessTokenRevoked()
-            | EndpointRegistered()
+            EndpointRegistered()
+            | EndpointSecretRotated()
             | EndpointRemoved()
             | NotificationRequested()
         ):
-            return account
+            return structs.replace(account, endpoints=evolve_endpoints(account.endpoints, event))
         case _:
             assert_never(event)
 
@@ -214,20 +206,54 @@ def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[Acco
     return events
 
 
-def _about_endpoint(command: EndpointCommand, account: AccountId) -> AccountEvent:
-    match command:
-        case RegisterEndpoint(endpoint_id, url, types, enabled):
-            return EndpointRegistered(
-                account_id=account, endpoint_id=endpoint_id, url=url, types=types, enabled=enabled
-            )
-        case RemoveEndpoint(endpoint_id):
-            return EndpointRemoved(account_id=account, endpoint_id=endpoint_id)
-        case RequestNotification(endpoint_id, delivery_id):
-            return NotificationRequested(
-                account_id=account, endpoint_id=endpoint_id, delivery_id=delivery_id
-            )
+def _opening(by: AccountId | None, account: Account) -> list[AccountEvent]:
+    """Open an account at its first commit; a service may do no more than that with another's."""
+    if not account.exists:
+        return [AccountOpened(account_id=account.id, owner=by)]
+    if by is not None and by != account.owner:
+        raise Refused("forbidden", "the account exists already, and is not one of yours")
+    return []
+
+
+def _issued(command: IssueToken, account: Account) -> AccessTokenIssued:
+    return AccessTokenIssued(
+        account_id=account.id,
+        token_id=command.token_id,
+        sha256=command.sha256,
+        role=command.role,
+        secret=command.secret,
+    )
+
+
+def _revoke(command: RevokeToken, account: Account) -> list[AccountEvent]:
+    if command.by is not None and command.by != account.owner:
+        raise Refused("not_found", "there is no such token")
+    if command.token_id in account.revoked_tokens:
+        return []
+    return [AccessTokenRevoked(account_id=account.id, token_id=command.token_id)]
+
+
+def _moved(account: Account, event: CreditsGranted | CreditsRevoked | CreditsReserved) -> Account:
+    amount = event.amount
+    match event:
+        case CreditsGranted():
+            return structs.replace(account, granted=account.granted + amount)
+        case CreditsRevoked():
+            return structs.replace(account, revoked=account.revoked + amount)
+        case CreditsReserved():
+            return structs.replace(account, held=account.held + amount)
         case _:
-            assert_never(command)
+            assert_never(event)
+
+
+def _requested(account: Account, event: JobRequested | RunRequested) -> Account:
+    if isinstance(event, RunRequested):
+        return _opened(account, event.resource, event.run_id)
+    retried = account.retried
+    if event.retry_of is not None:
+        retried = {**retried, event.retry_of: event.job_id}
+    account = structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
+    return account if event.resource is None else _opened(account, event.resource, event.job_id)
 
 
 def _opened(account: Account, resource: str, by: str) -> Account:

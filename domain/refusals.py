@@ -29,6 +29,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_many_streams": (429, "Too many streams are open"),
     "internal": (500, "Something is broken on our side"),
     "unavailable": (503, "Not available right now"),
+    "outcome_unknown": (503, "It is not known whether this was carried out"),
     "log_full": (503, "The log is full: new work has to wait"),
 }
 

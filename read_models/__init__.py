@@ -69,4 +69,6 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
     for recorded in batch:
         for project in COMMIT_MODELS:
             project(recorded, unit)
-    return unit.flush()
+    changed = unit.flush()
+    answered_requests.prune(connection, batch)
+    return changed

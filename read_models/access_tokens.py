@@ -1,5 +1,7 @@
 """Access tokens: only their hashes, whose they are and what they may."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
@@ -15,7 +17,7 @@ from sqlalchemy import (
 
 from contracts.events import AccessTokenIssued, AccessTokenRevoked, Event
 from contracts.events.account import Role
-from contracts.ids import AccountId
+from contracts.ids import AccountId, TokenId
 from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by
 
 table = Table(
@@ -90,6 +92,13 @@ def holds(connection: Connection, token_id: str) -> bool:
     """Tell whether the token was issued and not revoked."""
     found = find(connection, token_id)
     return found is not None and not found.revoked
+
+
+def revoked_of(connection: Connection, tokens: Sequence[TokenId]) -> frozenset[TokenId]:
+    """Return which of these tokens were revoked."""
+    wanted = table.c.token_id.in_(tokens)
+    found = connection.execute(select(table.c.token_id).where(wanted, table.c.revoked))
+    return frozenset(TokenId(row.token_id) for row in found)
 
 
 def of_account(connection: Connection, account: AccountId | None) -> list[AccessToken]:

@@ -17,26 +17,33 @@ from sqlalchemy import (
 from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
+    AccountOpened,
     CreditsCharged,
     CreditsGranted,
     CreditsReleased,
     CreditsReserved,
     CreditsRevoked,
+    EndpointRegistered,
+    EndpointRemoved,
+    EndpointSecretRotated,
     Event,
     JobCancelled,
     JobCompleted,
     JobFailed,
     JobRequested,
+    NotificationRequested,
 )
 from contracts.ids import AccountId
 from domain.account import Account, Wanted
-from read_models import answered_requests, job_links, resources
+from domain.endpoints import Registered
+from read_models import access_tokens, answered_requests, endpoints, job_links, resources
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
 
 table = Table(
     "accounts",
     METADATA,
     Column("account_id", Text, primary_key=True),
+    Column("owner", Text),  # The account of the service that made it.
     Column("granted", BigInteger, nullable=False),
     Column("revoked", BigInteger, nullable=False),
     Column("charged", BigInteger, nullable=False),
@@ -82,6 +89,12 @@ JOBS_OPEN: dict[type[Event], int] = {
 }
 
 
+# Commits of the account that change nothing of what a reader sees in its row.
+UNSEEN: frozenset[type[Event]] = frozenset(
+    {EndpointRegistered, EndpointSecretRotated, EndpointRemoved, NotificationRequested}
+)
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One move of credits, and the balance after it. `at` is in microseconds."""
 
@@ -104,9 +117,13 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     if row is None:
         row = _opened(account)
         unit.put(table, account, row)
-    row |= {"sequence": at.sequence, "change": at.change(RANK)}
     if at.boundary == "account":
         row["own_sequence"] = at.sequence
+    if type(event) in UNSEEN:
+        return
+    row |= {"sequence": at.sequence, "change": at.change(RANK)}
+    if isinstance(event, AccountOpened):
+        row["owner"] = event.owner
     row["jobs_open"] += JOBS_OPEN.get(type(event), 0)
     if type(event) not in MOVES:
         return
@@ -135,13 +152,13 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 
 def _opened(account: str) -> Row:
-    names = (column.name for column in table.columns if column.name != "account_id")
-    return {"account_id": account, **dict.fromkeys(map(str, names), 0)}
+    names = (column.name for column in table.columns if not isinstance(column.type, Text))
+    return {"account_id": account, "owner": None, **dict.fromkeys(map(str, names), 0)}
 
 
 MODEL = Model(
     table,
-    frozenset({*MOVES, *JOBS_OPEN, AccessTokenIssued, AccessTokenRevoked}),
+    frozenset({*MOVES, *JOBS_OPEN, *UNSEEN, AccountOpened, AccessTokenIssued, AccessTokenRevoked}),
     key_by("account_id"),
     project,
 )
@@ -162,6 +179,7 @@ def find(connection: Connection, account: AccountId) -> Balance:
         return Balance(Account(id=account), 0)
     state = Account(
         id=account,
+        owner=found.owner,
         granted=found.granted,
         revoked=found.revoked,
         charged=found.charged,
@@ -170,6 +188,22 @@ def find(connection: Connection, account: AccountId) -> Balance:
         sequence=found.own_sequence,
     )
     return Balance(state, found.sequence, found.change)
+
+
+def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
+    """Return the account as the commit at `sequence` left it, by taking back what came after."""
+    balance = find(connection, account)
+    amounts = dict.fromkeys(("granted", "revoked", "charged", "held"), 0)
+    since = select(entries.c.move, entries.c.amount).where(
+        entries.c.account_id == account, entries.c.sequence > sequence
+    )
+    effects = dict(MOVES.values())
+    for entry in connection.execute(since):
+        for name, sign in zip(amounts, effects[entry.move], strict=True):
+            amounts[name] += sign * entry.amount
+    state = balance.account
+    earlier = {name: getattr(state, name) - amount for name, amount in amounts.items()}
+    return structs.replace(balance, account=structs.replace(state, **earlier))
 
 
 def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Account:
@@ -184,6 +218,15 @@ def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Acco
     if wanted.resources:
         opened = resources.open_of(connection, account, wanted.resources)
         state = structs.replace(state, open_resources=opened)
+    if wanted.tokens:
+        revoked = access_tokens.revoked_of(connection, wanted.tokens)
+        state = structs.replace(state, revoked_tokens=revoked)
+    if wanted.endpoints:
+        known = endpoints.of_account(connection, account)
+        registered = {
+            each: Registered(found.url, found.types, found.enabled) for each, found in known.items()
+        }
+        state = structs.replace(state, endpoints=registered)
     return state
 
 

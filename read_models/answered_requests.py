@@ -1,51 +1,82 @@
-"""Which Idempotency-Keys were answered, and where the answers stand."""
+"""Which Idempotency-Keys were answered in the last two days, and where the answers stand."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, Text, bindparam, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+)
 
 from contracts.commit import Recorded
 from contracts.ids import AccountId
 from domain.account import Answered
-from read_models.unit_of_work import METADATA, UnitOfWork
+from read_models.unit_of_work import METADATA, Micros, UnitOfWork, micros_of
+
+KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
+PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.
 
 table = Table(
     "answered_requests",
     METADATA,
-    Column("account_id", Text, primary_key=True),
-    Column("idempotency_key", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # The account and the Idempotency-Key.
     Column("fingerprint", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("events", LargeBinary, nullable=False),
+    Column("at", Micros, nullable=False, index=True),
 )
 
+
 _indices = msgspec.json.Decoder(tuple[int, ...])
-_BY_KEYS = select(table).where(
-    table.c.account_id == bindparam("account_id"),
-    table.c.idempotency_key.in_(bindparam("keys", expanding=True)),
-)
+_BY_KEYS = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
+_OLD = select(table.c.key).where(table.c.at < bindparam("until")).limit(PRUNED_A_BATCH)
+_PRUNE = delete(table).where(table.c.key.in_(_OLD))
 
 
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
+    """The newest answer under a key stands: an older one was forgotten when it was given."""
     for request in recorded.commit.requests:
         if request.idempotency_key is None:
             continue
-        unit.insert(
-            table,
-            {
-                "account_id": recorded.subject.rpartition(".")[2],
-                "idempotency_key": request.idempotency_key,
-                "fingerprint": request.fingerprint or "",
-                "sequence": recorded.sequence,
-                "events": msgspec.json.encode(request.events),
-            },
-        )
+        account = AccountId(recorded.subject.rpartition(".")[2])
+        key = _key(account, request.idempotency_key)
+        row = {
+            "key": key,
+            "fingerprint": request.fingerprint or "",
+            "sequence": recorded.sequence,
+            "events": msgspec.json.encode(request.events),
+            "at": micros_of(recorded.commit.at),
+        }
+        unit.put(table, key, row)
+
+
+def prune(connection: Connection, batch: Sequence[Recorded]) -> None:
+    """Forget what is too old, by the commits' own times; a batch that adds none prunes none."""
+    times = [
+        recorded.commit.at
+        for recorded in batch
+        if any(request.idempotency_key is not None for request in recorded.commit.requests)
+    ]
+    if times:
+        connection.execute(_PRUNE, {"until": micros_of(max(times) - KEPT)})
 
 
 def find(connection: Connection, account: AccountId, keys: Sequence[str]) -> dict[str, Answered]:
-    found = connection.execute(_BY_KEYS, {"account_id": account, "keys": list(keys)})
+    wanted = {_key(account, key): key for key in keys}
+    found = connection.execute(_BY_KEYS, {"keys": list(wanted)})
     return {
-        row.idempotency_key: Answered(row.fingerprint, row.sequence, _indices.decode(row.events))
+        wanted[row.key]: Answered(row.fingerprint, row.sequence, _indices.decode(row.events))
         for row in found
     }
+
+
+def _key(account: AccountId, idempotency_key: str) -> str:
+    return f"{account}/{idempotency_key}"

@@ -50,6 +50,10 @@ class LogSetBack(LogUnavailable):
     """
 
 
+class OutcomeUnknown(LogUnavailable):
+    """The commit may be in the log, or come into it still."""
+
+
 class Entry(Struct, frozen=True):
     """One message of the log, not decoded yet."""
 
@@ -109,11 +113,15 @@ async def tail(log: EventLog, subject: Subject, after: int) -> list[Recorded]:
 
 
 def sequence_of(outcome: Outcome) -> int | None:
-    """Return where the commit stands; None after a conflict; raise LogUnavailable."""
+    """Return where the commit stands; None after a conflict; raise LogUnavailable when it was
+    not stored, OutcomeUnknown when nobody can tell.
+    """
     match outcome:
         case Stored(sequence) | AlreadyMine(sequence):
             return sequence
         case Conflict():
             return None
-        case Unavailable(reason):
+        case Unavailable(reason, full=True):
             raise LogUnavailable(reason)
+        case Unavailable(reason):
+            raise OutcomeUnknown(reason)

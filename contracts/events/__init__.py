@@ -3,11 +3,13 @@
 from contracts.events.account import (
     AccessTokenIssued,
     AccessTokenRevoked,
+    AccountOpened,
     CreditsGranted,
     CreditsReserved,
     CreditsRevoked,
     EndpointRegistered,
     EndpointRemoved,
+    EndpointSecretRotated,
     JobRequested,
     NotificationRequested,
     RequestedStep,
@@ -43,7 +45,8 @@ from contracts.events.run import (
 )
 
 AccountEvent = (
-    CreditsGranted
+    AccountOpened
+    | CreditsGranted
     | CreditsRevoked
     | CreditsReserved
     | JobRequested
@@ -51,6 +54,7 @@ AccountEvent = (
     | AccessTokenIssued
     | AccessTokenRevoked
     | EndpointRegistered
+    | EndpointSecretRotated
     | EndpointRemoved
     | NotificationRequested
 )
@@ -79,6 +83,7 @@ __all__ = [
     "AccessTokenIssued",
     "AccessTokenRevoked",
     "AccountEvent",
+    "AccountOpened",
     "AnyEvent",
     "Artifact",
     "ArtifactsRemoved",
@@ -91,6 +96,7 @@ __all__ = [
     "CreditsRevoked",
     "EndpointRegistered",
     "EndpointRemoved",
+    "EndpointSecretRotated",
     "Event",
     "EvidenceEvent",
     "JobCancelled",

@@ -17,6 +17,17 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+class AccountOpened(Event, frozen=True, kw_only=True, tag="account.opened.v1"):
+    """The account exists from here on: it stands first in its first commit.
+
+    `owner` is the account of the service that made it, and may issue its users' tokens; None when
+    an operator did. An account from before this event exists and has no owner.
+    """
+
+    account_id: AccountId
+    owner: AccountId | None = None
+
+
 class CreditsGranted(Event, frozen=True, kw_only=True, tag="credits.granted.v1"):
     account_id: AccountId
     amount: int
@@ -82,8 +93,9 @@ class RunRequested(Event, frozen=True, kw_only=True, tag="run.requested.v1"):
 class AccessTokenIssued(Event, frozen=True, kw_only=True, tag="access_token.issued.v1"):
     account_id: AccountId
     token_id: TokenId
-    sha256: str  # Of the token, which has 256 random bits and is kept nowhere.
+    sha256: str  # Of the token, which has 256 random bits and is kept nowhere else.
     role: Role
+    secret: Sealed | None = None  # The token, where an Idempotency-Key may ask for it again.
 
 
 class AccessTokenRevoked(Event, frozen=True, kw_only=True, tag="access_token.revoked.v1"):
@@ -94,7 +106,8 @@ class AccessTokenRevoked(Event, frozen=True, kw_only=True, tag="access_token.rev
 class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registered.v1"):
     """Where the account wants to be told; the same id again replaces what was registered.
 
-    Its secret is kept in a bucket of its own, never here.
+    Its secret is kept in a bucket of its own; here only where an Idempotency-Key may ask for it
+    again.
     """
 
     account_id: AccountId
@@ -102,6 +115,15 @@ class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registe
     url: Sealed
     types: tuple[str, ...]  # Names in domain.notifications.
     enabled: bool = True
+    secret: Sealed | None = None
+
+
+class EndpointSecretRotated(Event, frozen=True, kw_only=True, tag="endpoint.secret_rotated.v1"):
+    """Deliveries are signed with another secret from here on, kept as the first one was."""
+
+    account_id: AccountId
+    endpoint_id: EndpointId
+    secret: Sealed | None = None
 
 
 class EndpointRemoved(Event, frozen=True, kw_only=True, tag="endpoint.removed.v1"):

@@ -16,6 +16,7 @@ from adapters.clock import fresh_commit_id
 from adapters.database import open_database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.fingerprints import Fingerprints
 from adapters.fresh_rows import expect_mark
 from adapters.http_server import AnyResponse, serve
 from adapters.job_desk import JobDesk
@@ -109,6 +110,7 @@ async def connect(settings: ApiSettings) -> Api:
         relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
         usage=usage,
         secrets=EndpointSecrets(client, settings.master_key()),
+        fingerprints=Fingerprints(settings.master_key()),
         progress=progress,
     )
 

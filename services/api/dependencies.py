@@ -14,6 +14,7 @@ from adapters.changes import Changes
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.fingerprints import Fingerprints
 from adapters.http_server import AnyRequest
 from adapters.job_desk import JobDesk
 from adapters.provider_progress import ProviderProgress
@@ -51,6 +52,7 @@ class Api(Struct):
     relay: httpx.AsyncClient
     usage: Usage
     secrets: EndpointSecrets
+    fingerprints: Fingerprints
     progress: ProviderProgress
     written: dict[AccountId, int] = {}
     admission_checked_at: float = -1e9
@@ -119,6 +121,14 @@ class Api(Struct):
 
     async def position(self) -> int:
         return await self.database.read(positions.read)
+
+    async def take_work(self, account: AccountId) -> None:
+        """Let in one request that makes the log grow; raise Refused `rate_limited`, `log_full`.
+
+        What frees or protects never asks: cancelling, revoking, removing.
+        """
+        self.usage.take(f"work:{account}", self.settings.account_requests_per_minute)
+        await self.admit()
 
     async def admit(self) -> None:
         """Refuse new work while the log has room only for the jobs in flight to end."""

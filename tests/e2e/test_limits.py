@@ -35,6 +35,40 @@ def test_a_nearly_full_log_takes_no_new_work_and_says_so(limited: RunningWorld) 
         assert client.get("/api/credits").json()["held"] == 0
 
 
+def test_a_nearly_full_log_takes_what_frees_and_nothing_that_a_user_can_repeat(
+    limited: RunningWorld,
+) -> None:
+    hooks, job = "/api/webhook-endpoints", "01234567-89ab-72a9-8000-000000000001"
+    with limited.client() as client:
+        refused = [
+            client.post(hooks, json={"url": "https://example.com/"}),
+            client.patch(f"{hooks}/ep_1", json={"enabled": True}),
+            client.post(f"{hooks}/ep_1/rotate"),
+            client.post(f"{hooks}/ep_1/deliveries/d/resend"),
+            client.delete(f"/api/infographs/{job}/"),
+            client.post(f"/api/jobs/{job}/retry"),
+            client.post("/api/generate/retry-failed", json={"projectId": "p"}),
+            client.post("/api/generate/auto-generate-all", json={"projectId": "p", "intake": "i"}),
+            client.post("/api/characters/c/image/", json={"name": "n", "description": "d"}),
+        ]
+        let_in = [
+            client.delete(f"{hooks}/ep_1"),
+            client.post(f"/api/jobs/{job}/cancel"),
+            client.post(f"/api/runs/{job}/cancel"),
+        ]
+    assert {answer.json().get("code") for answer in refused[:4]} == {"log_full"}
+    assert refused[4].json()["code"] == "log_full"
+    assert {answer.status_code for answer in refused[5:]} <= {404, 503}
+    assert [answer.status_code for answer in let_in] == [404, 404, 404]
+    tokens = "/api/operator/tokens"
+    with limited.client(limited.world.tokens["operator"]) as operator:
+        issued = operator.post(tokens, json={"account": "product", "role": "service"}).json()
+        with limited.client(issued["token"]) as service:
+            grown = service.post(tokens, json={"account": "user-of-product"})
+            assert (grown.status_code, grown.json()["code"]) == (503, "log_full")
+        assert operator.delete(f"{tokens}/{issued['id']}").status_code == 204
+
+
 def test_an_allowed_origin_may_read_what_it_needs(limited: RunningWorld) -> None:
     headers = {"Origin": ORIGIN, "Authorization": f"Token {limited.world.tokens['user']}"}
     answer = httpx.get(f"{limited.url}/api/credits", headers=headers)

@@ -48,7 +48,8 @@ def test_too_few_credits_for_all_reserve_nothing(world: RunningWorld) -> None:
         assert client.get("/api/credits").json()["held"] == 0
         assert client.get("/api/infographs/list/").json() == []
     events = world.cli("events", "list", "--account", "poor")
-    assert [event["type"] for event in events] == ["CreditsGranted", "AccessTokenIssued"]
+    types = [event["type"] for event in events]
+    assert types == ["AccountOpened", "CreditsGranted", "AccessTokenIssued"]
 
 
 def test_a_requests_id_and_trace_are_found_in_the_log(

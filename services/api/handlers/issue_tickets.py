@@ -19,6 +19,7 @@ from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import TICKET_BUCKET
 from domain.refusals import Refused
+from services.api.dependencies import api_of
 from services.api.handlers.authenticate_callers import (
     Authenticator,
     Caller,
@@ -129,7 +130,9 @@ async def issue_ticket(request: AnyRequest) -> AnyResponse:
     """A ticket opens one stream (`?ticket=`) within a minute, and the same one again after it was
     away for less than a minute.
     """
-    text, expires_at = await tickets_of(request).issue(caller_of(request))
+    api, caller = api_of(request), caller_of(request)
+    api.usage.take(f"work:{caller.account_id}", api.settings.account_requests_per_minute)
+    text, expires_at = await tickets_of(request).issue(caller)
     document = {"ticket": text, "expires_at": expires_at.isoformat().replace("+00:00", "Z")}
     return Response(document, status_code=201, headers={"Cache-Control": "no-store"})
 

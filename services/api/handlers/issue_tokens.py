@@ -7,27 +7,26 @@ from typing import Annotated, Any
 from litestar import Response, delete, get, post
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from adapters.access_tokens import fresh_token
-from adapters.account_desk import Granted, Wish
 from adapters.clock import fresh_commit_id, now
 from adapters.event_log import sequence_of
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
 from contracts.commit import Commit
-from contracts.events import OperatorActed
+from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
 from contracts.ids import AccountId, BadId, TokenId, account_id
 from contracts.subjects import OPERATOR
-from domain.account import AccountCommand, GrantCredits, RevokeToken
+from domain.account import GrantCredits, IssueToken, RevokeToken
 from domain.refusals import Refused, invalid
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import api_of
 from services.api.documents import credits_document, time_of
-from services.api.handlers.answer_errors import request_id_of, trace_id_of
+from services.api.handlers.answer_once import answer_once, answerable, ask, headers_of
 from services.api.handlers.authenticate_callers import caller_of, require_token
-from services.api.handlers.create_jobs import fingerprint_of, idempotency_key_of, strict
+from services.api.handlers.create_jobs import strict
 
 
 class NewToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,22 +50,35 @@ async def require_issuer(connection: AnyConnection, handler: BaseRouteHandler) -
 
 @post("/tokens", status_code=201)
 async def issue_token(request: AnyRequest, data: JSONBody[NewToken]) -> AnyResponse:
-    """Issue a token; its secret is shown once. A service issues tokens of users only."""
+    """Issue a token; its secret is shown once, or again under the same Idempotency-Key. A service
+    issues tokens of users only, of accounts that it made or that do not exist yet.
+    """
     data = await strict(request, NewToken)
     account = _account(data.account, "account")
     if caller_of(request).role is not Role.OPERATOR and data.role is not Role.USER:
         raise Refused("forbidden", "a service may issue tokens of users only")
     fresh = fresh_token(data.role)
-    granted = await _ask(request, account, fresh.command)
-    await _acted(request, "tokens.issue", {"token_id": fresh.command.token_id, "account": account})
+
+    async def prepare() -> IssueToken:
+        await _admit(request)
+        secret = await answerable(request, account, fresh.secret)
+        return structs.replace(fresh.command, by=_issuer(request), secret=secret)
+
+    granted = await answer_once(request, data, prepare, issuer_of=account)
+    issued = next(each for each in granted.events if isinstance(each, AccessTokenIssued))
+    secret = fresh.secret
+    if granted.replayed:
+        secret = await api_of(request).vault.unseal_text(account, issued.secret)
+    else:
+        await _acted(request, "tokens.issue", {"token_id": issued.token_id, "account": account})
     document = {
-        "id": fresh.command.token_id,
-        "token": fresh.secret,
+        "id": issued.token_id,
+        "token": secret,
         "account": account,
-        "role": data.role.value,
+        "role": issued.role.value,
         "as_of": api_of(request).cursor(granted.sequence),
     }
-    headers = {"Darkroom-As-Of": document["as_of"], "Cache-Control": "no-store"}
+    headers = {**headers_of(request, granted), "Cache-Control": "no-store"}
     return Response(document, status_code=201, headers=headers)
 
 
@@ -88,16 +100,16 @@ async def list_tokens(request: AnyRequest, account: FromQuery[str | None] = None
 
 @delete("/tokens/{id:str}", status_code=204)
 async def revoke_token(request: AnyRequest, id: FromPath[str]) -> Response[None]:  # noqa: A002
-    """Revoke a token; what it has open ends. A service revokes tokens of users only."""
+    """Revoke a token; what it has open ends. A service revokes those of its own users only."""
     api = api_of(request)
-    found = await api.database.read(lambda connection: access_tokens.find(connection, id))
+    found = await _token(request, id)
     is_user = found is not None and found.role is Role.USER
     if found is None or (caller_of(request).role is not Role.OPERATOR and not is_user):
         raise Refused("not_found", "there is no such token")
-    if not found.revoked:
-        granted = await _ask(request, found.account_id, RevokeToken(TokenId(id)))
+    granted = await ask(request, RevokeToken(TokenId(id), _issuer(request)), found.account_id)
+    if granted.events:
         await _acted(request, "tokens.revoke", {"token_id": id, "account": found.account_id})
-        await api.changes.wait_for(granted.sequence)
+    await api.changes.wait_for(granted.sequence)
     return Response(None, status_code=204, headers={"Darkroom-As-Of": api.as_of()})
 
 
@@ -107,41 +119,48 @@ async def grant_credits(
     id: FromPath[str],  # noqa: A002
     data: JSONBody[Grant],
 ) -> AnyResponse:
-    """Grant credits to an account; an Idempotency-Key makes it harmless to repeat."""
+    """Grant credits to an account; a service, to those that it made or that do not exist yet."""
     data = await strict(request, Grant)
     api, account = api_of(request), _account(id, "id")
-    key = idempotency_key_of(request)
-    command = GrantCredits(data.amount, data.reason)
-    granted = await _ask(request, account, command, key, fingerprint_of(request, data))
+    command = GrantCredits(data.amount, data.reason, _issuer(request))
+
+    async def prepare() -> GrantCredits:
+        await _admit(request)
+        return command
+
+    granted = await answer_once(request, data, prepare, issuer_of=account)
     if not granted.replayed:
         await _acted(request, "accounts.grant", {"account": account, "amount": data.amount})
     await api.changes.wait_for(granted.sequence)
-    balance = await api.database.read(lambda connection: accounts.find(connection, account))
-    document = {"account": account, **credits_document(api, balance)}
-    headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}
-    if granted.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return Response(document, status_code=200, headers=headers)
-
-
-async def _ask(
-    request: AnyRequest,
-    account: AccountId,
-    command: AccountCommand,
-    key: str | None = None,
-    fingerprint: str | None = None,
-) -> Granted:
-    wish = Wish(
-        command=command,
-        actor=caller_of(request).actor,
-        correlation_id=request_id_of(request),
-        idempotency_key=f"{caller_of(request).account_id}:{key}" if key is not None else None,
-        fingerprint=fingerprint,
-        trace_id=trace_id_of(request),
+    balance = await api.database.read(
+        lambda connection: accounts.as_of(connection, account, granted.sequence)
     )
-    granted = await api_of(request).accounts.ask(account, wish)
-    api_of(request).wrote(account, granted.sequence)
-    return granted
+    document = {"account": account, **credits_document(api, balance)}
+    document["as_of"] = api.cursor(granted.sequence)
+    return Response(document, status_code=200, headers=headers_of(request, granted))
+
+
+def _issuer(request: AnyRequest) -> AccountId | None:
+    """Return the service's account, whose accounts these have to be; None for an operator."""
+    caller = caller_of(request)
+    return None if caller.role is Role.OPERATOR else caller.account_id
+
+
+async def _admit(request: AnyRequest) -> None:
+    """A service's writes are a product's daily work; an operator may have to mend what is full."""
+    caller = caller_of(request)
+    if caller.role is not Role.OPERATOR:
+        await api_of(request).take_work(caller.account_id)
+
+
+async def _token(request: AnyRequest, text: str) -> AccessToken | None:
+    """Return the token. A miss is looked up in rows that have reached the log's end."""
+    api = api_of(request)
+    found = await api.database.read(lambda connection: access_tokens.find(connection, text))
+    if found is None:
+        await api.changes.wait_for(await api.log.end())
+        found = await api.database.read(lambda connection: access_tokens.find(connection, text))
+    return found
 
 
 async def _acted(request: AnyRequest, action: str, after: dict[str, Any]) -> None:

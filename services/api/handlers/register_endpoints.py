@@ -7,13 +7,21 @@ from urllib.parse import urlsplit
 import httpx
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
 from adapters.account_desk import Granted
+from adapters.endpoint_secrets import fresh_secret
 from adapters.guarded_transport import AddressRefused, checked_address
 from adapters.http_server import AnyRequest, AnyResponse
+from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import EndpointId
-from domain.account import RegisterEndpoint, RemoveEndpoint, RequestNotification
+from domain.endpoints import (
+    ChangeEndpoint,
+    RegisterEndpoint,
+    RemoveEndpoint,
+    RequestNotification,
+    RotateSecret,
+)
 from domain.job_kinds.base import InvalidField, check_url
 from domain.notifications import TYPES
 from domain.refusals import Refused, invalid
@@ -22,11 +30,11 @@ from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
 from services.api.dependencies import api_of
 from services.api.documents import time_of
+from services.api.handlers.answer_once import Nothing, answer_once, answerable, ask, headers_of
 from services.api.handlers.authenticate_callers import caller_of
-from services.api.handlers.create_jobs import ask, strict
+from services.api.handlers.create_jobs import strict
 from services.api.settings import ApiSettings
 
-ENDPOINTS_MAX = 10
 LIMIT_MAX = 100
 ALL_TYPES = tuple(TYPES.values())
 Types = Annotated[list[str], Meta(min_length=1, max_length=10)]
@@ -52,16 +60,32 @@ async def register_endpoint(request: AnyRequest, data: JSONBody[NewEndpoint]) ->
     """Register a URL; the secret that signs its deliveries is shown once."""
     data = await strict(request, NewEndpoint)
     api, account = api_of(request), caller_of(request).account_id
-    await _check(api.settings, data.url)
-    types = _types(data.types)
-    known = await _known(request)
-    if len(known) >= ENDPOINTS_MAX:
-        raise Refused("too_many_endpoints", f"{ENDPOINTS_MAX} are registered")
-    endpoint = EndpointId(f"ep_{secrets.token_hex(12)}")
-    url = await api.vault.seal(account, data.url.encode())
-    secret = await api.secrets.make(endpoint)
-    granted = await ask(request, RegisterEndpoint(endpoint, url, types), data)
-    shown = {"id": endpoint, "url": data.url, "types": list(types), "enabled": True}
+    endpoint, secret = EndpointId(f"ep_{secrets.token_hex(12)}"), fresh_secret()
+    is_kept = False
+
+    async def prepare() -> RegisterEndpoint:
+        nonlocal is_kept
+        await api.take_work(account)
+        await _check(api.settings, data.url)
+        types = _types(data.types)
+        url = await api.vault.seal(account, data.url.encode())
+        sealed = await answerable(request, account, secret)
+        is_kept = True
+        await api.secrets.keep(endpoint, secret)  # Before anything can be told there.
+        return RegisterEndpoint(endpoint, url, types, sealed)
+
+    try:
+        granted = await answer_once(request, data, prepare)
+    except Refused:
+        if is_kept:
+            await api.secrets.forget(endpoint)
+        raise
+    registered = _registered(granted)
+    if registered.endpoint_id != endpoint:
+        if is_kept:
+            await api.secrets.forget(endpoint)
+        secret = await api.vault.unseal_text(account, registered.secret)
+    shown = await _shown_as(request, registered)
     return _answer(request, granted, {**shown, "secret": secret}, 201)
 
 
@@ -80,24 +104,35 @@ async def change_endpoint(
 ) -> AnyResponse:
     """Change its URL or types, or enable it again."""
     data = await strict(request, ChangedEndpoint)
-    api, endpoint = api_of(request), await _found(request, id)
-    url = endpoint.url
-    if data.url is not None:
-        await _check(api.settings, data.url)
-        url = await api.vault.seal(caller_of(request).account_id, data.url.encode())
-    types = _types(data.types) if data.types is not None else endpoint.types
-    enabled = endpoint.enabled if data.enabled is None else data.enabled
-    command = RegisterEndpoint(endpoint.endpoint_id, url, types, enabled)
-    granted = await ask(request, command, data)
-    changed = structs.replace(endpoint, url=url, types=types, enabled=enabled)
-    return _answer(request, granted, await _document(request, changed), 200)
+    api, account = api_of(request), caller_of(request).account_id
+
+    async def prepare() -> ChangeEndpoint:
+        await api.take_work(account)
+        endpoint = await _found(request, id)
+        url = None
+        if data.url is not None:
+            await _check(api.settings, data.url)
+            url = await api.vault.seal(account, data.url.encode())
+        return ChangeEndpoint(
+            endpoint_id=endpoint.endpoint_id,
+            url=url,
+            types=_types(data.types) if data.types is not None else None,
+            enabled=data.enabled,
+        )
+
+    granted = await answer_once(request, data, prepare)
+    shown = await _shown_as(request, _registered(granted))
+    known = (await _known(request)).get(EndpointId(id))
+    if known is not None:
+        shown |= {"created_at": time_of(known.created_at), "failing_since": _failing_since(known)}
+    return _answer(request, granted, shown, 200)
 
 
 @delete("/{id:str}", status_code=204)
 async def remove_endpoint(request: AnyRequest, id: FromPath[str]) -> Response[None]:  # noqa: A002
-    """Remove it: nothing more is told there."""
+    """Remove it: nothing more is told there. Let in however full the log is."""
     api, endpoint = api_of(request), await _found(request, id)
-    granted = await ask(request, RemoveEndpoint(endpoint.endpoint_id), _Nothing())
+    granted = await ask(request, RemoveEndpoint(endpoint.endpoint_id))
     await api.secrets.forget(endpoint.endpoint_id)
     headers = {"Darkroom-As-Of": api.cursor(granted.sequence)}
     return Response(None, status_code=204, headers=headers)
@@ -106,10 +141,23 @@ async def remove_endpoint(request: AnyRequest, id: FromPath[str]) -> Response[No
 @post("/{id:str}/rotate", status_code=200)
 async def rotate_secret(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """A new secret, shown once; for a day deliveries carry the old one's signature too."""
-    endpoint = await _found(request, id)
-    secret = await api_of(request).secrets.make(endpoint.endpoint_id)
-    document = {"id": endpoint.endpoint_id, "secret": secret}
-    return Response(document, status_code=200, headers={"Cache-Control": "no-store"})
+    api, account = api_of(request), caller_of(request).account_id
+    secret = fresh_secret()
+
+    async def prepare() -> RotateSecret:
+        await api.take_work(account)
+        endpoint = await _found(request, id)
+        sealed = await answerable(request, account, secret)
+        return RotateSecret(endpoint.endpoint_id, sealed)
+
+    granted = await answer_once(request, Nothing(), prepare)
+    (rotated,) = (each for each in granted.events if isinstance(each, EndpointSecretRotated))
+    if granted.replayed:
+        secret = await api.vault.unseal_text(account, rotated.secret)
+    # A repeat keeps it too: the first try may have ended between the commit and this.
+    if not granted.replayed or rotated.endpoint_id in await _known(request):
+        await api.secrets.keep(rotated.endpoint_id, secret, granted.sequence)
+    return _answer(request, granted, {"id": rotated.endpoint_id, "secret": secret}, 200)
 
 
 @get("/{id:str}/deliveries")
@@ -135,17 +183,18 @@ async def resend_delivery(
     delivery_id: FromPath[str],
 ) -> AnyResponse:
     """Send it once more, under the same message id."""
-    api, endpoint = api_of(request), await _found(request, id)
-    found = await api.database.read(lambda connection: deliveries.find(connection, delivery_id))
-    if found is None or found.endpoint_id != endpoint.endpoint_id:
-        raise Refused("not_found", "there is no such delivery")
-    command = RequestNotification(endpoint.endpoint_id, delivery_id)
-    granted = await ask(request, command, _Nothing())
+    api, account = api_of(request), caller_of(request).account_id
+
+    async def prepare() -> RequestNotification:
+        await api.take_work(account)
+        endpoint = await _found(request, id)
+        found = await api.database.read(lambda connection: deliveries.find(connection, delivery_id))
+        if found is None or found.endpoint_id != endpoint.endpoint_id:
+            raise Refused("not_found", "there is no such delivery")
+        return RequestNotification(endpoint.endpoint_id, delivery_id)
+
+    granted = await answer_once(request, Nothing(), prepare)
     return _answer(request, granted, {"id": delivery_id, "status": "waiting"}, 202)
-
-
-class _Nothing(Struct, frozen=True):
-    """A body that says nothing, for an Idempotency-Key to stand for."""
 
 
 async def _check(settings: ApiSettings, url: str) -> None:
@@ -190,17 +239,28 @@ async def _found(request: AnyRequest, text: str) -> Endpoint:
     return found
 
 
-async def _document(request: AnyRequest, endpoint: Endpoint) -> dict[str, Any]:
+def _registered(granted: Granted) -> EndpointRegistered:
+    return next(each for each in granted.events if isinstance(each, EndpointRegistered))
+
+
+async def _shown_as(request: AnyRequest, known: Endpoint | EndpointRegistered) -> dict[str, Any]:
     account = caller_of(request).account_id
-    since = endpoint.failing_since
     return {
-        "id": endpoint.endpoint_id,
-        "url": await api_of(request).vault.unseal_text(account, endpoint.url),
-        "types": list(endpoint.types),
-        "enabled": endpoint.enabled,
-        "failing_since": time_of(since) if since is not None else None,
-        "created_at": time_of(endpoint.created_at),
+        "id": known.endpoint_id,
+        "url": await api_of(request).vault.unseal_text(account, known.url),
+        "types": list(known.types),
+        "enabled": known.enabled,
     }
+
+
+async def _document(request: AnyRequest, endpoint: Endpoint) -> dict[str, Any]:
+    shown = await _shown_as(request, endpoint)
+    since = _failing_since(endpoint)
+    return shown | {"failing_since": since, "created_at": time_of(endpoint.created_at)}
+
+
+def _failing_since(endpoint: Endpoint) -> str | None:
+    return time_of(endpoint.failing_since) if endpoint.failing_since is not None else None
 
 
 def _shown(delivery: Delivery) -> dict[str, Any]:
@@ -220,5 +280,5 @@ def _shown(delivery: Delivery) -> dict[str, Any]:
 
 def _answer(request: AnyRequest, granted: Granted, document: Any, status: int) -> AnyResponse:
     as_of = api_of(request).cursor(granted.sequence)
-    headers = {"Darkroom-As-Of": as_of, "Cache-Control": "no-store"}
+    headers = {**headers_of(request, granted), "Cache-Control": "no-store"}
     return Response({**document, "as_of": as_of}, status_code=status, headers=headers)

@@ -24,8 +24,10 @@ from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import time_of
 from services.api.dependencies import api_of
 from services.api.documents import run_document
+from services.api.handlers.answer_errors import carried_out
+from services.api.handlers.answer_once import answer_once, headers_of
 from services.api.handlers.authenticate_callers import asked_by, caller_of
-from services.api.handlers.create_jobs import ask, strict
+from services.api.handlers.create_jobs import strict
 from services.api.handlers.show_runs import newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
@@ -59,26 +61,38 @@ async def generate_all(request: AnyRequest, data: JSONBody[GenerateAll]) -> AnyR
     if not data.intake:
         raise invalid("intake", "must not be empty")
     account = caller_of(request).account_id
-    run = RunRequested(
-        run_id=_fresh_run_id(request),
-        account_id=account,
-        funnel=COURSE_FUNNEL.name,
-        project_id=data.project_id,
-        intake_id=data.intake_id,
-        intake=await api_of(request).vault.seal(account, intake),
-        steps=tuple(
-            RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
-            for each in COURSE_FUNNEL.steps
-        ),
-    )
-    return _answer(request, data.project_id, await _request(request, run, data))
+
+    async def prepare() -> RequestJobs:
+        await api_of(request).take_work(account)
+        run = RunRequested(
+            run_id=_fresh_run_id(request),
+            account_id=account,
+            funnel=COURSE_FUNNEL.name,
+            project_id=data.project_id,
+            intake_id=data.intake_id,
+            intake=await api_of(request).vault.seal(account, intake),
+            steps=tuple(
+                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
+                for each in COURSE_FUNNEL.steps
+            ),
+        )
+        return await _work_of(request, run)
+
+    granted = await answer_once(request, data, prepare)
+    return _answer(request, data.project_id, granted)
 
 
 @post("/retry-failed", status_code=202)
 async def retry_failed(request: AnyRequest, data: JSONBody[RetryFailed]) -> AnyResponse:
     """Run the failed steps again: a new run takes over what is finished, and pays only the rest."""
     data = await strict(request, RetryFailed)
+    granted = await answer_once(request, data, lambda: _again(request, data))
+    return _answer(request, data.project_id, granted)
+
+
+async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
     api, account = api_of(request), caller_of(request).account_id
+    await api.take_work(account)
     known = await newest_run(api, account, data.project_id)
     if known is None:
         raise Refused("not_found", "nothing was ever generated for this project")
@@ -104,7 +118,7 @@ async def retry_failed(request: AnyRequest, data: JSONBody[RetryFailed]) -> AnyR
             for each in known.steps
         ),
     )
-    return _answer(request, data.project_id, await _request(request, run, data))
+    return await _work_of(request, run)
 
 
 @post("/runs/{id:str}/cancel", status_code=200)
@@ -118,6 +132,7 @@ async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
     command = CancelRun(by=caller.actor)
     made = await api.runs.decide(known, command, request=asked_by(request))
     api.wrote(caller.account_id, made.sequence)
+    carried_out(request)
     await api.freshen(caller.account_id, None)
     shown = await run_document(api, await run_of(api, caller.account_id, id))
     shown["as_of"] = api.cursor(made.sequence or run.sequence)
@@ -154,11 +169,9 @@ def _fresh_run_id(request: AnyRequest) -> RunId:
     return RunId(fresh_job_id(caller_of(request).account_id))
 
 
-async def _request(request: AnyRequest, run: RunRequested, body: Struct) -> Granted:
-    """Reserve and request the steps that are not taken over, all or none."""
+async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:
+    """Ask for the steps that are not taken over, all or none."""
     api, account = api_of(request), caller_of(request).account_id
-    api.usage.take(f"work:{account}", api.settings.account_requests_per_minute)
-    await api.admit()
     deadline_at = now() + timedelta(seconds=WAITING_SECONDS_MAX)
     jobs = [
         JobRequested(
@@ -175,8 +188,7 @@ async def _request(request: AnyRequest, run: RunRequested, body: Struct) -> Gran
         for each in run.steps
         if each.end is None
     ]
-    command = RequestJobs(tuple(jobs), api.settings.account_jobs_in_flight_max, run)
-    return await ask(request, command, body)
+    return RequestJobs(tuple(jobs), api.settings.account_jobs_in_flight_max, run)
 
 
 async def _seal(request: AnyRequest, fields: dict[str, Any]) -> Sealed:
@@ -189,11 +201,7 @@ def _answer(request: AnyRequest, project: str, granted: Granted) -> AnyResponse:
     if run is None:
         raise Refused("idempotency_key_reused", "the key was used for something else")
     as_of = api_of(request).cursor(granted.sequence)
-    headers = {
-        "Darkroom-As-Of": as_of,
-        "Location": f"{api_of(request).settings.origin}/api/runs/{run.run_id}",
-    }
-    if granted.replayed:
-        headers["Idempotency-Replayed"] = "true"
+    location = f"{api_of(request).settings.origin}/api/runs/{run.run_id}"
+    headers = {**headers_of(request, granted), "Location": location}
     document = {"runId": run.run_id, "projectId": project, "as_of": as_of}
     return Response(document, status_code=202, headers=headers)

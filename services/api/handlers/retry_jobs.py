@@ -10,24 +10,20 @@ from adapters.http_server import AnyRequest, AnyResponse
 from contracts.events import JobRequested
 from contracts.job_state import End
 from domain import job_kinds
+from domain.account import RequestJobs
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import api_of
 from services.api.documents import job_document, list_document
+from services.api.handlers.answer_once import Done, Nothing, answer_each_once, answer_once
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import (
     answer,
     preference_of,
-    request_jobs,
     wait_for_submission,
+    work_of,
 )
-
-
-class Retry(Struct, frozen=True):
-    """What a retry's Idempotency-Key stands for."""
-
-    retry_of: str
 
 
 @post("/{id:str}/retry", status_code=201)
@@ -46,26 +42,31 @@ async def _retry(
     request: AnyRequest, text: str, document: Any, path: str, kind_name: str | None = None
 ) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
-    job = await api.job_of(caller.account_id, text, kind_name)
-    kind = await _failed_kind(request, job)
     preference = preference_of(request, api.settings.create_wait_seconds)
-    granted = await request_jobs(request, kind, 1, Retry(job.job_id), retry_of=job.job_id)
+    granted = await answer_once(request, Nothing(), lambda: _again(request, text, kind_name))
     (job_id, *_) = await wait_for_submission(api, caller, granted, preference)
     await api.freshen(caller.account_id, None)
     shown = await document(api, await api.job_of(caller.account_id, job_id))
     shown["as_of"] = api.cursor(granted.sequence)
-    return answer(api, granted, preference, shown, [api.settings.origin + path.format(job_id)])
+    return answer(request, granted, preference, shown, [api.settings.origin + path.format(job_id)])
 
 
-async def retry_one(request: AnyRequest, text: str) -> dict[str, Any]:
-    """One of many; under an Idempotency-Key each id has a key of its own."""
-    account = caller_of(request).account_id
-    job = await api_of(request).job_of(account, text, Infograph.name)
-    kind = await _failed_kind(request, job)
-    wish = Retry(job.job_id)
-    granted = await request_jobs(request, kind, 1, wish, retry_of=job.job_id, key_suffix=text)
+async def retry_one(request: AnyRequest, text: str, body: Struct) -> Done:
+    """One of the many that `body` names; under an Idempotency-Key each has a key of its own."""
+
+    async def prepare() -> RequestJobs:
+        return await _again(request, text, Infograph.name)
+
+    granted = await answer_each_once(request, body, text, prepare)
     new = next(event.job_id for event in granted.events if isinstance(event, JobRequested))
-    return {"status": "pending", "retried_as": new}
+    shown = {"status": "pending", "retried_as": new}
+    return Done(shown, granted.sequence, granted.replayed)
+
+
+async def _again(request: AnyRequest, text: str, kind_name: str | None) -> RequestJobs:
+    job = await api_of(request).job_of(caller_of(request).account_id, text, kind_name)
+    kind = await _failed_kind(request, job)
+    return await work_of(request, kind, retry_of=job.job_id)
 
 
 async def _failed_kind(request: AnyRequest, job: Job) -> job_kinds.AnyJobKind:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyRequest, AnyResponse
 from contracts.commit import Recorded
-from contracts.events import Event, JobFailed, JobRequested
+from contracts.events import CancellationAnswered, Event, JobFailed, JobRequested
 from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from contracts.subjects import boundary_of
@@ -212,7 +212,9 @@ async def _body(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for name in event.__struct_fields__:
         value = getattr(event, name)
-        if isinstance(value, Sealed):
+        if isinstance(event, CancellationAnswered) and name == "answer":
+            value = {"sealed": True}  # The provider's words to its customer, which is not the user.
+        elif isinstance(value, Sealed):
             value = await _reveal(api, account, event, name, value)
         elif isinstance(value, datetime):
             value = time_of(micros_of(value))

@@ -7,15 +7,18 @@ import pytest
 from adapters import account_desk
 from adapters.account_desk import AccountDesk, Granted, Wish
 from adapters.changes import Changes, NotThereYet
-from adapters.event_log import Conflict, Outcome, Unavailable
+from adapters.event_log import Conflict, LogUnavailable, Outcome, OutcomeUnknown, Unavailable
 from adapters.event_log.memory import MemoryLog
 from contracts.commit import Commit
-from contracts.ids import AccountId
+from contracts.events.account import Role
+from contracts.ids import AccountId, TokenId
+from contracts.sealed import Sealed
 from contracts.subjects import Subject
 from domain.account import (
     Account,
     AccountCommand,
     GrantCredits,
+    IssueToken,
     RequestJobs,
     Wanted,
     evolve_commit,
@@ -60,6 +63,11 @@ def wish(command: AccountCommand, key: str | None = None) -> Wish:
 
 def jobs(count: int = 1) -> RequestJobs:
     return RequestJobs(tuple(requested(a_job_id()) for _ in range(count)))
+
+
+def jobs_of_bytes(size: int) -> RequestJobs:
+    """Ask for one job whose input takes `size` bytes before it is written as text."""
+    return RequestJobs((requested(a_job_id(), input=Sealed(box=b"x" * size)),))
 
 
 def a_desk(log: MemoryLog) -> tuple[AccountDesk, Row]:
@@ -193,3 +201,56 @@ async def test_a_caller_that_leaves_cancels_nobody() -> None:
     await asyncio.sleep(0)
     leaver.cancel()
     assert (await stayer).sequence == 1
+
+
+async def test_only_what_stood_in_the_commit_is_not_known() -> None:
+    desk, row = a_desk(MemoryLog())
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    away = AccountDesk(Away(), row.read, row.changes)
+    await row.position()
+    asked = (wish(jobs(1)), wish(jobs_of_bytes(190_000)), wish(jobs_of_bytes(190_000)))
+    answers = await asyncio.gather(
+        *(away.ask(ACCOUNT, each) for each in asked), return_exceptions=True
+    )
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [OutcomeUnknown, OutcomeUnknown, LogUnavailable]
+
+
+class Full(MemoryLog):
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        del subject, commit, after
+        return Unavailable("maximum bytes exceeded", full=True)
+
+
+async def test_what_the_log_has_refused_is_known_not_to_be_there() -> None:
+    desk, _ = a_desk(Full())
+    with pytest.raises(LogUnavailable) as caught:
+        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+    assert not isinstance(caught.value, OutcomeUnknown)
+
+
+async def test_nobody_is_refused_for_a_neighbour_that_came_to_nothing() -> None:
+    desk, row = a_desk(MemoryLog())
+    away = AccountDesk(Away(), row.read, row.changes)
+    issue = IssueToken(TokenId("t"), "ab", Role.USER)
+    first = GrantCredits(1, "r", AccountId("first"))
+    second = GrantCredits(1, "r", AccountId("second"))
+    answers = await asyncio.gather(
+        *(away.ask(ACCOUNT, wish(each)) for each in (first, second)), return_exceptions=True
+    )
+    assert not [answer for answer in answers if isinstance(answer, Refused)]
+    assert (await desk.ask(ACCOUNT, wish(issue))).sequence == 1
+
+
+async def test_an_earlier_answer_is_found_before_anything_is_decided() -> None:
+    desk, row = a_desk(MemoryLog())
+    first = await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+    fingerprint = repr(GrantCredits)
+    found = await desk.earlier(ACCOUNT, "k", fingerprint)
+    assert found == Granted(first.sequence, first.events, replayed=True)
+    assert await desk.earlier(ACCOUNT, "other", fingerprint) is None
+    with pytest.raises(Refused, match="idempotency_key_reused"):
+        await desk.earlier(ACCOUNT, "k", "other content")
+    stranger = AccountDesk(desk._log, row.read, row.changes)
+    assert await stranger.earlier(ACCOUNT, "k", fingerprint) is None
+    assert await stranger.earlier(ACCOUNT, "k", fingerprint, fresh=True) == found

@@ -1,21 +1,30 @@
 """An account never gives what it does not have, and answers a request once."""
 
+from typing import Any
+
 import pytest
 
 from contracts.commit import Recorded, Request
 from contracts.events import (
+    AccessTokenIssued,
+    AccessTokenRevoked,
+    AccountOpened,
     CreditsGranted,
     CreditsReserved,
     CreditsRevoked,
     JobRequested,
 )
+from contracts.events.account import Role
+from contracts.ids import AccountId, TokenId
 from contracts.subjects import account_subject
 from domain.account import (
     Account,
     Answered,
     GrantCredits,
+    IssueToken,
     RequestJobs,
     RevokeCredits,
+    RevokeToken,
     decide,
     earlier_answer,
     evolve,
@@ -104,3 +113,61 @@ def test_folding_a_commit_remembers_what_it_answered() -> None:
     account = evolve_commit(Account(id=ACCOUNT), Recorded(9, account_subject(ACCOUNT), written))
     assert (account.available, account.sequence) == (5, 9)
     assert account.answered["k"] == Answered("f", 9, (0,))
+
+
+SERVICE = AccountId("back-end")
+TOKEN = TokenId("t")
+
+
+def opened(owner: AccountId | None) -> AccountOpened:
+    return AccountOpened(account_id=ACCOUNT, owner=owner)
+
+
+def grant(by: AccountId | None) -> GrantCredits:
+    return GrantCredits(1, "welcome", by)
+
+
+def issue(by: AccountId | None) -> IssueToken:
+    return IssueToken(TOKEN, "ab", Role.USER, by)
+
+
+@pytest.mark.parametrize("by", [None, SERVICE])
+def test_an_account_is_opened_by_its_first_token_or_grant_and_belongs_to_who_gave_it(
+    by: AccountId | None,
+) -> None:
+    given().when(grant(by)).then_kinds(AccountOpened, CreditsGranted)
+    outcome = given().when(issue(by))
+    outcome.then_kinds(AccountOpened, AccessTokenIssued)
+    assert outcome.events[0] == opened(by)
+
+
+@pytest.mark.parametrize("command", [grant, issue])
+def test_a_service_gives_to_its_own_accounts_only(command: Any) -> None:
+    given(opened(SERVICE)).when(command(SERVICE)).then_kinds(_given_by(command))
+    given(opened(SERVICE)).when(command(None)).then_kinds(_given_by(command))
+    given(opened(None)).when(command(SERVICE)).then_refused("forbidden")
+    given(opened(AccountId("another"))).when(command(SERVICE)).then_refused("forbidden")
+
+
+def _given_by(command: Any) -> type[Any]:
+    return CreditsGranted if command is grant else AccessTokenIssued
+
+
+def test_an_account_from_before_ownership_exists_and_is_nobodys() -> None:
+    old = Account(id=ACCOUNT, sequence=7)
+    with pytest.raises(Refused, match="forbidden"):
+        decide(grant(SERVICE), old)
+    assert len(decide(grant(None), old)) == 1
+
+
+def test_a_service_revokes_the_tokens_of_its_own_accounts_only() -> None:
+    revoke = RevokeToken(TOKEN, SERVICE)
+    given(opened(SERVICE)).when(revoke).then_kinds(AccessTokenRevoked)
+    given(opened(None)).when(revoke).then_refused("not_found")
+    given(opened(AccountId("another"))).when(revoke).then_refused("not_found")
+    given(opened(None)).when(RevokeToken(TOKEN)).then_kinds(AccessTokenRevoked)
+
+
+def test_a_token_is_revoked_once() -> None:
+    revoked = AccessTokenRevoked(account_id=ACCOUNT, token_id=TOKEN)
+    given(opened(None), revoked).when(RevokeToken(TOKEN)).then_nothing()

@@ -57,6 +57,7 @@ class Projected:
             relay=nothing,
             usage=nothing,
             secrets=nothing,
+            fingerprints=nothing,
             progress=nothing,
         )
         self.token_holds = True

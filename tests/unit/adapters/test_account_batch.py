@@ -1,0 +1,108 @@
+"""What one round makes of requests that came at once: how large it may get, who stands back."""
+
+import asyncio
+
+import pytest
+
+from adapters.account_desk import AccountDesk, Granted, Wish
+from adapters.event_log.memory import MemoryLog
+from contracts.events.account import Role
+from contracts.ids import AccountId, EndpointId, TokenId
+from contracts.sealed import Sealed
+from domain.account import GrantCredits, IssueToken, RevokeToken
+from domain.endpoints import ENDPOINTS_MAX, RegisterEndpoint
+from domain.refusals import Refused
+from tests.support.examples import ACCOUNT
+from tests.unit.adapters.test_account_desk import a_desk, jobs, jobs_of_bytes, wish
+
+
+@pytest.mark.parametrize(("count", "size"), [(24, 16_000), (5, 40_000), (64, 4_000)])
+async def test_requests_that_are_too_large_for_one_commit_become_several(
+    count: int, size: int
+) -> None:
+    log = MemoryLog()
+    desk, _ = a_desk(log)
+    await desk.ask(ACCOUNT, wish(GrantCredits(100, "r")))
+    answers = await asyncio.gather(
+        *(desk.ask(ACCOUNT, wish(jobs_of_bytes(size))) for _ in range(count))
+    )
+    assert len({answer.events[1].job_id for answer in answers}) == count  # type: ignore[union-attr]
+    assert 2 < await log.end() < 2 + count
+
+
+async def test_one_that_is_too_large_by_itself_is_refused_and_its_neighbours_are_not() -> None:
+    desk, _ = a_desk(MemoryLog())
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    answers = await asyncio.gather(
+        *(desk.ask(ACCOUNT, wish(jobs_of_bytes(size))) for size in (100, 300_000, 200)),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [Granted, Refused, Granted]
+    assert isinstance(answers[1], Refused)
+    assert answers[1].code == "too_large"
+
+
+async def test_of_two_services_at_once_one_gets_the_account() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    other = AccountDesk(log, row.read, row.changes)
+    asked = [
+        each.ask(ACCOUNT, wish(GrantCredits(1, "r", AccountId(f"service{number}"))))
+        for number, each in enumerate((desk, other) * 8)
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(answer, Granted) for answer in answers) == 1
+    refused = [answer.code for answer in answers if isinstance(answer, Refused)]
+    assert refused == ["forbidden"] * 15
+
+
+async def test_forty_endpoints_at_once_through_two_desks_are_as_many_as_may_be() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    other = AccountDesk(log, row.read, row.changes)
+    asked = [
+        each.ask(
+            ACCOUNT, wish(RegisterEndpoint(EndpointId(f"e{number}"), Sealed(box=b"u"), ("t",)))
+        )
+        for number, each in enumerate((desk, other) * 20)
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(answer, Granted) for answer in answers) == ENDPOINTS_MAX
+    refused = [answer.code for answer in answers if isinstance(answer, Refused)]
+    assert refused == ["too_many_endpoints"] * (40 - ENDPOINTS_MAX)
+
+
+async def test_what_is_as_wished_already_writes_nothing() -> None:
+    log = MemoryLog()
+    desk, row = a_desk(log)
+    await desk.ask(ACCOUNT, wish(IssueToken(TokenId("t"), "ab", Role.USER)))
+    first = await desk.ask(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    await row.position()
+    second = await desk.ask(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    assert (first.sequence, len(first.events)) == (2, 1)
+    assert second == Granted(2, ())
+    assert await log.end() == 2
+
+
+async def test_a_key_of_many_wishes_stands_for_one_content() -> None:
+    desk, _ = a_desk(MemoryLog())
+    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+
+    def one_of_many(each: str, content: str) -> Wish:
+        return Wish(
+            command=jobs(),
+            actor="test",
+            correlation_id="c",
+            idempotency_key=f"each:{each}:k",
+            whole_key="own:k",
+            fingerprint=content,
+        )
+
+    first = await desk.ask(ACCOUNT, one_of_many("1", "content"))
+    await desk.ask(ACCOUNT, one_of_many("2", "content"))
+    again = await desk.ask(ACCOUNT, one_of_many("1", "content"))
+    assert (again.events, again.replayed) == (first.events, True)
+    with pytest.raises(Refused, match="idempotency_key_reused"):
+        await desk.ask(ACCOUNT, one_of_many("3", "other"))
+    with pytest.raises(Refused, match="idempotency_key_reused"):
+        await desk.earlier(ACCOUNT, "own:k", "other")

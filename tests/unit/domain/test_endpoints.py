@@ -1,0 +1,73 @@
+"""How many endpoints an account may have, and what a change leaves as it is."""
+
+import pytest
+
+from contracts.events import (
+    EndpointRegistered,
+    EndpointRemoved,
+    EndpointSecretRotated,
+    NotificationRequested,
+)
+from contracts.ids import EndpointId
+from contracts.sealed import Sealed
+from domain.account import Account, decide, evolve
+from domain.endpoints import (
+    ENDPOINTS_MAX,
+    ChangeEndpoint,
+    EndpointCommand,
+    RegisterEndpoint,
+    RemoveEndpoint,
+    RequestNotification,
+    RotateSecret,
+)
+from tests.support.deciders import Given
+from tests.support.examples import ACCOUNT, SEALED
+
+ENDPOINT = EndpointId("ep_1")
+OTHER_URL = Sealed(box=b"another")
+
+
+def registered(number: int = 1) -> EndpointRegistered:
+    endpoint = EndpointId(f"ep_{number}")
+    return EndpointRegistered(account_id=ACCOUNT, endpoint_id=endpoint, url=SEALED, types=("a",))
+
+
+def given(*history: object) -> Given[Account, object, object]:
+    return Given(decide, evolve, Account(id=ACCOUNT), *history)  # type: ignore[arg-type]
+
+
+def test_an_account_has_at_most_so_many_endpoints() -> None:
+    some = [registered(number) for number in range(ENDPOINTS_MAX)]
+    one_more = RegisterEndpoint(EndpointId("more"), SEALED, ("a",))
+    given(*some[1:]).when(one_more).then_kinds(EndpointRegistered)
+    given(*some).when(one_more).then_refused("too_many_endpoints")
+    removed = EndpointRemoved(account_id=ACCOUNT, endpoint_id=some[0].endpoint_id)
+    given(*some, removed).when(one_more).then_kinds(EndpointRegistered)
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    off = ChangeEndpoint(endpoint_id=ENDPOINT, enabled=False)
+    outcome = given(registered()).when(off)
+    (changed,) = outcome.events
+    assert (changed.url, changed.types, changed.enabled) == (SEALED, ("a",), False)
+    moved = ChangeEndpoint(endpoint_id=ENDPOINT, url=OTHER_URL, types=("b",))
+    (changed,) = given(registered(), changed).when(moved).events
+    assert (changed.url, changed.types, changed.enabled) == (OTHER_URL, ("b",), False)
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (ChangeEndpoint(endpoint_id=ENDPOINT, enabled=True), EndpointRegistered),
+        (RotateSecret(ENDPOINT), EndpointSecretRotated),
+        (RemoveEndpoint(ENDPOINT), EndpointRemoved),
+        (RequestNotification(ENDPOINT, "d"), NotificationRequested),
+    ],
+)
+def test_what_was_removed_is_neither_changed_nor_told(
+    command: EndpointCommand, kind: type[object]
+) -> None:
+    removed = EndpointRemoved(account_id=ACCOUNT, endpoint_id=ENDPOINT)
+    given(registered()).when(command).then_kinds(kind)
+    given(registered(), removed).when(command).then_refused("not_found")
+    given().when(command).then_refused("not_found")
