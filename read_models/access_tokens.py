@@ -68,6 +68,9 @@ MODEL = Model(
 )
 
 _BY_HASH = select(table).where(table.c.sha256 == bindparam("sha256"))
+_REVOKED = select(table.c.token_id).where(
+    table.c.token_id.in_(bindparam("token_ids", expanding=True)), table.c.revoked.is_(True)
+)
 
 
 def by_hash(connection: Connection, sha256: str) -> AccessToken | None:
@@ -90,6 +93,11 @@ def holds(connection: Connection, token_id: str) -> bool:
     """Tell whether the token was issued and not revoked."""
     found = find(connection, token_id)
     return found is not None and not found.revoked
+
+
+def revoked_among(connection: Connection, token_ids: list[str]) -> list[str]:
+    """Return which of these tokens were revoked. One without a row was not, as far as we know."""
+    return list(connection.execute(_REVOKED, {"token_ids": token_ids}).scalars())
 
 
 def of_account(connection: Connection, account: AccountId | None) -> list[AccessToken]:

@@ -18,7 +18,7 @@ from contracts.subjects import boundary_of
 from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
-from domain.refusals import invalid
+from domain.refusals import Refused, invalid
 from read_models import job_commits, jobs
 from read_models.jobs import Filter, Job
 from read_models.unit_of_work import At, micros_of
@@ -32,7 +32,7 @@ from services.api.documents import (
     status_document,
     time_of,
 )
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import authenticator_of, caller_of
 
 LIMIT_MAX = 100
 WAIT_SECONDS_MAX = 30.0
@@ -67,7 +67,7 @@ async def _conditional(
     api, known = api_of(request), request.headers.get("if-none-match", "")
     job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
-        job = await _wait_for_news(api, job, known, wait_seconds)
+        job = await _wait_for_news(request, job, known, wait_seconds)
     etag = etag_of(api, job, await retried_as(api, job))
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
@@ -77,13 +77,21 @@ async def _conditional(
     return Response(await document(api, job), headers=headers)
 
 
-async def _wait_for_news(api: Api, job: Job, known: str, seconds: float) -> Job:
-    """Wait until the job is not as `known` any more; without it, until it has ended."""
+async def _wait_for_news(request: AnyRequest, job: Job, known: str, seconds: float) -> Job:
+    """Wait until the job is not as `known` any more; without it, until it has ended. Raise
+    Refused once the caller's token is revoked.
+    """
+    api, following = api_of(request), authenticator_of(request).following
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
-    with api.changes.watch([job.job_id]) as changed:
+    with (
+        api.changes.watch([job.job_id]) as changed,
+        following(caller_of(request), changed.set) as stay,
+    ):
         while (seconds_left := deadline - clock()) > 0:
             changed.clear()
+            if stay.is_over:
+                raise Refused("unauthorized", "the token was revoked")
             job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
             if job.status.is_end or (known and etag_of(api, job) not in known):
                 break
