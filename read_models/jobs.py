@@ -62,6 +62,7 @@ table = Table(
     Column("error_code", Text),
     Column("error_message", LargeBinary),
     Column("retry_of", Text),
+    Column("retried_as", Text),  # The newest retry of it.
     Column("option", Text, nullable=False),
     Column("run_id", Text),
     Column("step", Integer),
@@ -73,6 +74,7 @@ table = Table(
     Column("requested_in", BigInteger, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
+    Column("ended_at", Micros),
     Column("sequence", BigInteger, nullable=False),
     Column("change", Integer, nullable=False),  # Which change of that commit, see At.change.
     Index("jobs_of_account", "account_id", "requested_in", "job_id"),
@@ -81,6 +83,7 @@ table = Table(
 )
 
 RANK = 0  # Among the streamed tables.
+RANK_RETRIED = 3
 _encode = msgspec.json.Encoder().encode
 _sealed = msgspec.json.Decoder(Sealed)
 _artifacts = msgspec.json.Decoder(tuple[Artifact, ...])
@@ -102,6 +105,7 @@ class Job(Struct, frozen=True, kw_only=True):
     error_code: str | None
     error_message: Sealed | None
     retry_of: str | None
+    retried_as: str | None
     option: str
     run_id: str | None
     step: int | None
@@ -113,6 +117,7 @@ class Job(Struct, frozen=True, kw_only=True):
     requested_in: int
     created_at: int
     updated_at: int
+    ended_at: int | None
     sequence: int
     change: int
 
@@ -126,11 +131,21 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row |= _CHANGES[type(event)](event, row)
         if row["started_at"] is None and type(event) is SubmissionStarted:
             row["started_at"] = at.micros
-        row |= {
-            "updated_at": max(at.micros, row["created_at"]),
-            "sequence": at.sequence,
-            "change": at.change(RANK),
-        }
+        if type(event) in _ENDS:
+            row["ended_at"] = at.micros
+        row |= _changed(at, RANK, row)
+
+
+def _changed(at: At, rank: int, row: Row) -> Row:
+    updated_at = max(at.micros, row["created_at"])
+    return {"updated_at": updated_at, "sequence": at.sequence, "change": at.change(rank)}
+
+
+def project_retry(event: JobRequested, at: At, unit: UnitOfWork) -> None:
+    """A retry is a change of the retried job too: who follows it hears of it."""
+    row = unit.row(table, str(event.retry_of))
+    if row is not None:
+        row |= {"retried_as": event.job_id, **_changed(at, RANK_RETRIED, row)}
 
 
 def _submitted(event: JobSubmitted, row: Row) -> Row:
@@ -157,6 +172,7 @@ _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
     JobCancelled: lambda _, __: {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"},
     JobHidden: lambda _, __: {"hidden": True},
 }
+_ENDS = {JobCompleted, JobFailed, JobCancelled}
 
 
 def _requested(event: JobRequested, at: At) -> Row:
@@ -174,6 +190,7 @@ def _requested(event: JobRequested, at: At) -> Row:
         "error_code": None,
         "error_message": None,
         "retry_of": event.retry_of,
+        "retried_as": None,
         "option": event.option,
         "run_id": event.run_id,
         "step": event.step,
@@ -185,12 +202,14 @@ def _requested(event: JobRequested, at: At) -> Row:
         "requested_in": at.sequence,
         "created_at": at.micros,
         "updated_at": at.micros,
+        "ended_at": None,
         "sequence": at.sequence,
         "change": at.change(RANK),
     }
 
 
 MODEL = Model(table, frozenset({JobRequested, *_CHANGES}), key_by("job_id"), project)
+RETRIED = Model(table, frozenset({JobRequested}), lambda event, _: event.retry_of, project_retry)
 
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=True)))

@@ -72,9 +72,7 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
 
 async def frames_of(api: Api, seen: Seen) -> list[Frame]:
     """Tell every row of a snapshot, in the order in which they changed."""
-    frames = [
-        await job_frame(api, job, job.sequence, job.change) for job in seen.jobs if not job.hidden
-    ]
+    frames = [await job_frame(api, job, job.sequence, job.change) for job in seen.jobs]
     frames += [
         _frame(api, "run", run.sequence, run.change, await run_document(api, run))
         for run in seen.runs
@@ -87,15 +85,23 @@ async def frames_of(api: Api, seen: Seen) -> list[Frame]:
 
 
 async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
-    body = msgspec.json.encode(await job_document(api, job))
+    """Tell a job as it is now; of one that its owner has deleted, that it is gone."""
+    event, document = "job", {"id": job.job_id}
+    if job.hidden:
+        event = "gone"
+    else:
+        document = await job_document(api, job)
+    body = msgspec.json.encode(document)
     cursor = str(Cursor(api.log.epoch, sequence, change))
-    return Frame("job", cursor, sequence, change, body, job.job_id, job.status.is_end)
+    return Frame(event, cursor, sequence, change, body, job.job_id, job.status.is_end)
 
 
 async def resync_frame(api: Api, seen: Seen) -> Frame:
-    """Tell plainly that something may have been missed, with the whole state as it is now."""
+    """Tell plainly that something may have been missed, with the whole state as it is now: what
+    is not in it has ended, or is gone.
+    """
     document = {
-        "jobs": [await job_document(api, job) for job in seen.jobs],
+        "jobs": [await job_document(api, job) for job in seen.jobs if not job.hidden],
         "runs": [await run_document(api, run) for run in seen.runs],
         "credits": credits_document(api, seen.balance),
     }

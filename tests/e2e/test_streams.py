@@ -129,6 +129,32 @@ def test_another_accounts_changes_are_not_told(world: RunningWorld, client: http
     assert foreign.status_code == 404
 
 
+def test_a_second_tab_hears_of_a_deletion_and_of_a_retry(
+    world: RunningWorld, client: httpx.Client
+) -> None:
+    world.fault("run", "content_policy")
+    failed = create(client)
+    assert until_ended(client, failed)["status"] == "failed"
+    done = create(client)
+    assert until_ended(client, done)["status"] == "completed"
+    etag = client.get(f"/api/jobs/{failed}").headers["etag"]
+    with Listener(world.url, world.world.tokens["user"]) as listener:
+        assert client.delete(f"/api/infographs/{done}/").status_code == 204
+        retry = client.post(f"/api/infographs/{failed}/retry/").json()["id"]
+        eventually(lambda: {done} == {e.data["id"] for e in listener.events if e.event == "gone"})
+        eventually(
+            lambda: (
+                (failed, retry)
+                in {
+                    (e.data["id"], e.data["retried_as"])
+                    for e in listener.events
+                    if e.event == "job"
+                }
+            )
+        )
+    assert client.get(f"/api/jobs/{failed}", headers={"If-None-Match": etag}).status_code == 200
+
+
 @pytest.mark.usefixtures("client")
 def test_a_socket_tells_the_same_and_continues(world: RunningWorld) -> None:
     url = world.url.replace("http:", "ws:") + "/api/ws"

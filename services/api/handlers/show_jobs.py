@@ -28,7 +28,6 @@ from services.api.documents import (
     job_document,
     list_document,
     poll_after_ms,
-    retried_as,
     status_document,
     time_of,
 )
@@ -68,7 +67,7 @@ async def _conditional(
     job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
         job = await _wait_for_news(request, job, known, wait_seconds)
-    etag = etag_of(api, job, await retried_as(api, job))
+    etag = etag_of(api, job)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
         return Response(None, status_code=304, headers=headers)

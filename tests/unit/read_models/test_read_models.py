@@ -268,5 +268,12 @@ def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection
     again = ("account", (examples.reserved(retry.job_id), retry))
     read_models.apply(connection, history(STARTED, STOPPED, again))
     assert job_links.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
-    assert job_links.newest_retry(connection, JOB) == retry.job_id
+    retried = jobs.find(connection, JOB)
+    assert retried is not None
+    assert (retried.retried_as, retried.sequence, retried.status) == (
+        retry.job_id,
+        5,
+        "cancelled",
+    )
+    assert retried.ended_at == micros_of(at(4))
     assert 5 in job_commits.sequences(connection, JOB)

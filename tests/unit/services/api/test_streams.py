@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from contracts.cursor import Cursor, parse_cursor
-from contracts.events import CreditsGranted, JobCompleted
+from contracts.events import CreditsGranted, JobCompleted, JobHidden
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.refusals import Refused
 from services.api import streams as streams_module
+from services.api.documents import etag_of, progress_of
 from services.api.frames import ROWS_MAX, Frame
 from services.api.handlers.authenticate_callers import Caller
 from tests.support import examples
@@ -120,6 +121,64 @@ def test_one_jobs_stream_begins_with_its_state_and_ends_after_its_last_frame() -
         await world.granted()
         await asyncio.sleep(0.1)
         assert len(told) == 2
+
+    played(play)
+
+
+def test_a_deletion_is_told_also_to_who_was_away() -> None:
+    async def play(world: Projected) -> None:
+        job, kept = a_job_id(), a_job_id()
+        await world.asked(job, kept)
+        _, told = await opened(world)
+        _, of_job = await opened(world, job=job)
+        after = Cursor("memory", world.position)
+        await world.project(job_subject(job), examples.failed(job))
+        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        await asyncio.sleep(0.1)
+        _, missed = await opened(world, after)
+        for frames in (told, missed):
+            gone = [frame for frame in frames if frame.event == "gone"]
+            assert [msgspec.json.decode(frame.body) for frame in gone] == [{"id": job}]
+            assert parse_cursor(gone[0].cursor).sequence == world.position
+        assert "gone" in [frame.event for frame in of_job]
+        _, nothing = await opened(world, parse_cursor(missed[-1].cursor))
+        assert not nothing
+
+    played(play)
+
+
+def test_a_resync_holds_nothing_of_a_deleted_job() -> None:
+    async def play(world: Projected) -> None:
+        job = a_job_id()
+        await world.asked(job)
+        reader, _ = await opened(world, job=job, listens=False)
+        await world.project(job_subject(job), examples.failed(job))
+        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        reader.lag()
+        told = [frame async for frame in world.streams.frames(reader) if frame is not None]
+        assert [frame.event for frame in told] == ["resync"]
+        assert msgspec.json.decode(told[0].body)["jobs"] == []
+
+    played(play)
+
+
+def test_a_retry_is_told_as_a_change_of_the_retried_job_too() -> None:
+    async def play(world: Projected) -> None:
+        job, retry = a_job_id(), a_job_id()
+        await world.asked(job)
+        await world.project(job_subject(job), examples.failed(job))
+        before = await world.api.jobs_by_id([job])
+        _, told = await opened(world)
+        request = examples.requested(retry, retry_of=job)
+        await world.project(account_subject(ACCOUNT), examples.reserved(retry), request)
+        await asyncio.sleep(0.1)
+        documents = [msgspec.json.decode(each.body) for each in told if each.event == "job"]
+        links = {each["id"]: (each["retry_of"], each["retried_as"]) for each in documents}
+        assert links == {job: (None, retry), retry: (job, None)}
+        assert len({frame.cursor for frame in told}) == len(told) == 3
+        after = await world.api.jobs_by_id([job])
+        assert etag_of(world.api, before[job]) != etag_of(world.api, after[job])
+        assert progress_of(before[job]) == progress_of(after[job])
 
     played(play)
 
