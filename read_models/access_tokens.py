@@ -29,6 +29,7 @@ table = Table(
     Column("created_at", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Index("access_tokens_by_hash", "sha256"),
+    Index("access_tokens_of_account", "account_id", "created_at", "token_id"),
 )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, JobId
-from read_models import accounts, jobs, positions, runs
+from read_models import accounts, job_lists, jobs, positions, runs
 from read_models.accounts import Balance
 from read_models.jobs import Job
 from read_models.runs import Run
@@ -59,7 +59,7 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
             one = jobs.find(connection, job)
             return Seen(account, position, [one] if one is not None else [], [], balance)
         if since is None:
-            opened = jobs.open_ones(connection, account, ROWS_MAX)
+            opened = job_lists.open_ones(connection, account, ROWS_MAX)
             return Seen(
                 account, position, opened, runs.open_ones(connection, account, ROWS_MAX), balance
             )

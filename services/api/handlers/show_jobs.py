@@ -19,8 +19,9 @@ from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
 from domain.refusals import Refused, invalid
-from read_models import job_commits, jobs
-from read_models.jobs import Filter, Job
+from read_models import job_commits, job_lists
+from read_models.job_lists import Filter
+from read_models.jobs import Job
 from read_models.unit_of_work import At, micros_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import (
@@ -35,7 +36,7 @@ from services.api.handlers.authenticate_callers import authenticator_of, caller_
 
 LIMIT_MAX = 100
 WAIT_SECONDS_MAX = 30.0
-_PAGE = re.compile(r"([0-9]{1,18})\.([0-9a-f-]{36})", re.ASCII)
+_PAGE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @get("/status/{id:str}")
@@ -146,10 +147,9 @@ async def _page(
         raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
     before = None
     if cursor is not None:
-        parsed = _PAGE.fullmatch(cursor)
-        if parsed is None:
+        if _PAGE.fullmatch(cursor) is None:
             raise invalid("cursor", "is not a cursor of this list")
-        before = (int(parsed[1]), parsed[2])
+        before = int(cursor)
     wanted = Filter(
         account_id=caller_of(request).account_id,
         kind=kind,
@@ -157,13 +157,15 @@ async def _page(
         before=before,
         limit=limit,
     )
-    return await api_of(request).database.read(lambda connection: jobs.newest(connection, wanted))
+    return await api_of(request).database.read(
+        lambda connection: job_lists.newest(connection, wanted)
+    )
 
 
 def _statuses(text: str | None) -> frozenset[str]:
     """Read `?status=`, in any case; `failed` includes the cancelled, as the views show them."""
     if text is None:
-        return frozenset()
+        return frozenset(JobStatus)
     known = text.lower()
     if known not in set(JobStatus):
         raise invalid("status", f"must be one of {', '.join(JobStatus)}")
@@ -171,7 +173,7 @@ def _statuses(text: str | None) -> frozenset[str]:
 
 
 def _cursor(job: Job) -> str:
-    return f"{job.requested_in}.{job.job_id}"
+    return str(job.place)
 
 
 @get("/jobs/{id:str}/history")
