@@ -59,10 +59,10 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
             one = jobs.find(connection, job)
             return Seen(account, position, [one] if one is not None else [], [], balance)
         if since is None:
-            opened = job_lists.open_ones(connection, account, ROWS_MAX)
-            return Seen(
-                account, position, opened, runs.open_ones(connection, account, ROWS_MAX), balance
-            )
+            open_max = max(ROWS_MAX, api.settings.account_jobs_in_flight_max)
+            opened = job_lists.open_ones(connection, account, open_max)
+            running = runs.open_ones(connection, account, open_max)
+            return Seen(account, position, opened, running, balance)
         changed = jobs.changed_since(connection, account, since, ROWS_MAX + 1)
         of_runs = runs.changed_since(connection, account, since, ROWS_MAX + 1)
         return Seen(account, position, changed, of_runs, balance, balance.sequence > since)

@@ -186,7 +186,8 @@ class Streams:
         api.changes.listen(self._hear)
 
     async def open(self, reader: Reader) -> None:
-        """Let a client in; raise Refused when its account has too many."""
+        """Let a client in; raise Refused when there are too many, NotThereYet if rows are old."""
+        await self._api.changes.wait_for(self._api.changes.needed)
         channel = self._channel(reader.caller.account_id)
         if len(channel.readers) >= READERS_OF_ACCOUNT_MAX:
             raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")

@@ -35,6 +35,7 @@ from services.api.documents import (
 from services.api.handlers.authenticate_callers import authenticator_of, caller_of
 
 LIMIT_MAX = 100
+COMMITS_A_PAGE = 100
 WAIT_SECONDS_MAX = 30.0
 _PAGE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -145,16 +146,11 @@ async def _page(
 ) -> list[Job]:
     if not 1 <= limit <= LIMIT_MAX:
         raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
-    before = None
-    if cursor is not None:
-        if _PAGE.fullmatch(cursor) is None:
-            raise invalid("cursor", "is not a cursor of this list")
-        before = int(cursor)
     wanted = Filter(
         account_id=caller_of(request).account_id,
         kind=kind,
         statuses=_statuses(status),
-        before=before,
+        before=_place_of(cursor),
         limit=limit,
     )
     return await api_of(request).database.read(
@@ -172,27 +168,48 @@ def _statuses(text: str | None) -> frozenset[str]:
     return frozenset({known, "cancelled"} if known == "failed" else {known})
 
 
+def _place_of(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if _PAGE.fullmatch(cursor) is None:
+        raise invalid("cursor", "is not a cursor of this list")
+    return int(cursor)
+
+
 def _cursor(job: Job) -> str:
     return str(job.place)
 
 
 @get("/jobs/{id:str}/history")
-async def show_history(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
-    """All events about one job, wherever they were written, oldest first."""
+async def show_history(
+    request: AnyRequest,
+    id: FromPath[str],  # noqa: A002
+    cursor: FromQuery[str | None] = None,
+) -> dict[str, Any]:
+    """All events about one job, wherever they were written, oldest first; `next` is the cursor of
+    the next page, or null.
+    """
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, id)
-    sequences = await api.database.read(
-        lambda connection: job_commits.sequences(connection, job.job_id)
-    )
-    commits = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    commits, following = await commits_of(api, job, cursor)
     items = [
         await event_document(api, caller.account_id, recorded, index)
         for recorded in commits
-        if recorded is not None
         for index, event in enumerate(recorded.commit.events)
         if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
     ]
-    return {"items": items, "as_of": api.as_of()}
+    return {"items": items, "next": following, "as_of": api.as_of()}
+
+
+async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recorded], str | None]:
+    """Read a page of the commits that speak of a job, and the cursor of the next one."""
+    after = _place_of(cursor) or 0
+    sequences = await api.database.read(
+        lambda connection: job_commits.sequences(connection, job.job_id, after, COMMITS_A_PAGE)
+    )
+    found = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    following = str(sequences[-1]) if len(sequences) == COMMITS_A_PAGE else None
+    return [recorded for recorded in found if recorded is not None], following
 
 
 async def event_document(

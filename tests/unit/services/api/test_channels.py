@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection
 
+from adapters.changes import NotThereYet
 from adapters.database import DatabaseUnavailable
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
@@ -66,6 +67,21 @@ def test_a_channel_that_cannot_begin_refuses_all_who_wait_and_leaves_nothing() -
         await world.granted()
         await asyncio.sleep(0.1)
         assert len(told) == 1
+
+    played(play)
+
+
+def test_no_stream_begins_in_the_past_while_rows_are_made_anew() -> None:
+    async def play(world: Projected) -> None:
+        await world.granted()
+        await world.granted()
+        world.changes.advance(1)
+        world.position = 1
+        with pytest.raises(NotThereYet):
+            await opened(world)
+        assert not world.streams._channels
+        world.changes.advance(2)
+        await opened(world)
 
     played(play)
 
