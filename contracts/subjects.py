@@ -50,6 +50,11 @@ def replay_subject(durable: str) -> str:
     return f"live.replay.{checked(durable)}"
 
 
+def ticket_holder_subject(process: str) -> str:
+    """Where an api process is asked which of its tickets' streams are open."""
+    return f"live.tickets.{checked(process)}"
+
+
 def boundary_of(subject: str) -> tuple[str, str]:
     """Split a log subject into its boundary and id: `log.job.X` is `("job", "X")`."""
     _, boundary, *rest = subject.split(".")

@@ -24,6 +24,7 @@ from read_models.unit_of_work import At, Model, UnitOfWork
 
 MODELS: tuple[Model, ...] = (
     jobs.MODEL,
+    jobs.RETRIED,
     accounts.MODEL,
     access_tokens.MODEL,
     waiting_jobs.MODEL,

@@ -219,7 +219,7 @@ def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Acco
         opened = resources.open_of(connection, account, wanted.resources)
         state = structs.replace(state, open_resources=opened)
     if wanted.tokens:
-        revoked = access_tokens.revoked_of(connection, wanted.tokens)
+        revoked = frozenset(access_tokens.revoked_among(connection, list(wanted.tokens)))
         state = structs.replace(state, revoked_tokens=revoked)
     if wanted.endpoints:
         known = endpoints.of_account(connection, account)

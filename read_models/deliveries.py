@@ -47,7 +47,7 @@ table = Table(
     Column("sequence", BigInteger, nullable=False),
     _waiting("deliveries_due", "next_at", "delivery_id"),
     _waiting("deliveries_due_of_endpoint", "endpoint_id", "next_at", "delivery_id"),
-    Index("deliveries_of_endpoint", "endpoint_id", "created_at"),
+    Index("deliveries_of_endpoint", "endpoint_id", "created_at", "delivery_id"),
 )
 
 
@@ -119,7 +119,7 @@ _LANES = Lanes(
 _OF_ENDPOINT = (
     select(table)
     .where(table.c.endpoint_id == bindparam("endpoint_id"))
-    .order_by(table.c.created_at.desc(), table.c.delivery_id)
+    .order_by(table.c.created_at.desc(), table.c.delivery_id.desc())
     .limit(bindparam("limit"))
 )
 

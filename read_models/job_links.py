@@ -8,20 +8,19 @@ from contracts.ids import JobId
 from domain.job_status import JobStatus
 from read_models.jobs import table
 
-_RETRIES = (
-    select(table.c.retry_of, table.c.job_id)
-    .where(table.c.retry_of.in_(bindparam("jobs", expanding=True)))
-    .order_by(table.c.requested_in)
+# Only the newest retry can stand: while one does, the account refuses another.
+_retry = table.alias("retry")
+_STANDING = (
+    select(table.c.job_id, table.c.retried_as)
+    .join(_retry, _retry.c.job_id == table.c.retried_as)
+    .where(
+        table.c.job_id.in_(bindparam("jobs", expanding=True)),
+        _retry.c.status.not_in([JobStatus.FAILED, JobStatus.CANCELLED]),
+    )
 )
-_STANDING = _RETRIES.where(table.c.status.not_in([JobStatus.FAILED, JobStatus.CANCELLED]))
 
 
 def standing_retries(connection: Connection, jobs: Sequence[JobId]) -> dict[JobId, JobId]:
     """Return which of these jobs have a retry that is open or was completed."""
     found = connection.execute(_STANDING, {"jobs": list(jobs)})
-    return {JobId(row.retry_of): JobId(row.job_id) for row in found}
-
-
-def newest_retry(connection: Connection, job: JobId) -> JobId | None:
-    rows = connection.execute(_RETRIES, {"jobs": [job]}).all()
-    return JobId(rows[-1].job_id) if rows else None
+    return {JobId(row.job_id): JobId(row.retried_as) for row in found}

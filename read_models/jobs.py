@@ -15,9 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    and_,
     bindparam,
-    or_,
     select,
 )
 
@@ -62,6 +60,7 @@ table = Table(
     Column("error_code", Text),
     Column("error_message", LargeBinary),
     Column("retry_of", Text),
+    Column("retried_as", Text),  # The newest retry of it.
     Column("option", Text, nullable=False),
     Column("run_id", Text),
     Column("step", Integer),
@@ -71,16 +70,27 @@ table = Table(
     Column("expected_p90", BigInteger),
     Column("hidden", Boolean, nullable=False),
     Column("requested_in", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),  # In lists: of its JobRequested in the log.
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
+    Column("ended_at", Micros),
     Column("sequence", BigInteger, nullable=False),
     Column("change", Integer, nullable=False),  # Which change of that commit, see At.change.
-    Index("jobs_of_account", "account_id", "requested_in", "job_id"),
-    Index("jobs_changed", "account_id", "sequence"),
-    Index("jobs_by_retried", "retry_of"),
+    Index("jobs_changed", "account_id", "sequence", "change"),
 )
+# Lists walk along one of these for every status that they show: see read_models/job_lists.py.
+for _name, _columns in {
+    "jobs_listed": ("account_id", "status", "place"),
+    "jobs_listed_by_kind": ("account_id", "kind", "status", "place"),
+}.items():
+    _shown = table.c.hidden.is_(False)
+    Index(
+        _name, *(table.c[each] for each in _columns), sqlite_where=_shown, postgresql_where=_shown
+    )
 
 RANK = 0  # Among the streamed tables.
+RANK_RETRIED = 3
+EVENTS_OF_COMMIT_MAX = 100_000  # More than fit into the bytes of a commit.
 _encode = msgspec.json.Encoder().encode
 _sealed = msgspec.json.Decoder(Sealed)
 _artifacts = msgspec.json.Decoder(tuple[Artifact, ...])
@@ -102,6 +112,7 @@ class Job(Struct, frozen=True, kw_only=True):
     error_code: str | None
     error_message: Sealed | None
     retry_of: str | None
+    retried_as: str | None
     option: str
     run_id: str | None
     step: int | None
@@ -111,8 +122,10 @@ class Job(Struct, frozen=True, kw_only=True):
     expected_p90: int | None
     hidden: bool
     requested_in: int
+    place: int
     created_at: int
     updated_at: int
+    ended_at: int | None
     sequence: int
     change: int
 
@@ -126,11 +139,21 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row |= _CHANGES[type(event)](event, row)
         if row["started_at"] is None and type(event) is SubmissionStarted:
             row["started_at"] = at.micros
-        row |= {
-            "updated_at": max(at.micros, row["created_at"]),
-            "sequence": at.sequence,
-            "change": at.change(RANK),
-        }
+        if type(event) in _ENDS:
+            row["ended_at"] = at.micros
+        row |= _changed(at, RANK, row)
+
+
+def _changed(at: At, rank: int, row: Row) -> Row:
+    updated_at = max(at.micros, row["created_at"])
+    return {"updated_at": updated_at, "sequence": at.sequence, "change": at.change(rank)}
+
+
+def project_retry(event: JobRequested, at: At, unit: UnitOfWork) -> None:
+    """A retry is a change of the retried job too: who follows it hears of it."""
+    row = unit.row(table, str(event.retry_of))
+    if row is not None:
+        row |= {"retried_as": event.job_id, **_changed(at, RANK_RETRIED, row)}
 
 
 def _submitted(event: JobSubmitted, row: Row) -> Row:
@@ -157,6 +180,7 @@ _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
     JobCancelled: lambda _, __: {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"},
     JobHidden: lambda _, __: {"hidden": True},
 }
+_ENDS = {JobCompleted, JobFailed, JobCancelled}
 
 
 def _requested(event: JobRequested, at: At) -> Row:
@@ -174,6 +198,7 @@ def _requested(event: JobRequested, at: At) -> Row:
         "error_code": None,
         "error_message": None,
         "retry_of": event.retry_of,
+        "retried_as": None,
         "option": event.option,
         "run_id": event.run_id,
         "step": event.step,
@@ -183,14 +208,17 @@ def _requested(event: JobRequested, at: At) -> Row:
         "expected_p90": None,
         "hidden": False,
         "requested_in": at.sequence,
+        "place": at.sequence * EVENTS_OF_COMMIT_MAX + at.index,
         "created_at": at.micros,
         "updated_at": at.micros,
+        "ended_at": None,
         "sequence": at.sequence,
         "change": at.change(RANK),
     }
 
 
 MODEL = Model(table, frozenset({JobRequested, *_CHANGES}), key_by("job_id"), project)
+RETRIED = Model(table, frozenset({JobRequested}), lambda event, _: event.retry_of, project_retry)
 
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=True)))
@@ -199,11 +227,11 @@ _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=
 def find(connection: Connection, job: JobId) -> Job | None:
     """Return the row, hidden or not."""
     found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
-    return _job(found) if found is not None else None
+    return job_of(found) if found is not None else None
 
 
 def find_all(connection: Connection, jobs: list[JobId]) -> dict[JobId, Job]:
-    return {found.job_id: _job(found) for found in connection.execute(_BY_IDS, {"job_ids": jobs})}
+    return {found.job_id: job_of(found) for found in connection.execute(_BY_IDS, {"job_ids": jobs})}
 
 
 _CHANGED = (
@@ -212,57 +240,16 @@ _CHANGED = (
     .order_by(table.c.sequence, table.c.change)
     .limit(bindparam("limit"))
 )
-_OPEN = (
-    select(table)
-    .where(
-        table.c.account_id == bindparam("account_id"),
-        table.c.status.in_([JobStatus.PENDING.value, JobStatus.PROCESSING.value]),
-    )
-    .order_by(table.c.requested_in, table.c.job_id)
-    .limit(bindparam("limit"))
-)
 
 
 def changed_since(connection: Connection, account: AccountId, after: int, limit: int) -> list[Job]:
     """Return the account's jobs that changed after the sequence `after`, oldest change first."""
     wanted = {"account_id": account, "after": after, "limit": limit}
-    return [_job(found) for found in connection.execute(_CHANGED, wanted)]
+    return [job_of(found) for found in connection.execute(_CHANGED, wanted)]
 
 
-def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Job]:
-    """Return the account's jobs that have not ended, oldest first."""
-    found = connection.execute(_OPEN, {"account_id": account, "limit": limit})
-    return [_job(row) for row in found]
-
-
-class Filter(Struct, frozen=True, kw_only=True):
-    """Which of an account's jobs: `before` is the `(requested_in, job_id)` of the last one seen."""
-
-    account_id: AccountId | None
-    kind: str | None = None
-    statuses: frozenset[str] = frozenset()
-    before: tuple[int, str] | None = None
-    limit: int = 50
-
-
-def newest(connection: Connection, wanted: Filter) -> list[Job]:
-    """Return what is not hidden, newest first."""
-    query = select(table).where(table.c.hidden.is_(False))
-    if wanted.account_id is not None:
-        query = query.where(table.c.account_id == wanted.account_id)
-    if wanted.kind is not None:
-        query = query.where(table.c.kind == wanted.kind)
-    if wanted.statuses:
-        query = query.where(table.c.status.in_(sorted(wanted.statuses)))
-    if wanted.before is not None:
-        sequence, job = wanted.before
-        same = and_(table.c.requested_in == sequence, table.c.job_id < job)
-        query = query.where(or_(table.c.requested_in < sequence, same))
-    query = query.order_by(table.c.requested_in.desc(), table.c.job_id.desc())
-    return [_job(found) for found in connection.execute(query.limit(wanted.limit))]
-
-
-def _job(found: Any) -> Job:
+def job_of(found: Any) -> Job:
+    """Read a row of the table."""
     fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
     fields["status"] = JobStatus(found.status)
     fields["input"] = _sealed.decode(found.input)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    literal_column,
     select,
 )
 
@@ -51,7 +52,15 @@ table = Table(
     Column("updated_at", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("change", Integer, nullable=False),
-    Index("runs_changed", "account_id", "sequence"),
+    Index("runs_changed", "account_id", "sequence", "change"),
+)
+_is_running = table.c.status == literal_column("'running'")  # No parameter: the index names it.
+Index(
+    "runs_running",
+    table.c.account_id,
+    table.c.requested_in,
+    sqlite_where=_is_running,
+    postgresql_where=_is_running,
 )
 RANK = 2  # Among the streamed tables.
 
@@ -183,6 +192,14 @@ _CHANGED = (
 )
 
 
+_RUNNING = (
+    select(table)
+    .where(table.c.account_id == bindparam("account_id"), _is_running)
+    .order_by(table.c.requested_in)
+    .limit(bindparam("limit"))
+)
+
+
 def find(connection: Connection, run: RunId) -> Run | None:
     found = connection.execute(_BY_ID, {"run_id": run}).one_or_none()
     return _run(found) if found is not None else None
@@ -196,13 +213,8 @@ def changed_since(connection: Connection, account: AccountId, after: int, limit:
 
 def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Run]:
     """Return the account's runs that have not ended, oldest first."""
-    query = (
-        select(table)
-        .where(table.c.account_id == account, table.c.status == "running")
-        .order_by(table.c.requested_in)
-        .limit(limit)
-    )
-    return [_run(found) for found in connection.execute(query)]
+    found = connection.execute(_RUNNING, {"account_id": account, "limit": limit})
+    return [_run(row) for row in found]
 
 
 def _run(found: Any) -> Run:

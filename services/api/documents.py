@@ -14,7 +14,6 @@ from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
 from read_models import resources
 from read_models.accounts import Balance, Entry
-from read_models.job_links import newest_retry
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import micros_of
@@ -29,9 +28,9 @@ def time_of(micros: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def etag_of(api: Api, job: Job, retried_as: str | None = None) -> str:
+def etag_of(api: Api, job: Job) -> str:
     """Name the job's last change; a whole percent of progress counts, an estimate does not."""
-    return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}{retried_as or ""}"'
+    return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}"'
 
 
 async def status_document(api: Api, job: Job) -> dict[str, Any]:
@@ -80,7 +79,7 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
         "artifacts": [artifact_document(api, job, artifact) for artifact in job.artifacts],
         "error": error,
         "retry_of": job.retry_of,
-        "retried_as": await retried_as(api, job),
+        "retried_as": job.retried_as,
         "run_id": job.run_id,
         "step": job.step,
         "created_at": time_of(job.created_at),
@@ -89,15 +88,9 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
     }
 
 
-async def retried_as(api: Api, job: Job) -> str | None:
-    if job.error_code is None:
-        return None
-    return await api.database.read(lambda connection: newest_retry(connection, job.job_id))
-
-
 def elapsed_of(job: Job) -> int:
     """Return how long the job has been under way, in microseconds; an ended one stands still."""
-    until = job.updated_at if job.status.is_end else micros_of(now())
+    until = micros_of(now()) if job.ended_at is None else job.ended_at
     return max(until - job.started_at, 0) if job.started_at is not None else 0
 
 

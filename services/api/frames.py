@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, JobId
-from read_models import accounts, jobs, positions, runs
+from read_models import accounts, job_lists, jobs, positions, runs
 from read_models.accounts import Balance
 from read_models.jobs import Job
 from read_models.runs import Run
@@ -59,10 +59,10 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
             one = jobs.find(connection, job)
             return Seen(account, position, [one] if one is not None else [], [], balance)
         if since is None:
-            opened = jobs.open_ones(connection, account, ROWS_MAX)
-            return Seen(
-                account, position, opened, runs.open_ones(connection, account, ROWS_MAX), balance
-            )
+            open_max = max(ROWS_MAX, api.settings.account_jobs_in_flight_max)
+            opened = job_lists.open_ones(connection, account, open_max)
+            running = runs.open_ones(connection, account, open_max)
+            return Seen(account, position, opened, running, balance)
         changed = jobs.changed_since(connection, account, since, ROWS_MAX + 1)
         of_runs = runs.changed_since(connection, account, since, ROWS_MAX + 1)
         return Seen(account, position, changed, of_runs, balance, balance.sequence > since)
@@ -72,9 +72,7 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
 
 async def frames_of(api: Api, seen: Seen) -> list[Frame]:
     """Tell every row of a snapshot, in the order in which they changed."""
-    frames = [
-        await job_frame(api, job, job.sequence, job.change) for job in seen.jobs if not job.hidden
-    ]
+    frames = [await job_frame(api, job, job.sequence, job.change) for job in seen.jobs]
     frames += [
         _frame(api, "run", run.sequence, run.change, await run_document(api, run))
         for run in seen.runs
@@ -87,15 +85,23 @@ async def frames_of(api: Api, seen: Seen) -> list[Frame]:
 
 
 async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
-    body = msgspec.json.encode(await job_document(api, job))
+    """Tell a job as it is now; of one that its owner has deleted, that it is gone."""
+    event, document = "job", {"id": job.job_id}
+    if job.hidden:
+        event = "gone"
+    else:
+        document = await job_document(api, job)
+    body = msgspec.json.encode(document)
     cursor = str(Cursor(api.log.epoch, sequence, change))
-    return Frame("job", cursor, sequence, change, body, job.job_id, job.status.is_end)
+    return Frame(event, cursor, sequence, change, body, job.job_id, job.status.is_end)
 
 
 async def resync_frame(api: Api, seen: Seen) -> Frame:
-    """Tell plainly that something may have been missed, with the whole state as it is now."""
+    """Tell plainly that something may have been missed, with the whole state as it is now: what
+    is not in it has ended, or is gone.
+    """
     document = {
-        "jobs": [await job_document(api, job) for job in seen.jobs],
+        "jobs": [await job_document(api, job) for job in seen.jobs if not job.hidden],
         "runs": [await run_document(api, run) for run in seen.runs],
         "credits": credits_document(api, seen.balance),
     }

@@ -8,6 +8,7 @@ each reader the same frames. A reader that comes with a cursor reads for itself 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from weakref import WeakSet
 
 import structlog
 
@@ -29,30 +30,30 @@ from services.api.frames import (
     look,
     resync_frame,
 )
-from services.api.handlers.authenticate_callers import Authenticator, Caller
+from services.api.handlers.authenticate_callers import Authenticator, Caller, Stay
 
 logger = structlog.get_logger()
 
 PING_SECONDS = 15.0
 TICK_SECONDS = 2.0  # How often the bars of a followed account move.
+LOOK_SECONDS = 15.0  # How long a lost announcement is not missed while all is quiet.
 RETRY_SECONDS = 0.5
 QUEUED_BYTES_MAX = 256 * 1024
 READERS_OF_ACCOUNT_MAX = 2000
 
 
-class Reader:
+class Reader(Stay):
     """One connected client. Frames wait up to a limit in bytes; a client that is slower than that
     gets a resync instead of what it missed.
     """
 
     def __init__(self, caller: Caller, after: Cursor | None, job: JobId | None) -> None:
-        self.caller = caller
+        self.wake = asyncio.Event()
+        super().__init__(caller, self.wake.set)
         self.after = after
         self.job = job
         self.floor = 0  # What stands at or below it was told already.
         self.wants_resync = False
-        self.is_over = False
-        self.wake = asyncio.Event()
         self._queue: deque[Frame] = deque()
         self._bytes = 0
 
@@ -86,46 +87,71 @@ class Channel:
 
     def __init__(self, api: Api, account: AccountId) -> None:
         self.account = account
-        self.readers: set[Reader] = set()
+        self.readers: WeakSet[Reader] = WeakSet()  # One may go without a word.
         self.wake = asyncio.Event()
+        self.started = asyncio.Event()
         self.position = -1
         self._api = api
         self._bars: dict[JobId, tuple[Job, int]] = {}
         self._bars_told = 0
+        self._tick_at = self._looked_at = 0.0
 
     async def run(self, is_stopping: Callable[[], bool]) -> None:
         """Tell until nobody listens any more."""
+        await self._start()
         while self.readers and not is_stopping():
             try:
-                async with asyncio.timeout(TICK_SECONDS):
-                    await self.wake.wait()
-                self.wake.clear()
-                frames = await self._news()
-            except TimeoutError:
-                frames = await self._moved_bars()
+                frames = await self._next()
             except DatabaseUnavailable as error:
                 logger.warning("stream_waits", account=self.account, reason=repr(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 self.wake.set()
                 continue
-            for reader in self.readers:
+            for reader in list(self.readers):
                 for frame in frames:
                     reader.push(frame)
 
-    async def start(self) -> None:
-        seen = await look(self._api, self.account, None)
-        self.position = seen.position
-        self._watch_bars(seen.jobs)
+    async def _start(self) -> None:
+        """Once for all who wait for it: a second look would skip what the first ones await."""
+        try:
+            seen = await look(self._api, self.account, None)
+            self._watch_bars(seen.jobs)
+            self.position = seen.position
+            for reader in list(self.readers):
+                reader.floor = seen.position
+            self._tick_at = self._looked_at = _clock()
+        finally:
+            self.started.set()
+
+    async def _next(self) -> list[Frame]:
+        seconds_left = self._tick_at + TICK_SECONDS - _clock()
+        if seconds_left > 0 and await self._is_woken(seconds_left):
+            return await self._news()
+        self._tick_at = _clock()
+        if self._tick_at - self._looked_at >= LOOK_SECONDS:
+            return await self._news()
+        return await self._moved_bars()
+
+    async def _is_woken(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wake.wait()
+        except TimeoutError:
+            return False
+        self.wake.clear()
+        return True
 
     async def _news(self) -> list[Frame]:
+        """The position moves last: what fails on its way is looked at again."""
         seen = await look(self._api, self.account, self.position)
-        self._watch_bars(seen.jobs)
-        self.position = seen.position
+        frames = [] if seen.is_too_much else await frames_of(self._api, seen)
         if seen.is_too_much:
-            for reader in self.readers:
+            for reader in list(self.readers):
                 reader.lag()
-            return []
-        return await frames_of(self._api, seen)
+        self._watch_bars(seen.jobs)
+        self.position = max(self.position, seen.position)
+        self._looked_at = _clock()
+        return frames
 
     def _watch_bars(self, changed: list[Job]) -> None:
         for job in changed:
@@ -154,32 +180,42 @@ class Streams:
         self._api = api
         self._authenticator = authenticator
         self._channels: dict[AccountId, Channel] = {}
-        self._running: dict[AccountId, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._heard = 0
         api.changes.listen(self._hear)
 
     async def open(self, reader: Reader) -> None:
-        """Let a client in; raise Refused when its account has too many."""
-        channel = await self._channel(reader.caller.account_id)
+        """Let a client in; raise Refused when there are too many, NotThereYet if rows are old."""
+        await self._api.changes.wait_for(self._api.changes.needed)
+        channel = self._channel(reader.caller.account_id)
         if len(channel.readers) >= READERS_OF_ACCOUNT_MAX:
             raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")
         reader.floor = channel.position
         channel.readers.add(reader)
-        if channel.account not in self._running:
-            self._running[channel.account] = asyncio.create_task(self._run(channel))
+        self._authenticator.follow(reader)
+        try:
+            await channel.started.wait()
+        except asyncio.CancelledError:
+            self.leave(reader)
+            raise
+        if channel.position < 0:
+            raise DatabaseUnavailable("the stream could not begin")
 
     def leave(self, reader: Reader) -> None:
+        self._authenticator.unfollow(reader)
         channel = self._channels.get(reader.caller.account_id)
         if channel is not None:
             channel.readers.discard(reader)
-            channel.wake.set()
+            if not channel.readers:
+                channel.wake.set()
 
     def stop(self) -> None:
         """End all streams: their clients come back, and continue at another process."""
         self._stopping = True
         for channel in self._channels.values():
             channel.wake.set()
-            for reader in channel.readers:
+            for reader in list(channel.readers):
                 reader.wake.set()
 
     async def frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
@@ -194,19 +230,19 @@ class Streams:
 
     async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
         for frame in await self._missed(reader):
+            if reader.is_over:
+                return
             yield frame
         while not (self._stopping or reader.is_over):
             reader.wake.clear()
             if reader.wants_resync:
                 yield await self._resync(reader)
-            while (told := reader.pop()) is not None:
+            while not reader.is_over and (told := reader.pop()) is not None:
                 yield told
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     await reader.wake.wait()
             except TimeoutError:
-                if not await self._authenticator.is_valid(reader.caller):
-                    return  # Its token was revoked meanwhile.
                 yield None
 
     async def _missed(self, reader: Reader) -> list[Frame]:
@@ -229,31 +265,35 @@ class Streams:
         reader.floor = seen.position
         return await resync_frame(self._api, seen)
 
-    async def _channel(self, account: AccountId) -> Channel:
+    def _channel(self, account: AccountId) -> Channel:
         channel = self._channels.get(account)
         if channel is None:
             channel = self._channels[account] = Channel(self._api, account)
-        if channel.position < 0:
-            await channel.start()
+            task = asyncio.create_task(self._run(channel))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
         return channel
 
     async def _run(self, channel: Channel) -> None:
         """Nothing is awaited between its end and its going: whoever comes next finds a new one."""
         try:
             await channel.run(lambda: self._stopping)
+        except DatabaseUnavailable as error:
+            logger.warning("stream_waits", account=channel.account, reason=repr(error))
         except Exception as error:
             logger.exception("stream_failed", account=channel.account, exc_info=error)
         finally:
-            self._running.pop(channel.account, None)
             self._channels.pop(channel.account, None)
-            for reader in channel.readers:
-                reader.is_over = True  # Its client comes back, and continues.
-                reader.wake.set()
+            for reader in list(channel.readers):
+                reader.end()  # Its client comes back, and continues.
 
     def _hear(self, heard: Announcement) -> None:
-        if heard.previous > self._api.changes.position:
-            concerned = set(self._channels)  # An announcement was lost: anything may have changed.
-        else:
-            concerned = {row.account_id for row in heard.rows} & self._channels.keys()
-        for account in concerned:
+        """Where an announcement was lost, anything may have changed."""
+        is_gap, self._heard = heard.previous > self._heard, heard.position
+        concerned = {row.account_id for row in heard.rows} & self._channels.keys()
+        for account in self._channels if is_gap else concerned:
             self._channels[account].wake.set()
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

@@ -129,26 +129,30 @@ def test_another_accounts_changes_are_not_told(world: RunningWorld, client: http
     assert foreign.status_code == 404
 
 
-def test_a_ticket_opens_one_stream_and_the_same_again(
+def test_a_second_tab_hears_of_a_deletion_and_of_a_retry(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    answer = client.post("/api/stream-tickets")
-    assert answer.status_code == 201
-    ticket = answer.json()["ticket"]
-    for _ in range(2):
-        url = f"{world.url}/api/stream?ticket={ticket}"
-        with httpx.stream("GET", url, timeout=5.0) as opened:
-            assert opened.status_code == 200
-            assert next(opened.iter_lines()).startswith("retry:")
-    job = until_ended(client, create(client))["id"]
-    for path in (f"/api/jobs/{job}/stream", "/api/credits"):
-        assert httpx.get(f"{world.url}{path}?ticket={ticket}").status_code == 401
-
-
-@pytest.mark.parametrize("ticket", ["unknown", "a" * 500])
-def test_an_unknown_ticket_is_a_401(world: RunningWorld, ticket: str) -> None:
-    answer = httpx.get(f"{world.url}/api/stream?ticket={ticket}")
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    world.fault("run", "content_policy")
+    failed = create(client)
+    assert until_ended(client, failed)["status"] == "failed"
+    done = create(client)
+    assert until_ended(client, done)["status"] == "completed"
+    etag = client.get(f"/api/jobs/{failed}").headers["etag"]
+    with Listener(world.url, world.world.tokens["user"]) as listener:
+        assert client.delete(f"/api/infographs/{done}/").status_code == 204
+        retry = client.post(f"/api/infographs/{failed}/retry/").json()["id"]
+        eventually(lambda: {done} == {e.data["id"] for e in listener.events if e.event == "gone"})
+        eventually(
+            lambda: (
+                (failed, retry)
+                in {
+                    (e.data["id"], e.data["retried_as"])
+                    for e in listener.events
+                    if e.event == "job"
+                }
+            )
+        )
+    assert client.get(f"/api/jobs/{failed}", headers={"If-None-Match": etag}).status_code == 200
 
 
 @pytest.mark.usefixtures("client")
@@ -166,7 +170,8 @@ def test_a_socket_tells_the_same_and_continues(world: RunningWorld) -> None:
         ticket = own.post("/api/stream-tickets").json()["ticket"]
         with connect(f"{url}?ticket={ticket}") as socket:
             own.post("/api/characters/c-1/image/", json={"name": "n", "description": "d"})
-            assert "character_image" in str(socket.recv(timeout=5))
+            told = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+        assert "character_image" in {each["data"].get("kind") for each in told}
     with pytest.raises(InvalidStatus):
         connect(f"{url}?ticket=unknown")
 

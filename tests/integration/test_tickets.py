@@ -1,19 +1,24 @@
 """Tickets in the real bucket: one stream, in time, and the same again after a short absence."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import nats
 import pytest
+from nats.aio.client import Client
 
 from adapters import clock
 from adapters.broker_setup import set_up
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from domain.refusals import Refused
+from services.api.handlers import issue_tickets
 from services.api.handlers.authenticate_callers import Caller
-from services.api.handlers.issue_tickets import VALID_SECONDS, Tickets
+from services.api.handlers.issue_tickets import LIFE_SECONDS, VALID_SECONDS, Hold, Tickets
 
+STREAM = "/api/stream"
 CALLER = Caller(AccountId("demo"), Role.USER, "t-1")
 
 
@@ -34,11 +39,28 @@ def time() -> Iterator[Time]:
 
 
 @pytest.fixture
-async def tickets(one_server: str) -> AsyncIterator[Tickets]:
-    client = await nats.connect(one_server)
-    await set_up(client, log_bytes_max=64 * 1024**2, replicas=1)
+async def client(one_server: str) -> AsyncIterator[Client]:
+    opened = await nats.connect(one_server)
+    await set_up(opened, log_bytes_max=64 * 1024**2, replicas=1)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def tickets(client: Client) -> Tickets:
+    return Tickets(client)
+
+
+@asynccontextmanager
+async def another_process(server: str) -> AsyncIterator[Tickets]:
+    client = await nats.connect(server)
     yield Tickets(client)
     await client.close()
+
+
+async def let_go(tickets: Tickets, hold: Hold) -> None:
+    tickets.leave(hold)
+    await asyncio.gather(*tickets._tasks)
 
 
 async def test_a_ticket_opens_its_stream_in_time_and_not_later(
@@ -47,11 +69,13 @@ async def test_a_ticket_opens_its_stream_in_time_and_not_later(
     text, expires_at = await tickets.issue(CALLER)
     assert expires_at == time.at + timedelta(seconds=VALID_SECONDS)
     time.passes(VALID_SECONDS - 1)
-    assert await tickets.use(text, "/api/stream") == CALLER
+    assert await tickets.caller(text, STREAM) == CALLER
+    await tickets.hold(text, STREAM)
     late, _ = await tickets.issue(CALLER)
     time.passes(VALID_SECONDS + 1)
-    with pytest.raises(Refused, match="too old"):
-        await tickets.use(late, "/api/stream")
+    for ask in (tickets.caller, tickets.hold):
+        with pytest.raises(Refused, match="too old"):
+            await ask(late, STREAM)
 
 
 async def test_it_opens_the_same_stream_again_unless_it_was_away_too_long(
@@ -59,18 +83,114 @@ async def test_it_opens_the_same_stream_again_unless_it_was_away_too_long(
 ) -> None:
     text, _ = await tickets.issue(CALLER)
     for _ in range(5):
-        await tickets.use(text, "/api/stream")
+        await let_go(tickets, await tickets.hold(text, STREAM))
         time.passes(VALID_SECONDS - 1)
     time.passes(2)
-    with pytest.raises(Refused):
-        await tickets.use(text, "/api/stream")
+    with pytest.raises(Refused, match="too old"):
+        await tickets.hold(text, STREAM)
 
 
 async def test_it_opens_no_other_stream(tickets: Tickets, time: Time) -> None:
     text, _ = await tickets.issue(CALLER)
     time.passes(1)
-    await tickets.use(text, "/api/stream")
+    await let_go(tickets, await tickets.hold(text, STREAM))
     with pytest.raises(Refused, match="another stream"):
-        await tickets.use(text, "/api/ws")
+        await tickets.hold(text, "/api/ws")
     with pytest.raises(Refused, match="unknown"):
-        await tickets.use("made-up", "/api/stream")
+        await tickets.hold("made-up", STREAM)
+
+
+async def test_it_opens_one_stream_at_a_time_at_whatever_process(
+    tickets: Tickets, one_server: str
+) -> None:
+    text, _ = await tickets.issue(CALLER)
+    hold = await tickets.hold(text, STREAM)
+    async with another_process(one_server) as other:
+        for process in (tickets, other):
+            with pytest.raises(Refused, match="open already"):
+                await process.hold(text, STREAM)
+        await let_go(tickets, hold)
+        taken = await other.hold(text, STREAM)
+        with pytest.raises(Refused, match="open already"):
+            await tickets.hold(text, STREAM)
+        await let_go(other, taken)
+
+
+async def test_of_many_that_open_it_at_the_same_moment_one_does(
+    tickets: Tickets, one_server: str
+) -> None:
+    text, _ = await tickets.issue(CALLER)
+    async with another_process(one_server) as other:
+        tries = [process.hold(text, STREAM) for process in (tickets, other) for _ in range(3)]
+        ends = await asyncio.gather(*tries, return_exceptions=True)
+    assert len([end for end in ends if isinstance(end, Hold)]) == 1
+    assert len([end for end in ends if isinstance(end, Refused)]) == 5
+
+
+async def test_what_a_dead_process_had_open_is_opened_again_at_once(
+    tickets: Tickets, one_server: str
+) -> None:
+    text, _ = await tickets.issue(CALLER)
+    async with another_process(one_server) as other:
+        hold = await other.hold(text, STREAM)
+    assert await tickets.hold(text, STREAM)
+    del hold
+
+
+async def test_a_client_that_went_before_its_first_frame_holds_nothing(tickets: Tickets) -> None:
+    text, _ = await tickets.issue(CALLER)
+    hold = await tickets.hold(text, STREAM)
+    del hold
+    assert await tickets.hold(text, STREAM)
+
+
+async def test_an_open_stream_keeps_its_ticket_for_an_hour_in_all(
+    tickets: Tickets, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issue_tickets, "RENEW_SECONDS", 0.01)
+    text, _ = await tickets.issue(CALLER)
+    hold, ended = await tickets.hold(text, STREAM), asyncio.Event()
+    keeping = asyncio.create_task(tickets.keep(hold, ended.set))
+    for _ in range(LIFE_SECONDS // 50 - 1):
+        time.passes(50)
+        await _renewed(tickets, text)
+    assert not ended.is_set()
+    await let_go(tickets, hold)
+    keeping.cancel()
+    hold = await tickets.hold(text, STREAM)
+    keeping = asyncio.create_task(tickets.keep(hold, ended.set))
+    time.passes(51)
+    async with asyncio.timeout(5):
+        await ended.wait()
+    with pytest.raises(Refused, match="too old"):
+        await tickets.hold(text, STREAM)
+    await keeping
+
+
+async def _renewed(tickets: Tickets, text: str) -> None:
+    """Wait until the ticket is good for the time of an absence from now on."""
+    async with asyncio.timeout(5):
+        while True:
+            found = await tickets._read(text)
+            assert found is not None
+            if found[0].expires_at >= min(
+                clock.now() + timedelta(seconds=VALID_SECONDS), found[0].ends_at
+            ):
+                return
+            await asyncio.sleep(0.005)
+
+
+async def test_a_stream_whose_ticket_another_process_took_over_ends(
+    tickets: Tickets, one_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issue_tickets, "RENEW_SECONDS", 0.05)
+    text, _ = await tickets.issue(CALLER)
+    async with another_process(one_server) as other:
+        hold, ended = await other.hold(text, STREAM), asyncio.Event()
+        keeping = asyncio.create_task(other.keep(hold, ended.set))
+        monkeypatch.setattr(other, "_holds", {})  # It answers no more, as if it were cut off.
+        taken = await tickets.hold(text, STREAM)
+        async with asyncio.timeout(5):
+            await ended.wait()
+        await keeping
+    assert taken.name != hold.name

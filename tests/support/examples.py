@@ -8,6 +8,7 @@ from contracts.commit import Commit, Recorded, Request
 from contracts.events import (
     AnyEvent,
     CreditsReserved,
+    JobFailed,
     JobRequested,
     JobSubmitted,
     ResultReceived,
@@ -84,6 +85,10 @@ def received(job: JobId, attempt: int = 1, account: AccountId = ACCOUNT) -> Resu
         verdict=Verdict.OK,
         body=SEALED,
     )
+
+
+def failed(job: JobId, account: AccountId = ACCOUNT) -> JobFailed:
+    return JobFailed(job_id=job, account_id=account, code="provider_failed", message=SEALED)
 
 
 def commit(

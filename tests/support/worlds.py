@@ -144,13 +144,19 @@ def world_of(source: Path | None, environment: dict[str, str]) -> Iterator[Runni
 @contextmanager
 def second_api(world: RunningWorld) -> Iterator[str]:
     """Run one more api process beside the world's own; yield its URL."""
+    with second_api_process(world) as (url, _):
+        yield url
+
+
+@contextmanager
+def second_api_process(world: RunningWorld) -> Iterator[tuple[str, Process]]:
     port = free_port()
     environment = world.environment | service_environment(world.world, "api")
     environment |= {"DARKROOM_PORT": str(port), "METRICS_PORT": "", "SITE_URL": ""}
     api = Process([sys.executable, "-m", "services.api"], environment, world.path / "api2.log")
     try:
         wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", api
     finally:
         api.stop()
 

@@ -3,10 +3,16 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from weakref import WeakSet
 
+import structlog
 from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
+from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyConnection, AnyRequest
 from contracts.announcement import Announcement
 from contracts.commit import Request
@@ -18,9 +24,13 @@ from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api
 from services.api.handlers.answer_errors import request_id_of, trace_id_of
 
+logger = structlog.get_logger()
+
 TOKEN_FORM = re.compile(r"dkr_[A-Za-z0-9_-]{43}", re.ASCII)
-CACHE_SECONDS = 5.0
+CACHE_SECONDS = 1.0
 CACHED_MAX = 10_000
+RECHECK_SECONDS = 0.8  # In case that the announcement of a revocation was lost.
+TOKENS_A_LOOK = 500
 
 
 class Caller(Struct, frozen=True):
@@ -33,16 +43,34 @@ class Caller(Struct, frozen=True):
         return f"token:{self.token_id}"
 
 
+class Stay:
+    """Somebody who stays connected while their token holds; then `wake` is called."""
+
+    def __init__(self, caller: Caller, wake: Callable[[], None]) -> None:
+        self.caller = caller
+        self.is_over = False
+        self._wake = wake
+
+    def end(self) -> None:
+        self.is_over = True
+        self._wake()
+
+
 class Authenticator:
-    """Looks tokens up by hash. A revoked one is forgotten as soon as the projector tells, and
-    after 5 s in any case.
+    """Looks tokens up by hash. A revoked one is forgotten, and who stays connected with it is
+    sent away, as soon as the projector tells; within a second in any case.
     """
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: dict[str, tuple[float, Caller]] = {}
-        self._checked: dict[str, float] = {}
-        api.changes.listen(self._forget)
+        self._forgotten_times = 0
+        self._stays: dict[str, WeakSet[Stay]] = {}
+        self._doubted: set[str] = set()
+        self._has_doubts = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._heard = 0
+        api.changes.listen(self._hear)
 
     async def caller(self, authorization: str) -> Caller:
         """Return who sent this header; raise Refused `unauthorized`."""
@@ -55,6 +83,7 @@ class Authenticator:
         cached = self._known.get(sha256)
         if cached is not None and clock - cached[0] < CACHE_SECONDS:
             return cached[1]
+        forgotten_times = self._forgotten_times
         found = await self._find(sha256)
         if found is None:
             # It may be newer than the read models: look again once they reach the log's end.
@@ -65,32 +94,81 @@ class Authenticator:
         caller = Caller(found.account_id, found.role, found.token_id)
         if len(self._known) >= CACHED_MAX:
             self._known.clear()
-        self._known[sha256] = (clock, caller)
+        if forgotten_times == self._forgotten_times:  # Else it may have been revoked meanwhile.
+            self._known[sha256] = (clock, caller)
         return caller
 
     async def is_valid(self, caller: Caller) -> bool:
-        """Tell whether the caller's token still holds, for those who stay connected."""
-        clock = asyncio.get_running_loop().time()
-        checked_at = self._checked.get(caller.token_id, -CACHE_SECONDS)
-        if clock - checked_at < CACHE_SECONDS:
-            return True
-        holds = await self._api.database.read(
+        """Tell whether the token that a ticket stands for still holds."""
+        return await self._api.database.read(
             lambda connection: access_tokens.holds(connection, caller.token_id)
         )
-        if holds:
-            self._checked[caller.token_id] = clock
-        return holds
+
+    def follow(self, stay: Stay) -> None:
+        """End the stay once its token holds no more. Who is gone without a word is forgotten."""
+        self._stays.setdefault(stay.caller.token_id, WeakSet()).add(stay)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    def unfollow(self, stay: Stay) -> None:
+        self._stays.get(stay.caller.token_id, WeakSet()).discard(stay)
+
+    @contextmanager
+    def following(self, caller: Caller, wake: Callable[[], None]) -> Iterator[Stay]:
+        """Follow for as long as a request waits: `wake` ends its pause, `is_over` says why."""
+        stay = Stay(caller, wake)
+        self.follow(stay)
+        try:
+            yield stay
+        finally:
+            self.unfollow(stay)
+
+    async def _watch(self) -> None:
+        """Nothing is awaited between its end and its going: whoever comes next begins anew."""
+        while self._stays:
+            await self._doubt()
+            self._stays = {token: stays for token, stays in self._stays.items() if stays}
+            doubted = [each for each in self._doubted or self._stays if each in self._stays]
+            self._doubted.clear()
+            try:
+                await self._end_revoked(doubted)
+            except DatabaseUnavailable as error:
+                logger.warning("revocations_wait", reason=repr(error))
+            except Exception as error:
+                logger.exception("revocations_wait", exc_info=error)
+        self._watching = None
+
+    async def _doubt(self) -> None:
+        """Return when some tokens are doubted, or when it is time to look at all of them."""
+        try:
+            async with asyncio.timeout(RECHECK_SECONDS):
+                await self._has_doubts.wait()
+        except TimeoutError:
+            self._doubted.clear()
+        self._has_doubts.clear()
+
+    async def _end_revoked(self, tokens: list[str]) -> None:
+        for start in range(0, len(tokens), TOKENS_A_LOOK):
+            look = partial(access_tokens.revoked_among, token_ids=tokens[start:][:TOKENS_A_LOOK])
+            for token in await self._api.database.read(look):
+                for stay in list(self._stays.get(token, ())):
+                    stay.end()
 
     async def _find(self, sha256: str) -> AccessToken | None:
         return await self._api.database.read(
             lambda connection: access_tokens.by_hash(connection, sha256)
         )
 
-    def _forget(self, heard: Announcement) -> None:
-        lost_some = heard.previous > self._api.changes.position
-        if lost_some or any(row.table == "access_tokens" for row in heard.rows):
-            self._known.clear()
-            self._checked.clear()
+    def _hear(self, heard: Announcement) -> None:
+        """Where an announcement was lost, any token may have been revoked."""
+        is_gap, self._heard = heard.previous > self._heard, heard.position
+        doubted = {row.id for row in heard.rows if row.table == "access_tokens"}
+        if not (is_gap or doubted):
+            return
+        self._known.clear()
+        self._forgotten_times += 1
+        self._doubted |= self._stays.keys() if is_gap else doubted
+        self._has_doubts.set()
 
 
 def asked_by(request: AnyRequest) -> Request:
@@ -108,11 +186,15 @@ def caller_of(request: AnyRequest) -> Caller:
     return caller
 
 
+def authenticator_of(connection: AnyConnection) -> Authenticator:
+    found: Authenticator = connection.app.state["authenticator"]
+    return found
+
+
 async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Guard: a valid token; and reads that are as new as the caller has a right to."""
-    authenticator: Authenticator = connection.app.state["authenticator"]
     api: Api = connection.app.state["api"]
-    caller = await authenticator.caller(connection.headers.get("authorization", ""))
+    caller = await authenticator_of(connection).caller(connection.headers.get("authorization", ""))
     connection.scope["user"] = caller
     api.usage.take(f"token:{caller.token_id}", api.settings.account_reads_per_minute)
     if connection.scope.get("method") == "GET":

@@ -18,9 +18,10 @@ from contracts.subjects import boundary_of
 from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
-from domain.refusals import invalid
-from read_models import job_commits, jobs
-from read_models.jobs import Filter, Job
+from domain.refusals import Refused, invalid
+from read_models import job_commits, job_lists
+from read_models.job_lists import Filter
+from read_models.jobs import Job
 from read_models.unit_of_work import At, micros_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import (
@@ -28,15 +29,15 @@ from services.api.documents import (
     job_document,
     list_document,
     poll_after_ms,
-    retried_as,
     status_document,
     time_of,
 )
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import authenticator_of, caller_of
 
 LIMIT_MAX = 100
+COMMITS_A_PAGE = 100
 WAIT_SECONDS_MAX = 30.0
-_PAGE = re.compile(r"([0-9]{1,18})\.([0-9a-f-]{36})", re.ASCII)
+_PAGE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @get("/status/{id:str}")
@@ -67,8 +68,8 @@ async def _conditional(
     api, known = api_of(request), request.headers.get("if-none-match", "")
     job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
-        job = await _wait_for_news(api, job, known, wait_seconds)
-    etag = etag_of(api, job, await retried_as(api, job))
+        job = await _wait_for_news(request, job, known, wait_seconds)
+    etag = etag_of(api, job)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
         return Response(None, status_code=304, headers=headers)
@@ -77,13 +78,21 @@ async def _conditional(
     return Response(await document(api, job), headers=headers)
 
 
-async def _wait_for_news(api: Api, job: Job, known: str, seconds: float) -> Job:
-    """Wait until the job is not as `known` any more; without it, until it has ended."""
+async def _wait_for_news(request: AnyRequest, job: Job, known: str, seconds: float) -> Job:
+    """Wait until the job is not as `known` any more; without it, until it has ended. Raise
+    Refused once the caller's token is revoked.
+    """
+    api, following = api_of(request), authenticator_of(request).following
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
-    with api.changes.watch([job.job_id]) as changed:
+    with (
+        api.changes.watch([job.job_id]) as changed,
+        following(caller_of(request), changed.set) as stay,
+    ):
         while (seconds_left := deadline - clock()) > 0:
             changed.clear()
+            if stay.is_over:
+                raise Refused("unauthorized", "the token was revoked")
             job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
             if job.status.is_end or (known and etag_of(api, job) not in known):
                 break
@@ -137,53 +146,70 @@ async def _page(
 ) -> list[Job]:
     if not 1 <= limit <= LIMIT_MAX:
         raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
-    before = None
-    if cursor is not None:
-        parsed = _PAGE.fullmatch(cursor)
-        if parsed is None:
-            raise invalid("cursor", "is not a cursor of this list")
-        before = (int(parsed[1]), parsed[2])
     wanted = Filter(
         account_id=caller_of(request).account_id,
         kind=kind,
         statuses=_statuses(status),
-        before=before,
+        before=_place_of(cursor),
         limit=limit,
     )
-    return await api_of(request).database.read(lambda connection: jobs.newest(connection, wanted))
+    return await api_of(request).database.read(
+        lambda connection: job_lists.newest(connection, wanted)
+    )
 
 
 def _statuses(text: str | None) -> frozenset[str]:
     """Read `?status=`, in any case; `failed` includes the cancelled, as the views show them."""
     if text is None:
-        return frozenset()
+        return frozenset(JobStatus)
     known = text.lower()
     if known not in set(JobStatus):
         raise invalid("status", f"must be one of {', '.join(JobStatus)}")
     return frozenset({known, "cancelled"} if known == "failed" else {known})
 
 
+def _place_of(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if _PAGE.fullmatch(cursor) is None:
+        raise invalid("cursor", "is not a cursor of this list")
+    return int(cursor)
+
+
 def _cursor(job: Job) -> str:
-    return f"{job.requested_in}.{job.job_id}"
+    return str(job.place)
 
 
 @get("/jobs/{id:str}/history")
-async def show_history(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
-    """All events about one job, wherever they were written, oldest first."""
+async def show_history(
+    request: AnyRequest,
+    id: FromPath[str],  # noqa: A002
+    cursor: FromQuery[str | None] = None,
+) -> dict[str, Any]:
+    """All events about one job, wherever they were written, oldest first; `next` is the cursor of
+    the next page, or null.
+    """
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, id)
-    sequences = await api.database.read(
-        lambda connection: job_commits.sequences(connection, job.job_id)
-    )
-    commits = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    commits, following = await commits_of(api, job, cursor)
     items = [
         await event_document(api, caller.account_id, recorded, index)
         for recorded in commits
-        if recorded is not None
         for index, event in enumerate(recorded.commit.events)
         if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
     ]
-    return {"items": items, "as_of": api.as_of()}
+    return {"items": items, "next": following, "as_of": api.as_of()}
+
+
+async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recorded], str | None]:
+    """Read a page of the commits that speak of a job, and the cursor of the next one."""
+    after = _place_of(cursor) or 0
+    sequences = await api.database.read(
+        lambda connection: job_commits.sequences(connection, job.job_id, after, COMMITS_A_PAGE)
+    )
+    found = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    following = str(sequences[-1]) if len(sequences) == COMMITS_A_PAGE else None
+    return [recorded for recorded in found if recorded is not None], following
 
 
 async def event_document(

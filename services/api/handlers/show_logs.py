@@ -1,11 +1,10 @@
 """Shows a job's log: what became of it, line by line, and what the provider told meanwhile."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from litestar import get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyRequest
 from contracts.events import (
@@ -21,11 +20,11 @@ from contracts.events import (
     SubmissionStarted,
 )
 from domain.refusals import JOB_CODES
-from read_models import job_commits
 from read_models.unit_of_work import micros_of
 from services.api.dependencies import api_of
 from services.api.documents import time_of
 from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.show_jobs import commits_of
 
 _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     JobRequested: ("info", lambda event: f"asked for; {event.price_credits} credits are held"),
@@ -41,18 +40,20 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 
 
 @get("/jobs/{id:str}/logs")
-async def show_logs(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
-    """What happened to a job, oldest first; `provider` is what it said last, where it says."""
+async def show_logs(
+    request: AnyRequest,
+    id: FromPath[str],  # noqa: A002
+    cursor: FromQuery[str | None] = None,
+) -> dict[str, Any]:
+    """What happened to a job, oldest first; `provider` is what it said last, where it says, and
+    `next` the cursor of the next page, or null.
+    """
     api = api_of(request)
     job = await api.job_of(caller_of(request).account_id, id)
-    sequences = await api.database.read(
-        lambda connection: job_commits.sequences(connection, job.job_id)
-    )
-    commits = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
+    commits, following = await commits_of(api, job, cursor)
     items = [
         {"at": time_of(micros_of(recorded.commit.at)), "level": level, "message": tell(event)}
         for recorded in commits
-        if recorded is not None
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES
         for level, tell in [_LINES[type(event)]]
@@ -61,4 +62,4 @@ async def show_logs(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  
     provider = None
     if told is not None:
         provider = {"queue_position": told.queue_position, "lines": list(told.lines)}
-    return {"items": items, "provider": provider, "as_of": api.as_of()}
+    return {"items": items, "next": following, "provider": provider, "as_of": api.as_of()}

@@ -40,8 +40,13 @@ async def _stream(request: AnyRequest, job: Job | None) -> AnyResponse:
         return Response(None, status_code=204)  # Tells a browser not to come again.
     reader = Reader(caller_of(request), after, job.job_id if job is not None else None)
     reader.wants_resync = not is_honoured
-    await streams.open(reader)
-    events = _events(api, streams, reader, lease_of(request))
+    lease = await lease_of(request)
+    try:
+        await streams.open(reader)
+    except BaseException:
+        lease.leave()
+        raise
+    events = _events(api, streams, reader, lease)
     return Stream(events, headers=HEADERS, media_type="text/event-stream")
 
 
@@ -75,9 +80,9 @@ async def _events(api: Api, streams: Streams, reader: Reader, lease: Lease) -> A
     if reader.job is not None and reader.after is None:
         begins = Cursor(api.log.epoch, 0)  # It has not been told the state with which it begins.
     try:
+        lease.begin(reader.end)
         yield f"retry: {RETRY_MS}\nid: {begins}\n\n".encode()
         async for frame in streams.frames(reader):
-            lease.renew()
             yield PING if frame is None else _encoded(frame)
     finally:
         streams.leave(reader)

@@ -1,6 +1,7 @@
 """Streams changes over a WebSocket: the same frames as the server-sent events."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from litestar import WebSocket, websocket
@@ -9,9 +10,12 @@ from litestar.exceptions import WebSocketDisconnect
 from services.api.dependencies import Api
 from services.api.frames import Frame
 from services.api.handlers.authenticate_callers import Caller
-from services.api.handlers.issue_tickets import Lease, lease_of
+from services.api.handlers.issue_tickets import lease_of
 from services.api.handlers.stream_changes import honour
 from services.api.streams import Reader, Streams
+
+SEND_SECONDS_MAX = 30.0
+CLOSE_SECONDS_MAX = 2.0
 
 AnySocket = WebSocket[Any, Any, Any]
 
@@ -25,11 +29,12 @@ async def stream_socket(socket: AnySocket) -> None:
     after, is_honoured = await honour(api, socket.query_params.get("after"))
     reader = Reader(caller, after, None)
     reader.wants_resync = not is_honoured
-    await streams.open(reader)
-    lease = lease_of(socket)
+    lease = await lease_of(socket)
     try:
+        await streams.open(reader)
         await socket.accept()
-        sending = asyncio.create_task(_send(socket, streams, reader, lease))
+        lease.begin(reader.end)
+        sending = asyncio.create_task(_send(socket, streams, reader))
         hearing = asyncio.create_task(_until_gone(socket))
         await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
         is_over = sending.done() and not hearing.done()
@@ -37,17 +42,25 @@ async def stream_socket(socket: AnySocket) -> None:
             task.cancel()
         await asyncio.gather(sending, hearing, return_exceptions=True)
         if is_over:
-            await socket.close(code=1012, reason="come again, and continue")
+            await _close(socket)
     finally:
         streams.leave(reader)
         lease.leave()
 
 
-async def _send(socket: AnySocket, streams: Streams, reader: Reader, lease: Lease) -> None:
+async def _send(socket: AnySocket, streams: Streams, reader: Reader) -> None:
+    """Return when the stream is over, or the client has taken nothing for a long time."""
     async for frame in streams.frames(reader):
-        lease.renew()
         if frame is not None:
-            await socket.send_text(_encoded(frame))
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await socket.send_text(_encoded(frame))
+
+
+async def _close(socket: AnySocket) -> None:
+    """Say that it is over, if the client still takes anything."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await socket.close(code=1012, reason="come again, and continue")
 
 
 async def _until_gone(socket: AnySocket) -> None:

@@ -30,12 +30,13 @@ from read_models import (
     accounts,
     job_commits,
     job_links,
+    job_lists,
     jobs,
     owed,
     positions,
     waiting_jobs,
 )
-from read_models.jobs import Filter
+from read_models.job_lists import Filter
 from read_models.owed import Duty
 from read_models.unit_of_work import METADATA, micros_of
 from read_models.waiting_jobs import Waits
@@ -219,7 +220,7 @@ def test_a_hidden_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
 ) -> None:
     hidden = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
     read_models.apply(connection, history(STARTED, DONE, hidden))
-    assert jobs.newest(connection, Filter(account_id=ACCOUNT)) == []
+    assert job_lists.newest(connection, Filter(account_id=ACCOUNT)) == []
     assert len(owed.due(connection, Duty.REMOVAL, until(999))) == 1
 
 
@@ -235,11 +236,11 @@ def test_lists_are_newest_first_and_page_without_gaps(connection: Connection) ->
         for number, job in enumerate(ids, start=1)
     ]
     read_models.apply(connection, commits)
-    first = jobs.newest(connection, Filter(account_id=ACCOUNT, limit=3))
-    before = (first[-1].requested_in, first[-1].job_id)
-    rest = jobs.newest(connection, Filter(account_id=ACCOUNT, limit=3, before=before))
+    first = job_lists.newest(connection, Filter(account_id=ACCOUNT, limit=3))
+    before = first[-1].place
+    rest = job_lists.newest(connection, Filter(account_id=ACCOUNT, limit=3, before=before))
     assert [job.job_id for job in [*first, *rest]] == ids[::-1]
-    assert jobs.newest(connection, Filter(account_id=examples.OTHER)) == []
+    assert job_lists.newest(connection, Filter(account_id=examples.OTHER)) == []
 
 
 def test_a_revoked_token_opens_nothing(connection: Connection) -> None:
@@ -268,5 +269,12 @@ def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection
     again = ("account", (examples.reserved(retry.job_id), retry))
     read_models.apply(connection, history(STARTED, STOPPED, again))
     assert job_links.standing_retries(connection, [JOB]) == {JOB: retry.job_id}
-    assert job_links.newest_retry(connection, JOB) == retry.job_id
+    retried = jobs.find(connection, JOB)
+    assert retried is not None
+    assert (retried.retried_as, retried.sequence, retried.status) == (
+        retry.job_id,
+        5,
+        "cancelled",
+    )
+    assert retried.ended_at == micros_of(at(4))
     assert 5 in job_commits.sequences(connection, JOB)

@@ -1,135 +1,23 @@
 """Streams over rows in memory: in order, each change once, and never silence."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
 
 import msgspec
 import pytest
 
-import read_models
-from adapters.changes import Changes
-from adapters.event_log.memory import MemoryLog
-from adapters.vault import MemoryKeyStore, Vault
-from contracts.announcement import Announcement
-from contracts.commit import Commit, Recorded
 from contracts.cursor import Cursor, parse_cursor
-from contracts.events import CreditsGranted, JobCompleted, SubmissionStarted
+from contracts.events import CreditsGranted, JobCompleted, JobHidden
 from contracts.events.account import Role
-from contracts.ids import AccountId, CommitId
-from contracts.subjects import Subject, account_subject, evidence_subject, job_subject
+from contracts.ids import AccountId
+from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.refusals import Refused
-from read_models import positions
 from services.api import streams as streams_module
-from services.api.dependencies import Api
+from services.api.documents import etag_of, progress_of
 from services.api.frames import ROWS_MAX, Frame
-from services.api.handlers.authenticate_callers import Authenticator, Caller
-from services.api.settings import ApiSettings
-from services.api.streams import PING_SECONDS, Reader, Streams
+from services.api.handlers.authenticate_callers import Caller
 from tests.support import examples
-from tests.support.examples import ACCOUNT, a_job_id, at
-from tests.support.memory import MemoryDatabase, MemoryStorage
-from tests.support.virtual_time import VirtualLoop, run
-
-CALLER = Caller(ACCOUNT, Role.USER, "t-1")
-
-
-class Projected:
-    """An api over rows in memory, and a projector by hand that may lose its announcements."""
-
-    def __init__(self) -> None:
-        self.database = MemoryDatabase()
-        self.position = 0
-        self.database.now(lambda connection: positions.create(connection, "memory"))
-        nothing = cast("Any", None)
-        self.changes = Changes(self._read)
-        self.api = Api(
-            settings=ApiSettings(),
-            client=nothing,
-            log=cast("Any", MemoryLog()),
-            database=cast("Any", self.database),
-            storage=MemoryStorage(),
-            vault=Vault(bytes(32), MemoryKeyStore(), MemoryStorage()),
-            changes=self.changes,
-            accounts=nothing,
-            jobs=nothing,
-            runs=nothing,
-            relay=nothing,
-            usage=nothing,
-            secrets=nothing,
-            fingerprints=nothing,
-            progress=nothing,
-        )
-        self.token_holds = True
-        self.streams = Streams(self.api, cast("Authenticator", self))
-
-    async def is_valid(self, caller: Caller) -> bool:
-        del caller
-        return self.token_holds
-
-    async def _read(self) -> int:
-        return self.position
-
-    async def project(self, subject: Subject, *events: Any, tell: bool = True) -> None:
-        previous, self.position = self.position, self.position + 1
-        commit = Commit(id=CommitId(f"c{self.position}"), at=at(self.position), events=events)
-        recorded = Recorded(self.position, subject, commit)
-
-        def work(connection: Any) -> Any:
-            positions.advance(connection, previous, self.position)
-            return read_models.apply(connection, [recorded])
-
-        rows = self.database.now(work)
-        if tell:
-            told = Announcement("memory", previous, self.position, rows)
-            await self.changes._receive(cast("Any", _Message(told)))
-
-    async def granted(self, amount: int = 1, *, tell: bool = True) -> None:
-        event = CreditsGranted(account_id=ACCOUNT, amount=amount, reason="r")
-        await self.project(account_subject(ACCOUNT), event, tell=tell)
-
-    async def asked(self, *jobs: Any, tell: bool = True) -> None:
-        events = [
-            each for job in jobs for each in (examples.reserved(job), examples.requested(job))
-        ]
-        await self.project(account_subject(ACCOUNT), *events, tell=tell)
-
-
-class _Message:
-    def __init__(self, told: Announcement) -> None:
-        self.data = msgspec.json.encode(told)
-
-
-Play = Callable[[Projected], Awaitable[None]]
-
-
-def played(play: Play) -> None:
-    async def main() -> None:
-        world = Projected()
-        try:
-            await play(world)
-        finally:
-            world.streams.stop()
-
-    run(main(), VirtualLoop())
-
-
-async def opened(
-    world: Projected, after: Cursor | None = None, **changes: Any
-) -> tuple[Reader, list[Frame]]:
-    reader = Reader(CALLER, after, changes.get("job"))
-    await world.streams.open(reader)
-    told: list[Frame] = []
-
-    async def listen() -> None:
-        async for frame in world.streams.frames(reader):
-            told.extend([frame] if frame is not None else [])
-
-    if changes.get("listens", True):
-        task = asyncio.create_task(listen())
-        task.add_done_callback(lambda _: world.streams.leave(reader))
-    await asyncio.sleep(0.01)
-    return reader, told
+from tests.support.examples import ACCOUNT, a_job_id
+from tests.support.streaming import Projected, opened, played
 
 
 def places(told: list[Frame]) -> list[tuple[int, int]]:
@@ -237,31 +125,137 @@ def test_one_jobs_stream_begins_with_its_state_and_ends_after_its_last_frame() -
     played(play)
 
 
-def test_a_bar_moves_between_changes_under_ids_that_continue_exactly() -> None:
+def test_a_deletion_is_told_also_to_who_was_away() -> None:
     async def play(world: Projected) -> None:
-        job = a_job_id()
-        await world.asked(job)
-        started = examples.started(job)
-        await world.project(job_subject(job), started)
+        job, kept = a_job_id(), a_job_id()
+        await world.asked(job, kept)
         _, told = await opened(world)
-        await asyncio.sleep(20)
-        assert isinstance(started, SubmissionStarted)
-        bars = [msgspec.json.decode(frame.body)["progress"] for frame in told]
-        assert bars == sorted(bars)
-        if told:
-            _, rest = await opened(world, parse_cursor(told[-1].cursor))
-            assert not rest
+        _, of_job = await opened(world, job=job)
+        after = Cursor("memory", world.position)
+        await world.project(job_subject(job), examples.failed(job))
+        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        await asyncio.sleep(0.1)
+        _, missed = await opened(world, after)
+        for frames in (told, missed):
+            gone = [frame for frame in frames if frame.event == "gone"]
+            assert [msgspec.json.decode(frame.body) for frame in gone] == [{"id": job}]
+            assert parse_cursor(gone[0].cursor).sequence == world.position
+        assert "gone" in [frame.event for frame in of_job]
+        _, nothing = await opened(world, parse_cursor(missed[-1].cursor))
+        assert not nothing
 
     played(play)
 
 
-def test_a_revoked_token_ends_its_stream() -> None:
+def test_a_resync_holds_nothing_of_a_deleted_job() -> None:
     async def play(world: Projected) -> None:
-        reader, _ = await opened(world)
-        world.token_holds = False
-        await asyncio.sleep(PING_SECONDS * 2)
-        channels = world.streams._channels
-        assert ACCOUNT not in channels or reader not in channels[ACCOUNT].readers
+        job = a_job_id()
+        await world.asked(job)
+        reader, _ = await opened(world, job=job, listens=False)
+        await world.project(job_subject(job), examples.failed(job))
+        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        reader.lag()
+        told = [frame async for frame in world.streams.frames(reader) if frame is not None]
+        assert [frame.event for frame in told] == ["resync"]
+        assert msgspec.json.decode(told[0].body)["jobs"] == []
+
+    played(play)
+
+
+def test_a_retry_is_told_as_a_change_of_the_retried_job_too() -> None:
+    async def play(world: Projected) -> None:
+        job, retry = a_job_id(), a_job_id()
+        await world.asked(job)
+        await world.project(job_subject(job), examples.failed(job))
+        before = await world.api.jobs_by_id([job])
+        _, told = await opened(world)
+        request = examples.requested(retry, retry_of=job)
+        await world.project(account_subject(ACCOUNT), examples.reserved(retry), request)
+        await asyncio.sleep(0.1)
+        documents = [msgspec.json.decode(each.body) for each in told if each.event == "job"]
+        links = {each["id"]: (each["retry_of"], each["retried_as"]) for each in documents}
+        assert links == {job: (None, retry), retry: (job, None)}
+        assert len({frame.cursor for frame in told}) == len(told) == 3
+        after = await world.api.jobs_by_id([job])
+        assert etag_of(world.api, before[job]) != etag_of(world.api, after[job])
+        assert progress_of(before[job]) == progress_of(after[job])
+
+    played(play)
+
+
+def test_a_bar_moves_between_changes_under_ids_that_continue_exactly() -> None:
+    async def play(world: Projected) -> None:
+        job = a_job_id()
+        await world.asked(job)
+        await world.project(job_subject(job), examples.started(job))
+        _, told = await opened(world)
+        await asyncio.sleep(20)
+        bars = [msgspec.json.decode(frame.body)["progress"] for frame in told]
+        assert len(bars) >= 5
+        assert bars == sorted(set(bars))
+        assert len({frame.cursor for frame in told}) == len(told)
+        _, rest = await opened(world, parse_cursor(told[-1].cursor))
+        assert not rest
+
+    played(play)
+
+
+def test_a_bar_moves_also_while_other_jobs_change_all_the_time() -> None:
+    async def play(world: Projected) -> None:
+        job = a_job_id()
+        await world.asked(job)
+        await world.project(job_subject(job), examples.started(job))
+        _, told = await opened(world)
+        for _ in range(40):
+            await world.granted()
+            await asyncio.sleep(0.5)
+        assert len([frame for frame in told if frame.job_id == job]) >= 5
+
+    played(play)
+
+
+def test_a_revoked_token_ends_its_streams_at_once_also_while_the_account_is_busy() -> None:
+    async def play(world: Projected) -> None:
+        await world.issued("t-1")
+        await world.issued("t-2")
+        _, told = await opened(world)
+        _, others = await opened(world, caller=Caller(ACCOUNT, Role.USER, "t-2"))
+        await world.granted()
+        await asyncio.sleep(0.1)
+        await world.revoked("t-1")
+        for _ in range(20):
+            await world.granted()
+            await asyncio.sleep(0.1)
+        assert [frame.event for frame in told] == ["credits"]
+        assert len(others) > 20
+        assert len(world.streams._channels[ACCOUNT].readers) == 1
+
+    played(play)
+
+
+def test_a_revocation_whose_announcement_was_lost_ends_streams_within_a_second() -> None:
+    async def play(world: Projected) -> None:
+        await world.issued()
+        await opened(world)
+        await world.revoked(tell=False)
+        await asyncio.sleep(1.0)
+        assert not world.streams._channels
+
+    played(play)
+
+
+def test_nothing_more_is_told_of_what_waits_for_a_slow_client_whose_token_was_revoked() -> None:
+    async def play(world: Projected) -> None:
+        await world.issued()
+        reader, _ = await opened(world, listens=False)
+        for _ in range(5):
+            await world.granted()
+            await asyncio.sleep(0.01)
+        frames = world.streams.frames(reader)
+        assert await anext(frames) is not None
+        await world.revoked()
+        await asyncio.sleep(0.01)
+        assert [frame async for frame in frames] == []
 
     played(play)
 
@@ -275,15 +269,5 @@ def test_an_account_may_have_so_many_streams(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(Refused) as caught:
             await opened(world)
         assert caught.value.code == "too_many_streams"
-
-    played(play)
-
-
-def test_nothing_is_kept_of_an_account_that_nobody_follows() -> None:
-    async def play(world: Projected) -> None:
-        reader, _ = await opened(world, listens=False)
-        world.streams.leave(reader)
-        await asyncio.sleep(0.1)
-        assert not world.streams._channels
 
     played(play)
