@@ -15,6 +15,7 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
+from adapters.http_bounds import Bounds
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays
@@ -76,8 +77,12 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
-    serving = serve(build(ingestor), settings.ingestor_host, settings.ingestor_port, stop)
-    await until(stop, asyncio.create_task(serving))
+    bounds = Bounds(
+        connections_max=settings.connections_max,
+        connections_per_address_max=settings.connections_per_address_max,
+    )
+    where = (settings.ingestor_host, settings.ingestor_port)
+    await until(stop, asyncio.create_task(serve(build(ingestor), *where, stop, bounds)))
     await ingestor.background.end_loops()
     async with asyncio.timeout(STOP_SECONDS):
         await stream.stop()

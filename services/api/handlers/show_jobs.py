@@ -33,6 +33,7 @@ from services.api.documents import (
     time_of,
 )
 from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.wait_for_changes import wait_for_news
 
 LIMIT_MAX = 100
 WAIT_SECONDS_MAX = 30.0
@@ -67,7 +68,7 @@ async def _conditional(
     api, known = api_of(request), request.headers.get("if-none-match", "")
     job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
-        job = await _wait_for_news(api, job, known, wait_seconds)
+        job = await wait_for_news(api, caller_of(request), job, known, wait_seconds)
     etag = etag_of(api, job, await retried_as(api, job))
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
@@ -75,25 +76,6 @@ async def _conditional(
     if (pause := poll_after_ms(job)) is not None:
         headers["Retry-After"] = str(-(-pause // 1000))
     return Response(await document(api, job), headers=headers)
-
-
-async def _wait_for_news(api: Api, job: Job, known: str, seconds: float) -> Job:
-    """Wait until the job is not as `known` any more; without it, until it has ended."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + seconds
-    with api.changes.watch([job.job_id]) as changed:
-        while (seconds_left := deadline - clock()) > 0:
-            changed.clear()
-            job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
-            if job.status.is_end or (known and etag_of(api, job) not in known):
-                break
-            try:
-                async with asyncio.timeout(min(seconds_left, 1.0)):
-                    await changed.wait()
-            except TimeoutError:
-                continue
-    api.wrote(job.account_id, job.sequence)
-    return job
 
 
 @get("/list")

@@ -54,7 +54,6 @@ class Projected:
             accounts=nothing,
             jobs=nothing,
             runs=nothing,
-            relay=nothing,
             usage=nothing,
             secrets=nothing,
             progress=nothing,
