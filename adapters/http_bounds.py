@@ -220,8 +220,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._refused_at = self.loop.time()
         ENDED.labels(refused.code).inc()
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        has_said_nothing = refused is TOO_SLOW and not self._head_bytes
-        if is_answering or has_said_nothing:
+        has_begun = self._owes is _Owes.HEAD and self._head_bytes > 0
+        if is_answering or (refused is TOO_SLOW and not has_begun):
             self.transport.close()
             return
         self.flow.resume_reading()

@@ -1,15 +1,15 @@
-"""What relaying costs: webhooks through the front door, beside the same straight to the ingestor."""
+"""What relaying costs: webhooks through the front door, beside the same to the ingestor."""
 
 import asyncio
 import json
 import time
 
+from adapters.clock import fresh_job_id
 from bench.http import Connection
 from bench.measures import Row
 from bench.processes import cpu_by_name
 from cli.world import World
 from contracts.ids import account_id
-from adapters.clock import fresh_job_id
 
 CONNECTIONS = 16
 WEBHOOKS = 2000

@@ -93,7 +93,7 @@ class Line(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._coming.body += body
         if len(self._coming.body) > ANSWER_BYTES_MAX:
-            self.close()
+            raise ConnectionError("the answer is too large")  # Stops the parser.
 
     def on_message_complete(self) -> None:
         self._coming.status = self._parser.get_status_code()
