@@ -50,14 +50,19 @@ class Bounds(Struct, frozen=True, kw_only=True):
     stalled_seconds: float = 60.0
 
     def within_file_limit(self) -> "Bounds":
-        """Ask for as many open files as this takes; stay below what the system allows."""
+        """Ask for as many open files as this takes; stay below what the system allows, and then
+        let no address have more than half.
+        """
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.connections_max + FILES_KEPT
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         if allowed > soft:
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        most = max(1, allowed - FILES_KEPT)
-        return structs.replace(self, connections_max=min(self.connections_max, most))
+        most = max(2, allowed - FILES_KEPT)
+        if most >= self.connections_max:
+            return self
+        of_address = min(self.connections_per_address_max, most // 2)
+        return structs.replace(self, connections_max=most, connections_per_address_max=of_address)
 
 
 class Door(ServerState):

@@ -118,7 +118,7 @@ def guarded(app: AsgiApp) -> AsgiApp:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 ANSWERS.labels(message["status"]).inc()
-                message["headers"] = _completed(message["headers"])
+                message["headers"] = _completed(message.get("headers", ()))
             await send(message)
 
         try:
