@@ -1,4 +1,4 @@
-"""Bounds of a listener: how many may connect, how much they may say, how long it may take them.
+"""Connections within bounds: how much they may say, and how long it may take them.
 
 uvicorn counts no headers and knows one timeout, for idle connections. Once a second each open
 connection is looked at: whoever owes the rest of a request for too long is ended, and whoever
@@ -6,21 +6,17 @@ takes nothing of its answer. A stream owes nothing, so nothing here cuts it whil
 """
 
 import asyncio
-import resource
-from collections import Counter
 from enum import Enum, auto
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 import msgspec
 import prometheus_client
-from msgspec import Struct, structs
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
 
 from adapters.clock import fresh_commit_id
+from adapters.http_door import Door
 from domain.refusals import CODES, Refused
 
 HEAD_BYTES_MAX = 32 * 1024
@@ -28,7 +24,6 @@ HEADERS_MAX = 100
 PIPELINED_MAX = 8
 UNSENT_SOCKET_BYTES_MAX = 4 * 1024**2
 LINGER_SECONDS = 2.0
-FILES_KEPT = 256  # For the broker, the database, the storage.
 
 ENDED = prometheus_client.Counter(
     "darkroom_connections_ended_total", "Connections that a bound has ended", ["code"]
@@ -38,64 +33,6 @@ TOO_LARGE = Refused("head_too_large", f"{HEAD_BYTES_MAX} bytes and {HEADERS_MAX}
 TOO_SLOW = Refused("too_slow", "the request did not arrive in time")
 TOO_MANY = Refused("too_many_connections", "come again in a moment")
 NO_HTTP = Refused("unparsable", "this is not HTTP/1.1")
-
-
-class Bounds(Struct, frozen=True, kw_only=True):
-    """`connections_per_address_max` 0 means no limit: behind a proxy one address is everybody."""
-
-    connections_max: int = 8000
-    connections_per_address_max: int = 4000
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    stalled_seconds: float = 60.0
-
-    def within_file_limit(self) -> "Bounds":
-        """Ask for as many open files as this takes; stay below what the system allows, and then
-        let no address have more than half.
-        """
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = self.connections_max + FILES_KEPT
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        if allowed > soft:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        most = max(2, allowed - FILES_KEPT)
-        if most >= self.connections_max:
-            return self
-        of_address = min(self.connections_per_address_max, most // 2)
-        return structs.replace(self, connections_max=most, connections_per_address_max=of_address)
-
-
-class Door(ServerState):
-    """What uvicorn's connections share, and who is in."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        super().__init__()
-        self.bounds = bounds
-        self.held = 0
-        self.held_by: Counter[str] = Counter()
-
-    def enter(self, transport: asyncio.Transport) -> str | None:
-        """Let one more in; return the place that it takes, None when there is none left."""
-        place = _place_of(transport)
-        most = self.bounds.connections_per_address_max
-        if self.held >= self.bounds.connections_max or (most and self.held_by[place] >= most):
-            return None
-        self.held += 1
-        self.held_by[place] += 1
-        return place
-
-    def leave(self, place: str | None) -> None:
-        if place is None:
-            return
-        self.held -= 1
-        self.held_by[place] -= 1
-        if not self.held_by[place]:
-            del self.held_by[place]
-
-    def end_late(self, now: float) -> None:
-        for connection in tuple(self.connections):
-            if isinstance(connection, BoundedHttp | BoundedSocket):
-                connection.end_if_late(now)
 
 
 class _Outflow:
@@ -267,18 +204,6 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         if self._outflow.is_stalled(self.transport, now, self._door.bounds.stalled_seconds):
             ENDED.labels("stalled").inc()
             self.transport.abort()
-
-
-def _place_of(transport: asyncio.Transport) -> str:
-    """Return the peer's address; of IPv6 the network, as one customer has all of it."""
-    peer = transport.get_extra_info("peername")
-    host = str(peer[0]) if peer else ""
-    if ":" not in host:
-        return host
-    address = IPv6Address(host.partition("%")[0])
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, 64), strict=False))
 
 
 def _answer(refused: Refused) -> bytes:

@@ -14,7 +14,8 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import LitestarException
 from prometheus_client import Counter
 
-from adapters.http_bounds import BoundedHttp, BoundedSocket, Bounds, Door
+from adapters.http_bounds import BoundedHttp, BoundedSocket
+from adapters.http_door import Bounds, Door
 from adapters.storage import StorageUnavailable
 
 logger = structlog.get_logger()
@@ -53,7 +54,10 @@ class BoundedServer(QuietServer):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
-            self.server_state.end_late(asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, BoundedHttp | BoundedSocket):
+                    connection.end_if_late(now)
         return await super().on_tick(counter)
 
 

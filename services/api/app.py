@@ -15,7 +15,7 @@ from adapters.database import open_database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fresh_rows import expect_mark
-from adapters.http_bounds import Bounds
+from adapters.http_door import Bounds
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.process import until

@@ -15,7 +15,7 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
-from adapters.http_bounds import Bounds
+from adapters.http_door import Bounds
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays

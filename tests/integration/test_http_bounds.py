@@ -13,7 +13,8 @@ from typing import Any, Self
 import pytest
 import uvloop
 
-from adapters.http_bounds import HEADERS_MAX, PIPELINED_MAX, Bounds
+from adapters.http_bounds import HEADERS_MAX, PIPELINED_MAX
+from adapters.http_door import Bounds
 from adapters.http_server import serve
 from cli.world import free_port
 from tests.support.servers import wait_for_port

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from adapters.http_bounds import FILES_KEPT, Bounds
+from adapters.http_door import FILES_KEPT, Bounds
 
 MANY = Bounds(connections_max=8000, connections_per_address_max=4000)
 
