@@ -64,6 +64,8 @@ class Changes:
         """Give an event that is set when one of these rows may have changed."""
         ids = tuple(row_ids)
         event = asyncio.Event()
+        if not self._watches:
+            self._told = self.rows_at  # Until here nobody had to be told.
         for row_id in ids:
             self._watches.setdefault(row_id, set()).add(event)
         if self._rechecking is None or self._rechecking.done():

@@ -8,6 +8,8 @@ from ipaddress import IPv6Address, ip_network
 from msgspec import Struct, structs
 from uvicorn.server import ServerState
 
+from adapters.settings import CommonSettings
+
 FILES_KEPT = 256  # For the broker, the database, the storage.
 
 
@@ -19,6 +21,13 @@ class Bounds(Struct, frozen=True, kw_only=True):
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     stalled_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, settings: CommonSettings) -> "Bounds":
+        return cls(
+            connections_max=settings.connections_max,
+            connections_per_address_max=settings.connections_per_address_max,
+        )
 
     def within_file_limit(self) -> "Bounds":
         """Ask for as many open files as this takes; stay below what the system allows, and then

@@ -49,14 +49,10 @@ async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     app = build(api)
     relay = Relay(settings.ingestor_url)
     front = answer_early(app, relay)
-    bounds = Bounds(
-        connections_max=settings.connections_max,
-        connections_per_address_max=settings.connections_per_address_max,
-    )
     where = (settings.darkroom_host, settings.darkroom_port)
     await until(
         stop,
-        asyncio.create_task(serve(front, *where, stop, bounds, sockets=True)),
+        asyncio.create_task(serve(front, *where, stop, Bounds.of(settings), sockets=True)),
         asyncio.create_task(_tell_usage(api)),
         asyncio.create_task(_end_streams(app.state["streams"], stop)),
     )

@@ -77,17 +77,18 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
-    bounds = Bounds(
-        connections_max=settings.connections_max,
-        connections_per_address_max=settings.connections_per_address_max,
-    )
-    where = (settings.ingestor_host, settings.ingestor_port)
-    await until(stop, asyncio.create_task(serve(build(ingestor), *where, stop, bounds)))
+    await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
     async with asyncio.timeout(STOP_SECONDS):
         await stream.stop()
     await close(ingestor)
     await client.close()
+
+
+async def _listen(ingestor: Ingestor, stop: asyncio.Event) -> None:
+    settings = ingestor.settings
+    where = (settings.ingestor_host, settings.ingestor_port)
+    await serve(build(ingestor), *where, stop, Bounds.of(settings))
 
 
 async def close(ingestor: Ingestor) -> None:
