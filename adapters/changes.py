@@ -16,6 +16,7 @@ from contracts.subjects import CHANGES
 logger = structlog.get_logger()
 
 RECHECK_SECONDS = 0.25
+LOST_AFTER_SECONDS = 1.0
 
 PositionReader = Callable[[], Awaitable[int]]
 Listener = Callable[[Announcement], None]
@@ -41,6 +42,8 @@ class Changes:
         self._moved = asyncio.Event()
         self._listeners: list[Listener] = []
         self._watches: dict[str, set[asyncio.Event]] = {}
+        self._told = 0  # Up to where those who watch were woken.
+        self._rechecking: asyncio.Task[None] | None = None
 
     async def start(self, client: Client, floor: int = 0) -> None:
         """Listen; `floor` is a position that other processes may have answered from before."""
@@ -61,8 +64,12 @@ class Changes:
         """Give an event that is set when one of these rows may have changed."""
         ids = tuple(row_ids)
         event = asyncio.Event()
+        if not self._watches:
+            self._told = self.rows_at  # Until here nobody had to be told.
         for row_id in ids:
             self._watches.setdefault(row_id, set()).add(event)
+        if self._rechecking is None or self._rechecking.done():
+            self._rechecking = asyncio.create_task(self._recheck())
         try:
             yield event
         finally:
@@ -110,13 +117,30 @@ class Changes:
 
     async def _receive(self, message: Msg) -> None:
         heard = announcement.decode(message.data)
-        if heard.previous > self.rows_at:
+        if heard.previous > self._told:
             self._wake(self._watches)  # An announcement was lost: anything may have changed.
         else:
             self._wake(row.id for row in heard.rows)
+        self._told = heard.position
         for listener in self._listeners:
             listener(heard)
         self.advance(heard.position)
+
+    async def _recheck(self) -> None:
+        """Look at the position for all that watch: an announcement may be lost. One that is just
+        coming is waited for, as else every watch would be woken by it.
+        """
+        seen = self._told
+        while self._watches:
+            await asyncio.sleep(LOST_AFTER_SECONDS)
+            if seen > self._told:
+                self._told = seen
+                self._wake(self._watches)
+                self.advance(seen)
+            try:
+                seen = await self._read_position()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do.
+                logger.warning("position_not_read", reason=repr(error))
 
     def _wake(self, row_ids: Iterable[str]) -> None:
         for row_id in row_ids:

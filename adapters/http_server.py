@@ -1,23 +1,40 @@
-"""Serving HTTP: uvicorn, told to stop by an event instead of by its own signal handlers."""
+"""Serving HTTP: uvicorn within bounds, told to stop by an event instead of by its own signal
+handlers. Answers are for their caller alone unless they say otherwise.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import structlog
 import uvicorn
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
+from litestar.exceptions import LitestarException
+from prometheus_client import Counter
+
+from adapters.http_bounds import BoundedHttp, BoundedSocket
+from adapters.http_door import Bounds, Door
+from adapters.storage import StorageUnavailable
 
 logger = structlog.get_logger()
 
 GRACE_SECONDS = 6
+IDLE_SECONDS = 75
 SOCKET_BYTES_MAX = 4096  # Clients say nothing that we listen to.
+TICKS_A_SECOND = 10  # Of uvicorn's main loop.
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+ANSWERS = Counter("darkroom_http_answers_total", "Answers by status", ["status"])
+CUT_OFF = Counter("darkroom_http_requests_cut_off_total", "Requests that never came whole")
 
 
 class QuietServer(uvicorn.Server):
@@ -28,20 +45,42 @@ class QuietServer(uvicorn.Server):
         yield  # The process handles signals: all its parts stop together.
 
 
+class BoundedServer(QuietServer):
+    """A server that ends, once a second, whoever takes too long."""
+
+    def __init__(self, config: uvicorn.Config, bounds: Bounds) -> None:
+        super().__init__(config)
+        self.server_state: Door = Door(bounds)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, BoundedHttp | BoundedSocket):
+                    connection.end_if_late(now)
+        return await super().on_tick(counter)
+
+
 async def serve(
-    app: Any, host: str, port: int, stop: asyncio.Event, *, sockets: bool = False
+    app: AsgiApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    bounds: Bounds,
+    *,
+    sockets: bool = False,
 ) -> None:
     """Serve until `stop` is set, then let open requests end for a few seconds.
 
     Open streams would keep uvicorn alive for ever: hence the time limit.
     """
     config = uvicorn.Config(
-        app,
+        guarded(app),
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio" if sockets else "none",
+        http=BoundedHttp,
+        ws=BoundedSocket if sockets else "none",
         ws_max_size=SOCKET_BYTES_MAX,
         ws_per_message_deflate=False,
         lifespan="off",
@@ -49,11 +88,11 @@ async def serve(
         access_log=False,
         server_header=False,
         backlog=4096,
-        timeout_keep_alive=75,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         proxy_headers=False,
     )
-    server = QuietServer(config)
+    server = BoundedServer(config, bounds.within_file_limit())
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -63,3 +102,67 @@ async def serve(
     if not stop.is_set():
         msg = f"the server on {host}:{port} ended by itself"
         raise OSError(msg)
+
+
+class _CutOff(BaseException):
+    """The client went before its body was here. No handler's business, so none may catch it."""
+
+
+def guarded(app: AsgiApp) -> AsgiApp:
+    """Add the headers that every answer has, and let nobody wait for or report a client that is
+    gone.
+    """
+
+    async def run(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        listen = receive if scope["method"] in {"GET", "HEAD"} else _until_cut_off(receive)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ANSWERS.labels(message["status"]).inc()
+                message["headers"] = _completed(message.get("headers", ()))
+            await send(message)
+
+        try:
+            await app(scope, listen, answer)
+        except _CutOff:
+            CUT_OFF.inc()
+        except LitestarException as error:
+            if not _is_storage_away(error):
+                raise
+            logger.warning("answer_cut", path=scope["path"], reason=repr(error.__cause__))
+
+    return run
+
+
+def _until_cut_off(receive: Receive) -> Receive:
+    is_whole = False
+
+    async def listen() -> Message:
+        nonlocal is_whole
+        message = await receive()
+        if message["type"] == "http.disconnect" and not is_whole:
+            raise _CutOff
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return listen
+
+
+def _completed(headers: Any) -> list[tuple[bytes, bytes]]:
+    """What says nothing of caches is kept by none; no browser guesses a type."""
+    found = list(headers)
+    names = {name.lower() for name, _ in found}
+    if b"cache-control" not in names:
+        found.append((b"cache-control", b"no-store"))
+    if b"x-content-type-options" not in names:
+        found.append((b"x-content-type-options", b"nosniff"))
+    return found
+
+
+def _is_storage_away(error: LitestarException) -> bool:
+    """Tell whether an answer under way ended because its file could not be read on."""
+    cause = error.__cause__
+    return isinstance(cause, ExceptionGroup) and cause.split(StorageUnavailable)[1] is None

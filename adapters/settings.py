@@ -46,6 +46,8 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     log_format: str = "auto"
     metrics_port: int = 0
+    connections_max: int = 8000
+    connections_per_address_max: int = 4000
     clock_skew_seconds: str = ""
 
     @property

@@ -1,11 +1,11 @@
 """Storage: artifacts and large bodies, as files beside us or as objects in S3 or R2."""
 
 import asyncio
-import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Protocol
@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-CHUNK_BYTES = 256 * 1024
+PART_BYTES = 256 * 1024  # A reader holds one or two: what it does not take is not read.
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 OTHER_MEDIA_TYPE = "application/octet-stream"
 _NOT_THERE = {"NoSuchKey", "404"}
 _THERE_ALREADY = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+Part = tuple[bytes, int]  # Some bytes of an object, and how many it has in all.
 _KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
 
 
@@ -30,12 +31,14 @@ class BadKey(ValueError):
 
 
 class StoredObject(Struct, frozen=True):
-    """An object that is there. `etag` is without quotes; `chunks` can be read once."""
+    """An object that is there, read part by part: between two parts nothing is held open.
+
+    `parts` can be read once; it raises StorageUnavailable when the rest cannot be read.
+    """
 
     media_type: str
     size_bytes: int
-    etag: str
-    chunks: AsyncIterator[bytes]
+    parts: AsyncIterator[bytes]
 
 
 class Storage(Protocol):
@@ -70,6 +73,26 @@ def checked_key(key: str) -> str:
     return key
 
 
+async def _opened(key: str, read: Callable[[int], Awaitable[Part | None]]) -> StoredObject | None:
+    """Read the first part: it tells whether there is an object, and how long it is."""
+    found = await read(0)
+    if found is None:
+        return None
+    first, size_bytes = found
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield first
+        offset = len(first)
+        while offset < size_bytes:
+            following = await read(offset)
+            if following is None or not following[0]:
+                raise StorageUnavailable(f"{key} went while it was read")
+            yield following[0]
+            offset += len(following[0])
+
+    return StoredObject(media_type_of(key), size_bytes, parts())
+
+
 class FileStorage:
     """Files in a folder, written whole: a temporary file, flushed, then renamed."""
 
@@ -88,11 +111,7 @@ class FileStorage:
         return body
 
     async def open(self, key: str) -> StoredObject | None:
-        body = await self.get(key)
-        if body is None:
-            return None
-        etag = hashlib.sha256(body).hexdigest()[:32]
-        return StoredObject(media_type_of(key), len(body), etag, _chunks(body))
+        return await _opened(key, partial(self._run, self._part, checked_key(key)))
 
     async def delete(self, key: str) -> None:
         path = self._folder / checked_key(key)
@@ -140,16 +159,19 @@ class FileStorage:
         except FileNotFoundError:
             return None
 
+    def _part(self, key: str, offset: int) -> Part | None:
+        try:
+            with (self._folder / key).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                return os.pread(file.fileno(), PART_BYTES, offset), size
+        except FileNotFoundError:
+            return None
+
     async def _run(self, work: Any, *arguments: Any) -> Any:
         try:
             return await asyncio.to_thread(work, *arguments)
         except OSError as error:
             raise StorageUnavailable(str(error)) from error
-
-
-async def _chunks(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), CHUNK_BYTES):
-        yield body[start : start + CHUNK_BYTES]
 
 
 class S3Storage:
@@ -193,15 +215,10 @@ class S3Storage:
         found = await self._call("get_object", key)
         if found is None:
             return None
-        async with found["Body"] as stream:
-            return bytes(await stream.read())
+        return await self._whole(found)
 
     async def open(self, key: str) -> StoredObject | None:
-        found = await self._call("get_object", key)
-        if found is None:
-            return None
-        size, etag = int(found["ContentLength"]), str(found["ETag"]).strip('"')
-        return StoredObject(media_type_of(key), size, etag, _s3_chunks(found["Body"]))
+        return await _opened(key, partial(self._part, key))
 
     async def delete(self, key: str) -> None:
         await self._call("delete_object", key)
@@ -214,6 +231,18 @@ class S3Storage:
 
     def _path(self, key: str) -> str:
         return f"{self._prefix}/{checked_key(key)}" if self._prefix else checked_key(key)
+
+    async def _part(self, key: str, offset: int) -> Part | None:
+        until = offset + PART_BYTES - 1
+        found = await self._call("get_object", key, Range=f"bytes={offset}-{until}")
+        if found is None:
+            return None
+        body = await self._whole(found)
+        return body, int(found["ContentRange"].rpartition("/")[2])
+
+    async def _whole(self, found: Any) -> bytes:
+        async with found["Body"] as stream:
+            return bytes(await stream.read())
 
     async def _call(self, method: str, key: str, **arguments: Any) -> Any:
         # Imported here: aioboto3 takes 60 MB, which a world with files never pays.
@@ -245,9 +274,3 @@ class S3Storage:
                 client = aioboto3.Session().client("s3", config=config, **self._options)
                 self._client = await self._stack.enter_async_context(client)
             return self._client
-
-
-async def _s3_chunks(body: Any) -> AsyncIterator[bytes]:
-    async with body as stream:
-        async for chunk in stream.content.iter_chunked(CHUNK_BYTES):
-            yield chunk

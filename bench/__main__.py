@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from bench import measures, streams
+from bench import measures, relay, streams
 from bench.measures import Row
 from cli.running import running
 from cli.supervisor import Supervisor
@@ -52,6 +52,7 @@ async def _measure(world: World, supervisor: Supervisor) -> list[Row]:
     tokens = await measures.prepare_accounts(world)
     await measures.throughput(world, pids, tokens, WARM_UP)
     rows += await measures.throughput(world, pids, tokens, JOBS)
+    rows += await relay.measure(world, pids)
     await measures.simulate(world, measures.SIMULATED_SECONDS)
     rows += await measures.steady(world, pids, tokens)
     rows += await streams.measure(world, pids, tokens)

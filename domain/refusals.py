@@ -10,6 +10,7 @@ CODES: dict[str, tuple[int, str]] = {
     "forbidden": (403, "This token's role does not allow that"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This path does not take that method"),
+    "too_slow": (408, "The request took too long to arrive"),
     "job_ended": (409, "The job has ended"),
     "job_open": (409, "The job has not ended yet"),
     "not_failed": (409, "Only a failed job can be retried"),
@@ -27,9 +28,12 @@ CODES: dict[str, tuple[int, str]] = {
     "rate_limited": (429, "Too many requests"),
     "too_many_jobs": (429, "Too many jobs are in flight"),
     "too_many_streams": (429, "Too many streams are open"),
+    "too_many_waits": (429, "Too many requests of this token are waiting"),
+    "head_too_large": (431, "The headers are too large"),
     "internal": (500, "Something is broken on our side"),
     "unavailable": (503, "Not available right now"),
     "outcome_unknown": (503, "It is not known whether this was carried out"),
+    "too_many_connections": (503, "Too many connections are open"),
     "log_full": (503, "The log is full: new work has to wait"),
 }
 

@@ -2,12 +2,10 @@
 
 import asyncio
 
-import httpx
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from prometheus_client import Counter
 
 from adapters import broker
 from adapters.account_desk import AccountDesk
@@ -18,7 +16,8 @@ from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fingerprints import Fingerprints
 from adapters.fresh_rows import expect_mark
-from adapters.http_server import AnyResponse, serve
+from adapters.http_door import Bounds
+from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.process import until
 from adapters.provider_progress import ProviderProgress
@@ -27,10 +26,12 @@ from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
 from read_models import accounts, positions
 from services.api.dependencies import Api
+from services.api.handlers.answer_early import answer_early, keep_error
 from services.api.handlers.answer_errors import on_error
 from services.api.handlers.authenticate_callers import Authenticator
 from services.api.handlers.describe_api import DescribedApi
 from services.api.handlers.issue_tickets import Tickets
+from services.api.handlers.relay_webhooks import Relay
 from services.api.handlers.route_requests import routes
 from services.api.settings import ApiSettings
 from services.api.streams import Streams
@@ -41,22 +42,22 @@ ALLOWED_HEADERS = [
     *("If-None-Match", "Last-Event-ID"),
 ]
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
-ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status", ["status"])
 
 
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     settings.check()
     api = await connect(settings)
     app = build(api)
+    relay = Relay(settings.ingestor_url)
+    front = answer_early(app, relay)
+    where = (settings.darkroom_host, settings.darkroom_port)
     await until(
         stop,
-        asyncio.create_task(
-            serve(app, settings.darkroom_host, settings.darkroom_port, stop, sockets=True)
-        ),
+        asyncio.create_task(serve(front, *where, stop, Bounds.of(settings), sockets=True)),
         asyncio.create_task(_tell_usage(api)),
         asyncio.create_task(_end_streams(app.state["streams"], stop)),
     )
-    await api.relay.aclose()
+    relay.close()
     await api.database.close()
     await api.storage.close()
     await api.client.close()
@@ -107,7 +108,6 @@ async def connect(settings: ApiSettings) -> Api:
         accounts=desk,
         jobs=JobDesk(log),
         runs=RunDesk(log),
-        relay=httpx.AsyncClient(timeout=httpx.Timeout(15.0, connect=2.0)),
         usage=usage,
         secrets=EndpointSecrets(client, settings.master_key()),
         fingerprints=Fingerprints(settings.master_key()),
@@ -129,7 +129,7 @@ def build(api: Api) -> Litestar:
             }
         ),
         exception_handlers={Exception: on_error},
-        after_request=_count,
+        after_exception=[keep_error],
         cors_config=_cors(api.settings.cors_origins),
         openapi_config=OpenAPIConfig(
             title="Darkroom",
@@ -141,11 +141,6 @@ def build(api: Api) -> Litestar:
         logging_config=None,
         debug=False,
     )
-
-
-async def _count(response: AnyResponse) -> AnyResponse:
-    ANSWERS.labels(response.status_code or 200).inc()
-    return response
 
 
 def _cors(origins: str) -> CORSConfig | None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-import httpx
 from msgspec import Struct
 from nats.aio.client import Client
 from sqlalchemy import Connection
@@ -49,12 +48,12 @@ class Api(Struct):
     accounts: AccountDesk
     jobs: JobDesk
     runs: RunDesk
-    relay: httpx.AsyncClient
     usage: Usage
     secrets: EndpointSecrets
     fingerprints: Fingerprints
     progress: ProviderProgress
     written: dict[AccountId, int] = {}
+    waits: dict[str, int] = {}  # Token id -> its requests that wait for a change.
     admission_checked_at: float = -1e9
     admission_open: bool = True
 

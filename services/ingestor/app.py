@@ -15,6 +15,7 @@ from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
+from adapters.http_door import Bounds
 from adapters.http_server import serve
 from adapters.job_desk import JobDesk
 from adapters.parking import answer_replays
@@ -70,8 +71,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
-    serving = serve(build(ingestor), settings.ingestor_host, settings.ingestor_port, stop)
-    await until(stop, asyncio.create_task(serving))
+    await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
     async with asyncio.timeout(STOP_SECONDS):
         await stream.stop()
@@ -85,6 +85,12 @@ def health_of(ingestor: Ingestor, log: JetStreamLog) -> Health:
     is_connected = ingestor.client is not None and ingestor.client.is_connected
     is_consuming = is_connected and not log.trouble
     return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
+
+
+async def _listen(ingestor: Ingestor, stop: asyncio.Event) -> None:
+    settings = ingestor.settings
+    where = (settings.ingestor_host, settings.ingestor_port)
+    await serve(build(ingestor), *where, stop, Bounds.of(settings))
 
 
 async def close(ingestor: Ingestor) -> None:

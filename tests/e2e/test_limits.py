@@ -1,7 +1,9 @@
 """Limits of the whole: a nearly full log, origins of front ends elsewhere."""
 
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -21,7 +23,10 @@ ORIGIN = "https://app.example"
 def limited() -> Iterator[RunningWorld]:
     """A world whose whole log is reserved for jobs in flight."""
     with running_world(
-        LOG_MAX_BYTES="1000000", LOG_RESERVE_BYTES="1000000", CORS_ORIGINS=ORIGIN
+        LOG_MAX_BYTES="1000000",
+        LOG_RESERVE_BYTES="1000000",
+        CORS_ORIGINS=ORIGIN,
+        CONNECTIONS_PER_ADDRESS_MAX="50",
     ) as world:
         yield world
 
@@ -91,6 +96,17 @@ def test_another_origin_may_not(limited: RunningWorld) -> None:
     headers = {"Origin": "https://evil.example"}
     answer = httpx.get(f"{limited.url}/health/live", headers=headers)
     assert answer.headers.get("access-control-allow-origin") != "https://evil.example"
+
+
+def test_one_address_may_have_so_many_connections(limited: RunningWorld) -> None:
+    address = (limited.world.host, limited.world.port)
+    with ExitStack() as opened:
+        for _ in range(50):
+            opened.enter_context(socket.create_connection(address, source_address=("127.0.0.2", 0)))
+        time.sleep(0.2)
+        last = socket.create_connection(address, source_address=("127.0.0.2", 0))
+        assert opened.enter_context(last).recv(100).startswith(b"HTTP/1.1 503 ")
+        assert httpx.get(f"{limited.url}/health/live").status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def fetch_the_image(url: str, artifact: dict[str, Any]) -> None:
     picture = httpx.get(url)
     assert picture.headers["content-type"] == artifact["media_type"] == "image/png"
     assert int(picture.headers["content-length"]) == artifact["bytes"] == len(picture.content)
-    assert "immutable" in picture.headers["cache-control"]
+    assert picture.headers["cache-control"] == "public, max-age=3600"
     with Image.open(io.BytesIO(picture.content)) as image:
         image.load()
         assert image.size == (artifact["width"], artifact["height"]) == (1024, 576)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults import real_runs
+from tests.faults import front_door, real_runs
 from tests.faults.real_runs import Result
 from tests.support.worlds import RunningWorld, running_world
 
@@ -18,6 +18,7 @@ RUNS: tuple[tuple[dict[str, str], Callable[[RunningWorld], Result]], ...] = (
     (real_runs.SETTINGS, lambda world: real_runs.drown_in_webhooks(world, 120)),
     (real_runs.COPYING, lambda world: real_runs.take_storage_away(world, 20)),
     (real_runs.SMALL_LOG, real_runs.fill_log),
+    (real_runs.SETTINGS, lambda world: front_door.besiege(world, 1000, 50)),
     (real_runs.WRONG_CLOCKS, lambda world: real_runs.skew_clocks(world, 40)),
 )
 

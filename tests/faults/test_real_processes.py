@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import real_runs
+from tests.faults import front_door, real_runs
 from tests.support.worlds import RunningWorld, running_world
 
 
@@ -60,3 +60,9 @@ def test_storage_that_is_away_delays_and_breaks_no_image(made: RunningWorld) -> 
 @pytest.mark.parametrize("made", [real_runs.WRONG_CLOCKS], indirect=True, ids=["wrong-clocks"])
 def test_wrong_clocks_order_nothing_and_lose_nothing(made: RunningWorld) -> None:
     assert real_runs.skew_clocks(made, 8).jobs == 8
+
+
+def test_heaps_of_headers_cost_the_api_no_memory(world: RunningWorld) -> None:
+    felt = front_door.feel(world, 0, 20, 10)
+    assert (felt.ended, felt.asked > 0) == (21, True)
+    assert felt.memory_megabytes < 50

@@ -9,7 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.storage import BadKey, FileStorage, S3Storage, Storage, StorageUnavailable
+from adapters.storage import (
+    PART_BYTES,
+    BadKey,
+    FileStorage,
+    S3Storage,
+    Storage,
+    StorageUnavailable,
+)
 from cli.world import free_port
 from tests.support.servers import Process, folder, wait_for_port
 
@@ -76,13 +83,26 @@ async def test_what_was_put_is_got(storage: Storage) -> None:
 
 
 async def test_an_opened_object_tells_its_type_and_length(storage: Storage) -> None:
-    body = os.urandom(600_000)
+    body = os.urandom(600_001)
     await storage.put("artifacts/a2.webp", body)
     found = await storage.open("artifacts/a2.webp")
     assert found is not None
     assert (found.media_type, found.size_bytes) == ("image/webp", len(body))
-    assert found.etag
-    assert b"".join([chunk async for chunk in found.chunks]) == body
+    parts = [part async for part in found.parts]
+    assert max(len(part) for part in parts) <= PART_BYTES
+    assert b"".join(parts) == body
+
+
+async def test_an_object_that_goes_while_it_is_read_is_never_taken_for_whole(
+    storage: Storage,
+) -> None:
+    await storage.put("artifacts/a5.png", os.urandom(600_001))
+    found = await storage.open("artifacts/a5.png")
+    assert found is not None
+    await anext(found.parts)
+    await storage.delete("artifacts/a5.png")
+    with pytest.raises(StorageUnavailable):
+        await anext(found.parts)
 
 
 async def test_the_same_key_again_replaces_the_object_whole(storage: Storage) -> None:

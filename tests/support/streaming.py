@@ -53,7 +53,6 @@ class Projected:
             accounts=nothing,
             jobs=nothing,
             runs=nothing,
-            relay=nothing,
             usage=nothing,
             secrets=nothing,
             fingerprints=nothing,

@@ -155,7 +155,7 @@ async def wait_for_submission(
             if len(known) == len(ids) and all(_is_submitted(job) for job in known.values()):
                 break
             try:
-                async with asyncio.timeout(min(seconds_left, 0.5)):
+                async with asyncio.timeout(seconds_left):
                     await changed.wait()
             except TimeoutError:
                 continue

@@ -18,7 +18,7 @@ from contracts.subjects import boundary_of
 from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
-from domain.refusals import Refused, invalid
+from domain.refusals import invalid
 from read_models import job_commits, job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job
@@ -33,6 +33,7 @@ from services.api.documents import (
     time_of,
 )
 from services.api.handlers.authenticate_callers import authenticator_of, caller_of
+from services.api.handlers.wait_for_changes import wait_for_news
 
 LIMIT_MAX = 100
 COMMITS_A_PAGE = 100
@@ -68,7 +69,9 @@ async def _conditional(
     api, known = api_of(request), request.headers.get("if-none-match", "")
     job = await api.job_of(caller_of(request).account_id, text, kind)
     if wait_seconds:
-        job = await _wait_for_news(request, job, known, wait_seconds)
+        caller = caller_of(request)
+        stays = authenticator_of(request)
+        job = await wait_for_news(api, stays, caller, job, known, wait_seconds)
     etag = etag_of(api, job)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
@@ -76,33 +79,6 @@ async def _conditional(
     if (pause := poll_after_ms(job)) is not None:
         headers["Retry-After"] = str(-(-pause // 1000))
     return Response(await document(api, job), headers=headers)
-
-
-async def _wait_for_news(request: AnyRequest, job: Job, known: str, seconds: float) -> Job:
-    """Wait until the job is not as `known` any more; without it, until it has ended. Raise
-    Refused once the caller's token is revoked.
-    """
-    api, following = api_of(request), authenticator_of(request).following
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + seconds
-    with (
-        api.changes.watch([job.job_id]) as changed,
-        following(caller_of(request), changed.set) as stay,
-    ):
-        while (seconds_left := deadline - clock()) > 0:
-            changed.clear()
-            if stay.is_over:
-                raise Refused("unauthorized", "the token was revoked")
-            job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
-            if job.status.is_end or (known and etag_of(api, job) not in known):
-                break
-            try:
-                async with asyncio.timeout(min(seconds_left, 1.0)):
-                    await changed.wait()
-            except TimeoutError:
-                continue
-    api.wrote(job.account_id, job.sequence)
-    return job
 
 
 @get("/list")

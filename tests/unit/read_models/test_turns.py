@@ -52,7 +52,7 @@ def test_a_heap_does_not_hide_an_account_that_came_later(connection: Connection)
 def test_one_place_at_a_time_goes_round_the_accounts(connection: Connection) -> None:
     for account in "abcd":
         fill(connection, account, 50)
-    turn, served = Turn(until=100, limit=1), []
+    turn, served = Turn(until=100, limit=1), list[str]()
     for _ in range(8):
         served += accounts_of(take(connection, turn))
     assert served == [*"abcd", *"abcd"]

@@ -1,0 +1,229 @@
+"""Connections within bounds: how much they may say, and how long it may take them.
+
+uvicorn counts no headers and knows one timeout, for idle connections. Once a second each open
+connection is looked at: whoever owes the rest of a request for too long is ended, and whoever
+takes nothing of its answer. A stream owes nothing, so nothing here cuts it while it is read.
+"""
+
+import asyncio
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import prometheus_client
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from adapters.clock import fresh_commit_id
+from adapters.http_door import Door
+from domain.refusals import CODES, Refused
+
+HEAD_BYTES_MAX = 32 * 1024
+HEADERS_MAX = 100
+PIPELINED_MAX = 8
+UNSENT_SOCKET_BYTES_MAX = 4 * 1024**2
+LINGER_SECONDS = 2.0
+
+ENDED = prometheus_client.Counter(
+    "darkroom_connections_ended_total", "Connections that a bound has ended", ["code"]
+)
+
+TOO_LARGE = Refused("head_too_large", f"{HEAD_BYTES_MAX} bytes and {HEADERS_MAX} headers at most")
+TOO_SLOW = Refused("too_slow", "the request did not arrive in time")
+TOO_MANY = Refused("too_many_connections", "come again in a moment")
+NO_HTTP = Refused("unparsable", "this is not HTTP/1.1")
+
+
+class _Outflow:
+    """Tells a reader that takes nothing from one that takes little."""
+
+    def __init__(self, now: float) -> None:
+        self._moved_at = now
+        self._unsent = 0
+
+    def is_stalled(self, transport: asyncio.Transport, now: float, seconds: float) -> bool:
+        unsent = transport.get_write_buffer_size()
+        if unsent == 0 or unsent < self._unsent:
+            self._moved_at = now
+        self._unsent = unsent
+        return now - self._moved_at > seconds
+
+
+class _Owes(Enum):
+    """What of a request has yet to come. Who is idle or is being answered owes nothing."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class _OverLimit(Exception):
+    """Raised inside of the parser, which then stops."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection, until it goes or becomes a WebSocket."""
+
+    server_state: Door
+    _refused_at: float | None = None
+    _refusal = NO_HTTP
+    _place: str | None = None
+    _owes = _Owes.HEAD
+    _head_bytes = 0  # As fed to the parser, which says nothing before a header is whole.
+    _counted_bytes = 0  # As told by the parser, which is fed much at once.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._outflow = _Outflow(self._since)
+        self._place = self.server_state.enter(transport)
+        if self._place is None:
+            self._refuse(TOO_MANY)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused_at is not None:
+            return
+        if self._owes is _Owes.NOTHING:
+            self._owes, self._since = _Owes.HEAD, self.loop.time()
+        if self._owes is _Owes.HEAD:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._owes is _Owes.HEAD and self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(TOO_LARGE)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._leave()
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(self._refusal)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._counted_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._count(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise self._over_limit()
+        super().on_headers_complete()
+        self._owes, self._since = _Owes.BODY, self.loop.time()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._owes, self._head_bytes = _Owes.NOTHING, 0
+
+    def end_if_late(self, now: float) -> None:
+        bounds = self.server_state.bounds
+        if self._refused_at is not None:
+            if now - self._refused_at > LINGER_SECONDS:
+                self.transport.abort()
+            return
+        if self._outflow.is_stalled(self.transport, now, bounds.stalled_seconds):
+            ENDED.labels("stalled").inc()
+            self.transport.abort()
+        if self.flow.read_paused:
+            self._since = now  # It is we who do not read on.
+        seconds = bounds.head_seconds if self._owes is _Owes.HEAD else bounds.body_seconds
+        if self._owes is not _Owes.NOTHING and now - self._since > seconds:
+            self._refuse(TOO_SLOW)
+
+    def _leave(self) -> None:
+        self.server_state.leave(self._place)
+        self._place = None
+
+    def _count(self, *parts: bytes) -> None:
+        self._counted_bytes += sum(len(part) for part in parts)
+        if self._counted_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+            raise self._over_limit()
+
+    def _over_limit(self) -> _OverLimit:
+        self._refusal = TOO_LARGE
+        return _OverLimit()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Say why, and end it. What still comes is thrown away for a moment: a connection that
+        is closed at once takes the answer with it.
+        """
+        self._refused_at = self.loop.time()
+        ENDED.labels(refused.code).inc()
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        has_begun = self._owes is _Owes.HEAD and self._head_bytes > 0
+        if is_answering or (refused is TOO_SLOW and not has_begun):
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        self.transport.write(_answer(refused))
+        self.transport.write_eof()
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """One WebSocket. uvicorn pings it, so an idle one that is gone is noticed."""
+
+    _place: str | None = None
+
+    def __init__(
+        self, *, config: Any, server_state: Any, app_state: Any, _loop: Any = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._door: Door = server_state
+        self._outflow = _Outflow(self.loop.time())
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._place = self._door.enter(transport)
+        if self._place is None:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.leave(self._place)
+        self._place = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.get_write_buffer_size() > UNSENT_SOCKET_BYTES_MAX:
+            self.transport.abort()  # Asks for pongs, and does not read them.
+            return
+        super().data_received(data)
+
+    def end_if_late(self, now: float) -> None:
+        if self._outflow.is_stalled(self.transport, now, self._door.bounds.stalled_seconds):
+            ENDED.labels("stalled").inc()
+            self.transport.abort()
+
+
+def _answer(refused: Refused) -> bytes:
+    status, title = CODES[refused.code]
+    document = {
+        "type": f"urn:darkroom:problem:{refused.code}",
+        "title": title,
+        "status": status,
+        "detail": refused.detail,
+        "code": refused.code,
+        "request_id": fresh_commit_id(),
+    }
+    body = msgspec.json.encode(document)
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "connection: close",
+        *(["retry-after: 2"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
