@@ -44,7 +44,6 @@ ANSWERS = Counter("darkroom_http_answers_total", "Answers of the api by status",
 
 
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
-    settings.check()
     api = await connect(settings)
     app = build(api)
     await until(
