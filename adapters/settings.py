@@ -40,7 +40,7 @@ ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
 if ENV_FILE:
     load_dotenv(ENV_FILE)
 
-READ_MODELS_FILE = "read-models.v2.sqlite3"
+READ_MODELS_FILE = "read-models.v3.sqlite3"
 
 
 class BadSetting(ValueError):

@@ -48,7 +48,8 @@ def check_all(environment: Mapping[str, str] | None = None) -> None:
 
 
 def in_force() -> dict[str, Any]:
-    """Return every setting of every process, by name."""
+    """Return every setting of every process, by name; raise BadSetting as `check_all` does."""
+    check_all()
     found: dict[str, Any] = {}
     for kind in KINDS.values():
         found |= structs.asdict(load(kind))

@@ -8,6 +8,7 @@ from read_models import (
     access_tokens,
     accounts,
     answered_requests,
+    commit_index,
     deliveries,
     durations,
     endpoints,
@@ -69,4 +70,5 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
     for recorded in batch:
         for project in COMMIT_MODELS:
             project(recorded, unit)
+    commit_index.project(connection, batch)
     return unit.flush()

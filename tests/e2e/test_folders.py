@@ -171,4 +171,4 @@ def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> Non
         assert "darkroom: broker does not come up; it ended with 1" in done.stderr
         assert "storage directory" in done.stderr.rpartition("broker does not come up")[2]
         assert "Traceback" not in done.stderr
-        assert not subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 0
+        assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
