@@ -1,27 +1,37 @@
 """Which commits speak of an account, which hold a type of event, and when: without the log.
 
-Exact, and cheap to keep: a row speaks of a block of 60 commits, a bit for each.
+Exact, and cheap to keep: a row speaks of a block of 60 commits, a bit for each. Rows stand in the
+log's order, so that writing them is appending; ordered by term, each batch would write a page for
+every account that it speaks of. What finds them is a second table: the spans that have the term.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from functools import cache
+from itertools import groupby, islice
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Table, Text, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import case
 
 from contracts.commit import Recorded
+from contracts.events import Event
 from contracts.ids import AccountId
 from read_models.unit_of_work import METADATA, Micros, micros_of
 
 BLOCK_COMMITS = 60  # Below the bits of a signed number, which is what both databases have.
+SPAN_BLOCKS = 1024
 
 table = Table(
     "commit_index",
     METADATA,
-    Column("term", Text, primary_key=True),
     Column("block", BigInteger, primary_key=True),
+    Column("term", Text, primary_key=True),
     Column("bits", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+spans = Table(
+    "commit_spans",
+    METADATA,
+    Column("term", Text, primary_key=True),
+    Column("span", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
 times = Table(
@@ -30,6 +40,14 @@ times = Table(
     Column("block", BigInteger, primary_key=True),
     Column("at_max", Micros, nullable=False),
     Index("commit_times_at", "at_max"),
+)
+_SPANS = (
+    select(spans.c.span)
+    .where(spans.c.term == bindparam("term"), spans.c.span >= bindparam("first"))
+    .order_by(spans.c.span)
+)
+_BITS = select(table.c.block, table.c.bits).where(
+    table.c.term == bindparam("term"), table.c.block.between(bindparam("first"), bindparam("last"))
 )
 _FIRST_LATER = select(times.c.block).where(times.c.at_max > bindparam("at")).order_by(times.c.block)
 
@@ -44,19 +62,27 @@ def of_type(name: str) -> str:
 
 def project(connection: Connection, batch: Sequence[Recorded]) -> None:
     """Add a batch: a row for each term and block, however many commits it has in the batch."""
-    bits: dict[tuple[str, int], int] = {}
-    latest: dict[int, int] = {}
-    for recorded in batch:
-        block, place = divmod(recorded.sequence, BLOCK_COMMITS)
-        for term in _terms(recorded):
-            bits[term, block] = bits.get((term, block), 0) | 1 << place
-        latest[block] = max(latest.get(block, 0), micros_of(recorded.commit.at))
-    names = connection.dialect.name
-    rows = [{"term": term, "block": block, "bits": value} for (term, block), value in bits.items()]
-    connection.execute(_ADD_BITS[names], rows)
-    connection.execute(
-        _ADD_TIMES[names], [{"block": block, "at_max": at} for block, at in latest.items()]
-    )
+    rows: list[tuple[str, int, int]] = []
+    latest: list[tuple[int, int]] = []
+    for block, commits in groupby(batch, _block_of):
+        bits: dict[str, int] = {}
+        at_max = 0
+        for recorded in commits:
+            bit = 1 << recorded.sequence % BLOCK_COMMITS
+            for term in _terms(recorded):
+                bits[term] = bits.get(term, 0) | bit
+            at_max = max(at_max, micros_of(recorded.commit.at))
+        rows += [(term, block, found) for term, found in bits.items()]
+        latest.append((block, at_max))
+    dialect = connection.dialect.name
+    found_in = {(term, block // SPAN_BLOCKS) for term, block, _ in rows}
+    connection.exec_driver_sql(_ADD_SPANS[dialect], list(found_in))
+    connection.exec_driver_sql(_ADD_BITS[dialect], rows)
+    connection.exec_driver_sql(_ADD_TIMES[dialect], latest)
+
+
+def _block_of(recorded: Recorded) -> int:
+    return recorded.sequence // BLOCK_COMMITS
 
 
 def sequences(connection: Connection, terms: Sequence[str], after: int, limit: int) -> list[int]:
@@ -79,44 +105,58 @@ def last_not_later(connection: Connection, at_micros: int) -> tuple[int, int]:
 def _terms(recorded: Recorded) -> set[str]:
     terms = set()
     for event in recorded.commit.events:
-        terms.add(f"type:{type(event).__name__}")
+        terms.add(_type_term(type(event)))
         if account := getattr(event, "account_id", None):
-            terms.add(f"account:{account}")
+            terms.add("account:" + account)
     return terms
 
 
+@cache
+def _type_term(kind: type[Event]) -> str:
+    return of_type(kind.__name__)
+
+
 def _found(connection: Connection, terms: Sequence[str], after: int) -> Iterator[int]:
-    first, *others = [table.alias() for _ in terms]
-    query = select(first.c.block, *(each.c.bits for each in (first, *others)))
-    for each, term in zip((first, *others), terms, strict=True):
-        query = query.where(each.c.term == term, each.c.block == first.c.block)
-    query = query.where(first.c.block >= (after + 1) // BLOCK_COMMITS).order_by(first.c.block)
-    for block, *all_bits in connection.execute(query):
-        common = all_bits[0]
-        for each_bits in all_bits[1:]:
-            common &= each_bits
-        for place in range(BLOCK_COMMITS):
-            sequence = block * BLOCK_COMMITS + place
-            if common >> place & 1 and sequence > after:
-                yield sequence
+    first = (after + 1) // BLOCK_COMMITS
+    where = {"term": terms[0], "first": first // SPAN_BLOCKS}
+    for span in connection.execute(_SPANS, where).scalars().all():
+        start = span * SPAN_BLOCKS
+        within = {"first": max(first, start), "last": start + SPAN_BLOCKS - 1}
+        bits = _bits(connection, terms[0], within)
+        for term in terms[1:]:
+            others = _bits(connection, term, within)
+            bits = {block: bits[block] & others[block] for block in bits.keys() & others.keys()}
+        for block in sorted(bits):
+            for place in range(BLOCK_COMMITS):
+                sequence = block * BLOCK_COMMITS + place
+                if bits[block] >> place & 1 and sequence > after:
+                    yield sequence
 
 
-def _add_bits(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
-    both = table.c.bits.op("|")(insert.excluded.bits)
-    return insert.on_conflict_do_update(index_elements=["term", "block"], set_={"bits": both})
+def _bits(connection: Connection, term: str, within: dict[str, int]) -> dict[int, int]:
+    rows = connection.execute(_BITS, {"term": term, **within})
+    return {int(row.block): int(row.bits) for row in rows}
 
 
-def _add_times(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
-    fresh = insert.excluded.at_max
-    later = case((fresh > times.c.at_max, fresh), else_=times.c.at_max)
-    return insert.on_conflict_do_update(index_elements=["block"], set_={"at_max": later})
-
-
+# In the drivers' own form, as the rows' other writes: SQLAlchemy's share would be the greater.
+_ADD_BITS_TEXT = (
+    "INSERT INTO commit_index (term, block, bits) VALUES ({}, {}, {}) "
+    "ON CONFLICT (block, term) DO UPDATE SET bits = commit_index.bits | excluded.bits"
+)
+_ADD_SPANS_TEXT = "INSERT INTO commit_spans (term, span) VALUES ({}, {}) ON CONFLICT DO NOTHING"
+_ADD_TIMES_TEXT = (
+    "INSERT INTO commit_times (block, at_max) VALUES ({}, {}) ON CONFLICT (block) DO UPDATE SET "
+    "at_max = excluded.at_max WHERE excluded.at_max > commit_times.at_max"
+)
 _ADD_BITS = {
-    "sqlite": _add_bits(sqlite.insert(table)),
-    "postgresql": _add_bits(postgresql.insert(table)),
+    "sqlite": _ADD_BITS_TEXT.format("?", "?", "?"),
+    "postgresql": _ADD_BITS_TEXT.format("$1", "$2", "$3"),
+}
+_ADD_SPANS = {
+    "sqlite": _ADD_SPANS_TEXT.format("?", "?"),
+    "postgresql": _ADD_SPANS_TEXT.format("$1", "$2"),
 }
 _ADD_TIMES = {
-    "sqlite": _add_times(sqlite.insert(times)),
-    "postgresql": _add_times(postgresql.insert(times)),
+    "sqlite": _ADD_TIMES_TEXT.format("?", "?"),
+    "postgresql": _ADD_TIMES_TEXT.format("$1", "$2"),
 }
