@@ -46,7 +46,7 @@ async def test_it_gives_up_when_nothing_moves_and_says_what_stood_still(tmp_path
         return "the read models are at 5 of 1000"
 
     supervisor = Supervisor(print, tmp_path)
-    with pytest.raises(NotReady, match="nothing has moved .* at 5 of 1000"):
+    with pytest.raises(NotReady, match=r"nothing has moved .* at 5 of 1000"):
         await patiently(for_ever(), still, supervisor, print)
     await supervisor.stop()
 
