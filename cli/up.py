@@ -26,26 +26,30 @@ from cli.world import World
 async def up(data_dir: str, host: str | None, port: int | None) -> None:
     """Start the broker, the simulator when there is no key, and the four services."""
     settings = settings_for(host, port)
-    stop = asyncio.Event()
+    stop, ready = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     world = asyncio.create_task(
-        _run(Path(data_dir), settings.darkroom_host, settings.darkroom_port, stop)
+        _run(Path(data_dir), settings.darkroom_host, settings.darkroom_port, stop, ready)
     )
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({world, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if stop.is_set():
         say("stopping …")
-        world.cancel()
+        if not ready.is_set():  # Else it stops by itself, and must not be cut short in that.
+            world.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await world
     say("stopped; starting again on the same folder continues where this ended")
 
 
-async def _run(data_dir: Path, host: str, port: int, stop: asyncio.Event) -> None:
+async def _run(
+    data_dir: Path, host: str, port: int, stop: asyncio.Event, ready: asyncio.Event
+) -> None:
     async with running(data_dir, host, port, tell=say) as (world, _):
+        ready.set()
         tell_banner(world)
         await stop.wait()
 

@@ -172,3 +172,14 @@ def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> Non
         assert "storage directory" in done.stderr.rpartition("broker does not come up")[2]
         assert "Traceback" not in done.stderr
         assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
+
+
+def test_ctrl_c_while_it_starts_ends_it_and_leaves_no_process_behind() -> None:
+    with folder() as path:
+        process = subprocess.Popen(command(path), stderr=subprocess.PIPE, text=True)
+        eventually((path / "logs" / "broker.log").exists)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
+        assert not (path / "tokens.txt").exists()
