@@ -1,11 +1,11 @@
-.PHONY: help setup up demo check test faults bench clean format
+.PHONY: help setup up demo check test faults bench clean clean-world format
 PY := .venv/bin/python
 T ?= tests
 KIND ?= infograph
 
 ##@ Use it
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.done ## Make .venv with locked dependencies and the darkroom command
 
@@ -36,8 +36,16 @@ format: .venv/.done ## Format and fix what can be fixed
 	.venv/bin/ruff check --fix-only -q .
 	.venv/bin/ruff format -q .
 
-clean: ## Remove what the targets made
-	rm -rf .venv .darkroom .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove what the targets made; the world in .darkroom stays
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+
+clean-world: ## Delete the world in .darkroom for ever: log, key, pictures (asks first)
+	@test -d .darkroom || { echo "there is no .darkroom"; exit 1; }
+	@python3 -c 'import fcntl; fcntl.flock(open(".darkroom/lock", "a"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null || { echo "a world is running there: stop it first"; exit 4; }
+	@echo "This deletes $(CURDIR)/.darkroom: the log of all jobs and credits, the master key that"
+	@echo "reads them, every stored picture, all tokens. Nothing brings them back."
+	@printf "Type the word delete to go on: "; read answer; test "$$answer" = delete
+	rm -rf .darkroom
 
 .venv/.done: requirements/dev.txt pyproject.toml
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "python3 has no venv: install it (on Debian: apt-get install python3-venv)"; exit 1; }

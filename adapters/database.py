@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -53,8 +54,12 @@ class SqliteDatabase:
         if not read_only:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         mode = "ro" if read_only else "rwc"
+        # Quoted: in SQLite's own URLs a folder's `?`, `#` and `%` would mean something.
+        where = URL.create(
+            "sqlite", database=f"file:{quote(path)}", query={"mode": mode, "uri": "true"}
+        )
         self._engine: Engine = create_engine(
-            f"sqlite:///file:{path}?mode={mode}&uri=true",
+            where,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             pool_size=1,
             max_overflow=0,

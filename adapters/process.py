@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 import uvloop
 
 from adapters import clock, telemetry
-from adapters.settings import AnySettings, BadSetting, load
+from adapters.settings import BadSetting, CommonSettings, load
 
 logger = structlog.get_logger()
 
@@ -18,6 +20,9 @@ EXIT_USAGE = 2
 EXIT_DEPENDENCY_DOWN = 5
 DRAIN_SECONDS = 8.0
 
+PRIVATE = 0o077  # What we write is for our own user only.
+
+AnySettings = TypeVar("AnySettings", bound=CommonSettings)
 Run = Callable[[AnySettings, asyncio.Event], Awaitable[None]]
 
 
@@ -25,6 +30,7 @@ def main(
     service: str, kind: type[AnySettings], run: Run[AnySettings], *, calls_provider: bool = False
 ) -> None:
     """Run one service until SIGTERM or SIGINT; a bad setting ends with a line and exit code 2."""
+    os.umask(PRIVATE)
     try:
         settings = load(kind)
         settings.require_broker()
@@ -32,7 +38,8 @@ def main(
         if calls_provider:
             require_provider(settings.provider_key, settings.provider)
     except BadSetting as error:
-        print(f"darkroom {service}: {error}", file=sys.stderr)  # noqa: T201 - nothing is set up yet.
+        for line in str(error).splitlines():
+            print(f"darkroom {service}: {line}", file=sys.stderr)  # noqa: T201 - no log yet.
         sys.exit(EXIT_USAGE)
     telemetry.configure(service, level=settings.log_level, style=settings.log_format)
     telemetry.serve_metrics(settings.metrics_port)

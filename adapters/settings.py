@@ -1,54 +1,91 @@
 """Settings: read from the environment and a `.env` file, checked once, at the start."""
 
 import contextlib
+import ipaddress
 import os
+import re
 import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
-import msgspec
 from dotenv import load_dotenv
 from msgspec import Struct
 
+from adapters.setting_names import misspelt
+from adapters.setting_types import (
+    BadValue,
+    BrokerUrl,
+    ClockSkews,
+    Count,
+    DatabaseUrl,
+    Folder,
+    Host,
+    Hosts,
+    Limit,
+    LogFormat,
+    LogLevel,
+    MasterKey,
+    Origin,
+    Port,
+    Provider,
+    StorageUrl,
+    Webhooks,
+    WebUrl,
+    value_of,
+)
 from adapters.storage import FileStorage, S3Storage, Storage
 
+ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
 # At import, because fal's client reads its host when it is imported. The environment wins.
-load_dotenv(".env")
+if ENV_FILE:
+    load_dotenv(ENV_FILE)
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-READ_MODELS_FILE = "read-models.v2.sqlite3"
+READ_MODELS_FILE = "read-models.v3.sqlite3"
 
 
 class BadSetting(ValueError):
-    """A setting has a value that cannot be used. The message names it."""
+    """Settings have names or values that cannot be used: a line for each, which names it."""
 
 
-class CommonSettings(Struct, frozen=True, kw_only=True):
-    """What every service reads. A field is the environment variable of the same name."""
+class Settings(Struct, frozen=True, kw_only=True):
+    """What one process reads. A field is the environment variable of the same name."""
 
-    darkroom_data_dir: str = ".darkroom"
-    darkroom_master_key: str = ""
-    nats_url: str = ""
+    def problems(self) -> Iterator[str]:
+        """Yield a line for each setting that does not go with another."""
+        yield from ()
+
+
+class CommonSettings(Settings, frozen=True, kw_only=True):
+    """What every service reads."""
+
+    darkroom_data_dir: Folder = ".darkroom"
+    darkroom_host: Host = "127.0.0.1"
+    darkroom_port: Port = 8000
+    darkroom_master_key: MasterKey = ""
+    site_url: Origin = ""
+    webhook_base_url: Origin = ""
+    nats_url: BrokerUrl = ""
     nats_user: str | None = None
     nats_password: str | None = None
-    database_url: str = ""
-    storage_url: str = ""
-    s3_endpoint_url: str | None = None
+    database_url: DatabaseUrl = ""
+    storage_url: StorageUrl = ""
+    s3_endpoint_url: WebUrl | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = None
-    s3_public_url: str | None = None
+    s3_public_url: WebUrl | None = None
     fal_key: str = ""
     fal_ai_api_key: str = ""
-    fal_webhooks: str = "signed"
-    provider: str = ""
-    source_hosts_allowed: str = ""
-    log_level: str = "info"
-    log_format: str = "auto"
-    metrics_port: int = 0
-    connections_max: int = 8000
-    connections_per_address_max: int = 4000
-    clock_skew_seconds: str = ""
+    fal_webhooks: Webhooks = "auto"
+    provider: Provider = ""
+    source_hosts_allowed: Hosts = ""
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "auto"
+    metrics_port: Port = 0
+    connections_max: Count = 8000
+    connections_per_address_max: Limit = 4000  # 0: none.
+    clock_skew_seconds: ClockSkews = ""
 
     @property
     def data_dir(self) -> Path:
@@ -57,6 +94,26 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / READ_MODELS_FILE}"
+
+    @property
+    def origin(self) -> str:
+        """The public origin, without a slash at the end."""
+        own = f"http://{in_url(self.darkroom_host)}:{self.darkroom_port}"
+        return (self.site_url or own).rstrip("/")
+
+    @property
+    def webhook_origin(self) -> str:
+        """What webhook URLs are built on, without a slash at the end."""
+        return (self.webhook_base_url or self.origin).rstrip("/")
+
+    @property
+    def asks_for_webhooks(self) -> bool:
+        """Whether the provider is given webhook URLs. A real one cannot reach a loopback address;
+        who says `signed` in so many words knows a way.
+        """
+        if self.fal_webhooks in {"off", "signed"}:
+            return self.fal_webhooks == "signed"
+        return self.provider == "simulator" or not is_loopback(self.webhook_origin)
 
     @property
     def provider_key(self) -> str:
@@ -101,12 +158,21 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
         if self.provider != "simulator" or not is_loopback(self.nats_url):
             msg = "CLOCK_SKEW_SECONDS: only in an embedded world with the simulator"
             raise BadSetting(msg)
-        try:
-            skews = dict(pair.split("=") for pair in self.clock_skew_seconds.split(","))
-            return float(skews.get(service, 0))
-        except ValueError:
-            msg = "CLOCK_SKEW_SECONDS: must be service=seconds, separated by commas"
-            raise BadSetting(msg) from None
+        skews = dict(pair.split("=") for pair in self.clock_skew_seconds.split(","))
+        return float(skews.get(service, 0))
+
+    def problems(self) -> Iterator[str]:
+        if self.origin.startswith("http://") and not is_loopback(self.origin):
+            yield (
+                "SITE_URL: must be https for a host that is not loopback"
+                if self.site_url
+                else f"SITE_URL: has to be set when DARKROOM_HOST is {self.darkroom_host}: the"
+                " origin by which people and the provider reach it, as https://darkroom.example"
+            )
+        if self.fal_webhooks == "unsigned" and not (
+            is_loopback_host(self.darkroom_host) and is_loopback(self.origin)
+        ):
+            yield "FAL_WEBHOOKS: unsigned only where DARKROOM_HOST and SITE_URL are loopback"
 
     def require_broker(self) -> None:
         if not self.nats_url:
@@ -114,28 +180,56 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
             raise BadSetting(msg)
 
 
-AnySettings = TypeVar("AnySettings", bound=CommonSettings)
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
-def load(kind: type[AnySettings]) -> AnySettings:
-    """Read the settings of one service; raise BadSetting. An empty value counts as unset."""
-    values = {
-        name: value for name in kind.__struct_fields__ if (value := os.environ.get(name.upper()))
-    }
-    try:
-        settings = msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$.")
-        msg = f"{path.strip('`').upper()}: {text}"
-        raise BadSetting(msg) from None
-    if settings.fal_webhooks not in {"signed", "off", "unsigned"}:
-        msg = "FAL_WEBHOOKS: must be signed, off or unsigned"
-        raise BadSetting(msg)
+def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) -> AnySettings:
+    """Read the settings of one service, from the process's environment if no other is given.
+
+    Raise BadSetting with a line for each that is wrong. An empty value counts as unset.
+    """
+    environment = os.environ if environment is None else environment
+    types = get_type_hints(kind, include_extras=True)
+    values: dict[str, Any] = {}
+    wrong = list(misspelt(environment))
+    for name in kind.__struct_fields__:
+        if text := environment.get(name.upper()):
+            try:
+                values[name] = value_of(text, types[name])
+            except BadValue as error:
+                wrong.append(f"{name.upper()}: {error}")
+    settings = kind(**values)
+    wrong += settings.problems()
+    if wrong:
+        raise BadSetting("\n".join(wrong))
     return settings
 
 
 def is_loopback(url: str) -> bool:
-    return (urlsplit(url).hostname or "") in LOOPBACK
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return False
+    return is_loopback_host(host or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def in_url(host: str) -> str:
+    """Return the host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def masked(url: str) -> str:
+    """Return the URL, or each of several, without what stands before its host."""
+    return re.sub(r"(?<=://)[^/\s@,]+@", "***@", url)
 
 
 def write_secret(path: Path, text: str) -> None:

@@ -39,7 +39,7 @@ def main() -> None:
 async def _run() -> list[Row]:
     with TemporaryDirectory(prefix="darkroom-bench-") as folder:
         path = Path(folder)
-        async with running(path, "127.0.0.1", 0, tell=print, log_folder=path / "logs") as found:
+        async with running(path, "127.0.0.1", 0, tell=print) as found:
             return await _measure(*found)
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from adapters.broker import connect
 from adapters.broker_setup import set_up
-from cli.connection import settings_of
+from cli.connection import reach, settings_of
 from cli.output import data_dir_option, json_option, runs, show
 
 GIBIBYTE = 1024**3
@@ -26,9 +25,9 @@ def broker() -> None:
 async def setup(data_dir: str, replicas: str, max_bytes: int, *, as_json: bool) -> None:
     """Make what is missing, widen what has grown. Harmless to repeat."""
     settings = settings_of(Path(data_dir))
-    client = await connect(
-        settings.nats_url, settings.nats_user, settings.nats_password, "darkroom broker setup"
-    )
-    epoch = await set_up(client, log_bytes_max=max_bytes, replicas=int(replicas))
-    await client.close()
+    client = await reach(settings, "darkroom broker setup")
+    try:
+        epoch = await set_up(client, log_bytes_max=max_bytes, replicas=int(replicas))
+    finally:
+        await client.close()
     show({"epoch": epoch, "replicas": int(replicas), "max_bytes": max_bytes}, as_json=as_json)

@@ -1,13 +1,15 @@
 """`darkroom config`: the settings in force."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 from msgspec import structs
 
-from adapters.settings import CommonSettings, load
+from adapters.settings import CommonSettings, load, masked
 from cli.connection import NoWorld, settings_of
 from cli.output import data_dir_option, json_option, runs, show
+from cli.service_settings import in_force
 
 SECRETS = ("password", "key", "secret")
 
@@ -22,14 +24,21 @@ def config() -> None:
 @json_option
 @runs
 async def show_config(data_dir: str, *, as_json: bool) -> None:
-    """Show what a command started here would use."""
+    """Show what the processes of a world started here would use, of all services."""
+    document = in_force()
     try:
         settings = settings_of(Path(data_dir))
     except NoWorld:
         settings = structs.replace(load(CommonSettings), darkroom_data_dir=data_dir)
-    document = {
-        name: "***" if value and any(word in name for word in SECRETS) else value
-        for name, value in structs.asdict(settings).items()
-    }
+    document |= structs.asdict(settings)
+    document["site_url"] = settings.origin
+    document["webhook_base_url"] = settings.webhook_origin
     document["database_url"] = settings.database
-    show(document, as_json=as_json)
+    shown = {name: _shown(name, value) for name, value in sorted(document.items())}
+    show(shown, as_json=as_json)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value and any(word in name.split("_") for word in SECRETS):
+        return "***"
+    return masked(value) if isinstance(value, str) else value

@@ -1,10 +1,12 @@
 """Finding a world: the embedded one through its folder, another through NATS_URL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec import Struct, structs
+from nats import errors
 from nats.aio.client import Client
 
 from adapters.account_desk import AccountDesk
@@ -13,9 +15,11 @@ from adapters.changes import Changes
 from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.job_desk import JobDesk
-from adapters.settings import CommonSettings, load
+from adapters.settings import CommonSettings, load, masked
 from cli.world import read_world
 from read_models import accounts, positions
+
+CONNECT_SECONDS = 5.0
 
 
 class NoWorld(Exception):
@@ -40,7 +44,7 @@ def settings_of(data_dir: Path) -> CommonSettings:
     if settings.nats_url:
         return settings
     world = read_world(data_dir)
-    if world is None or world.pid == 0:
+    if world is None or not world.is_running:
         msg = f"no world is running in {data_dir}: start one with `darkroom up`, or set NATS_URL"
         raise NoWorld(msg)
     return structs.replace(
@@ -51,12 +55,22 @@ def settings_of(data_dir: Path) -> CommonSettings:
     )
 
 
+async def reach(settings: CommonSettings, name: str) -> Client:
+    """Connect to the broker; raise NoWorld when it does not answer: a command does not wait."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await connect(
+                settings.nats_url, settings.nats_user, settings.nats_password, name
+            )
+    except (TimeoutError, OSError, errors.Error):
+        msg = f"the broker does not answer at {masked(settings.nats_url)}"
+        raise NoWorld(msg) from None
+
+
 @asynccontextmanager
 async def connected(data_dir: Path) -> AsyncIterator[Connection]:
     settings = settings_of(data_dir)
-    client = await connect(
-        settings.nats_url, settings.nats_user, settings.nats_password, "darkroom cli"
-    )
+    client = await reach(settings, "darkroom cli")
     database = open_database(settings.database, read_only=True)
     try:
         log = await JetStreamLog.open(client)

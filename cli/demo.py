@@ -14,7 +14,7 @@ from cli.connection import connected
 from cli.events import follow_job
 from cli.output import FAILED, runs, say, stop_with
 from cli.running import running
-from cli.up import check_provider
+from cli.up import settings_for
 from cli.world import World
 
 DEMO_SECONDS_MAX = 120.0
@@ -38,9 +38,9 @@ async def demo(data_dir: str | None, prompt: str, kind: str) -> None:
     """Make one thing from request to result: an infograph with a blog page as its source, a
     character's portrait, or the seven texts of a funnel.
     """
-    check_provider()
+    settings_for("127.0.0.1", 0)
     folder = Path(data_dir or tempfile.mkdtemp(prefix="darkroom-demo-"))
-    async with running(folder, "127.0.0.1", 0, tell=say, log_folder=folder / "logs") as (world, _):
+    async with running(folder, "127.0.0.1", 0, tell=say) as (world, _):
         say(f"a world is running at {world.url} (provider: {world.provider})")
         async with asyncio.timeout(DEMO_SECONDS_MAX), _client(world) as client:
             result = await MAKES[kind](world, client, prompt)

@@ -65,7 +65,7 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
     except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets.
         yield Finding("broker", "away", f"{type(error).__name__}: {error}")
     if world is not None:
-        yield await _readiness(world.url)
+        yield await _readiness(world.local_url)
 
 
 async def _look_at_services(connection: Connection) -> AsyncIterator[Finding]:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from contracts.events import Event, JobCancelled, JobCompleted, JobFailed
 from contracts.ids import JobId, account_id, job_id, run_id
 from contracts.sealed import Sealed
 from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
-from read_models import job_commits
-from read_models.unit_of_work import At
+from read_models import commit_index, job_commits
+from read_models.unit_of_work import At, micros_of
 
 Row = dict[str, Any]
+PAGE = 500
+CAUGHT_UP_SECONDS = 5.0
 
 
 @click.group()
@@ -37,7 +40,7 @@ def events() -> None:
 @click.option("--type", "type_", help="An event's name, like JobRequested.")
 @click.option("--account", help="An account's events.")
 @click.option("--after", help="A cursor, or a sequence.")
-@click.option("--since", help="A time, RFC 3339.")
+@click.option("--since", help="A time, RFC 3339; UTC unless it says otherwise.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
 @data_dir_option
 @json_option
@@ -47,6 +50,8 @@ async def list_events(data_dir: str, limit: int, *, as_json: bool, **wanted: str
     rows: list[Row] = []
     async with connected(Path(data_dir)) as connection:
         start = after_of(wanted.pop("after"))
+        if since := wanted.pop("since"):
+            start = max(start, await position_at(connection, _time(since)))
         async for recorded in _chosen(connection, wanted, start):
             rows += [row for row in rows_of(recorded) if _matches(row, wanted)]
             if len(rows) >= limit:
@@ -98,12 +103,17 @@ async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
 async def _chosen(
     connection: Connection, wanted: dict[str, str | None], after: int
 ) -> AsyncIterator[Recorded]:
-    """Yield commits that may match: by the job index, by subject, or all of them."""
+    """Yield commits that may match: by an index, by subject, or all of them."""
     job, boundary, boundary_id = wanted["job"], wanted["boundary"], wanted["boundary_id"]
+    terms = _terms(wanted)
+    if job is not None or terms:
+        await connection.changes.wait_for(await connection.log.end(), CAUGHT_UP_SECONDS)
     if job is not None:
         found = _of_job(connection, job_id(job), after)
     elif boundary is not None and boundary_id is not None:
         found = _of_subject(connection, _subject(boundary, boundary_id), after)
+    elif terms:
+        found = _of_terms(connection, terms, after)
     else:
         found = _all(connection, after)
     async for recorded in found:
@@ -117,6 +127,42 @@ async def _of_job(connection: Connection, job: JobId, after: int) -> AsyncIterat
     for sequence in sequences:
         if (recorded := await connection.log.read(sequence)) is not None:
             yield recorded
+
+
+async def _of_terms(
+    connection: Connection, terms: list[str], after: int
+) -> AsyncIterator[Recorded]:
+    page = [after]
+    while page:
+        look = partial(commit_index.sequences, terms=terms, after=page[-1], limit=PAGE)
+        page = await connection.database.read(look)
+        for sequence in page:
+            if (recorded := await connection.log.read(sequence)) is not None:
+                yield recorded
+
+
+def _terms(wanted: dict[str, str | None]) -> list[str]:
+    account, type_ = wanted["account"], wanted["type_"]
+    terms = [commit_index.of_account(account_id(account))] if account is not None else []
+    return terms + ([commit_index.of_type(type_)] if type_ is not None else [])
+
+
+async def position_at(connection: Connection, at: datetime) -> int:
+    """Return the last commit up to which no writer's clock said a later time: two are never told
+    apart by a clock that went back.
+    """
+    end = await connection.log.end()
+    await connection.changes.wait_for(end, CAUGHT_UP_SECONDS)
+    micros = micros_of(at)
+    position, last = await connection.database.read(
+        lambda database: commit_index.last_not_later(database, micros)
+    )
+    while position < last:
+        recorded = await connection.log.read(position + 1)
+        if recorded is None or micros_of(recorded.commit.at) > micros:
+            break
+        position += 1
+    return min(position, end)
 
 
 async def _all(connection: Connection, after: int) -> AsyncIterator[Recorded]:
@@ -147,12 +193,11 @@ def _subject(boundary: str, boundary_id: str) -> Subject:
 
 
 def _matches(row: Row, wanted: dict[str, str | None]) -> bool:
-    job, type_, account, since = (wanted[key] for key in ("job", "type_", "account", "since"))
+    job, type_, account = wanted["job"], wanted["type_"], wanted["account"]
     return (
         (job is None or row["body"].get("job_id") == job)
         and (type_ is None or row["type"] == type_)
         and (account is None or row["account"] == account)
-        and (since is None or datetime.fromisoformat(row["at"]) >= _time(since))
     )
 
 
@@ -207,6 +252,7 @@ def after_of(text: str | None) -> int:
 
 def _time(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         stop_with(USAGE, f"not a time: {text}")
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

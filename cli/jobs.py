@@ -151,14 +151,14 @@ async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[s
 async def _client(data_dir: str, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
     url = os.environ.get("DARKROOM_URL")
     world = read_world(Path(data_dir))
-    if url is None and (world is None or world.pid == 0):
+    if url is None and (world is None or not world.is_running):
         msg = (
             f"no world is running in {data_dir}: start one with `darkroom up`, or set DARKROOM_URL"
         )
         raise NoWorld(msg)
     token = token or (world.tokens.get("user", "") if world is not None else "")
     headers = {"Authorization": f"Token {token}"}
-    base = url or (world.url if world is not None else "")
+    base = url or (world.local_url if world is not None else "")
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=40.0) as client:
         yield client
 

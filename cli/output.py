@@ -1,8 +1,10 @@
 """Output: data on stdout, progress on stderr, exit codes as the contract says."""
 
 import asyncio
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
@@ -12,6 +14,7 @@ import msgspec
 
 from adapters import telemetry
 
+PRIVATE = 0o077  # What we write is for our own user only.
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
 INTERRUPTED = 130
 CANCELLATIONS_MAX = 3
@@ -20,16 +23,19 @@ CANCELLATIONS_MAX = 3
 _EXIT_CODES = {
     "NoWorld": DEPENDENCY_DOWN,
     "NotReady": DEPENDENCY_DOWN,
+    "NeverUp": DEPENDENCY_DOWN,
     "LogUnavailable": DEPENDENCY_DOWN,
     "DatabaseUnavailable": DEPENDENCY_DOWN,
     "NotThereYet": DEPENDENCY_DOWN,
     "TransportError": DEPENDENCY_DOWN,
     "NoServersError": DEPENDENCY_DOWN,
     "TimeoutError": DEPENDENCY_DOWN,
+    "OSError": DEPENDENCY_DOWN,
     "BadSetting": USAGE,
     "BadId": USAGE,
     "PortTaken": USAGE,
     "Refused": REFUSED,
+    "FolderInUse": REFUSED,
 }
 
 P = ParamSpec("P")
@@ -68,28 +74,50 @@ def show_all(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
             click.echo("  ".join(_plain(value) for value in row.values()))
 
 
+class Stopped(Exception):
+    """The command ends here, with an exit code and something to say."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 def stop_with(code: int, text: str) -> NoReturn:
-    say(text)
-    sys.exit(code)
+    """End the command. Not by sys.exit: that would tear the event loop down under its tasks."""
+    raise Stopped(code, text)
 
 
 def runs(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Run an async command; turn what can go wrong into one line and its exit code."""
+    """Run an async command; turn what can go wrong into lines on stderr and an exit code."""
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
+        os.umask(PRIVATE)
         telemetry.configure("cli", level="error", style="auto")
         try:
             asyncio.run(_awaited(command(*arguments, **options)))
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
-        except Exception as error:
-            code = exit_code_of(error)
-            if code is None:
-                raise
-            stop_with(code, f"darkroom: {error_text(error)}")
+        except Stopped as stopped:
+            say(str(stopped))
+            sys.exit(stopped.code)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a line says it.
+            sys.exit(_told(error))
 
     return run
+
+
+def _told(error: Exception) -> int:
+    """Tell an error in lines; return its exit code. Of a bug LOG_LEVEL=debug shows the place."""
+    code = exit_code_of(error)
+    if code is None and os.environ.get("LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(error)
+    about = (
+        "" if code is not None else f"a bug, {type(error).__name__} (LOG_LEVEL=debug shows it): "
+    )
+    for line in error_text(error).splitlines():
+        say(f"darkroom: {about}{line}")
+    return FAILED if code is None else code
 
 
 async def _awaited(work: Awaitable[None]) -> None:

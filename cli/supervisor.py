@@ -8,40 +8,63 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from msgspec import Struct
+
+from cli import log_files
 
 STOP_SECONDS = 8.0
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 10.0
 HEALTHY_SECONDS = 2.0  # Who lived so long is started again at once; who did not waits longer.
-LOG_BYTES_MAX = 20 * 1024 * 1024
+ENDS_MAX = 3  # Of one program before the world is up: then it never comes up.
+ROTATE_SECONDS = 1.0
+EXIT_USAGE = 2  # It will not take its settings: trying again is no use.
 _PR_SET_PDEATHSIG = 1
 
 Tell = Callable[[str], None]
 
 
+class NeverUp(Exception):
+    """A program of the world ends whenever it is started."""
+
+
 class Program(Struct, frozen=True):
+    """`environment` is all that the process gets."""
+
     name: str
     command: list[str]
     environment: dict[str, str]
 
 
 class Supervisor:
-    """`log_folder` None lets the processes write to our own stderr."""
+    """`inherited` are descriptors that every process keeps open as long as it lives."""
 
-    def __init__(self, tell: Tell, log_folder: Path | None) -> None:
+    def __init__(self, tell: Tell, log_folder: Path, inherited: tuple[int, ...] = ()) -> None:
         self.pids: dict[str, int] = {}
+        self.failure = ""  # Why the world does not come up, once that is certain.
         self._tell = tell
         self._log_folder = log_folder
+        self._inherited = inherited
+        self._is_up = False
         self._stopping = False
         self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._log_starts: dict[str, int] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._rotating = asyncio.create_task(self._rotate())
 
     async def start(self, program: Program) -> None:
         self._processes[program.name] = await self._spawn(program)
         self._watchers[program.name] = asyncio.create_task(self._watch(program))
+
+    def settle(self) -> None:
+        """The world is up: from now on a process that dies is started again, however often."""
+        self._is_up = True
+
+    def check(self) -> None:
+        """Raise NeverUp when it is no use to wait."""
+        if self.failure:
+            raise NeverUp(self.failure)
 
     async def stop(self) -> None:
         """Stop the latest started first, each with time to drain; the broker goes last."""
@@ -51,35 +74,32 @@ class Supervisor:
         await asyncio.gather(*(self._stop(name) for name in services))
         if "broker" in self._processes:
             await self._stop("broker")
-        for watcher in self._watchers.values():
-            watcher.cancel()
-        await asyncio.gather(*self._watchers.values(), return_exceptions=True)
+        loose = (*self._watchers.values(), self._rotating)
+        for task in loose:
+            task.cancel()
+        await asyncio.gather(*loose, return_exceptions=True)
 
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
-        with contextlib.ExitStack() as stack:
-            output = self._log_file(program.name, stack)
+        output, start = log_files.open_log(self._log_folder, program.name)
+        try:
             process = await asyncio.create_subprocess_exec(
                 *program.command,
-                env={**os.environ, **program.environment},
+                env=program.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=self._inherited,
                 preexec_fn=_die_with_parent,
             )
+        finally:
+            os.close(output)
+        self._log_starts[program.name] = start
         self.pids[program.name] = process.pid
         return process
 
-    def _log_file(self, name: str, stack: contextlib.ExitStack) -> IO[bytes] | None:
-        if self._log_folder is None:
-            return None
-        self._log_folder.mkdir(parents=True, exist_ok=True)
-        path = self._log_folder / f"{name}.log"
-        too_large = path.exists() and path.stat().st_size > LOG_BYTES_MAX
-        return stack.enter_context(path.open("wb" if too_large else "ab"))
-
     async def _watch(self, program: Program) -> None:
-        pause = RESTART_SECONDS
+        pause, ends = RESTART_SECONDS, 0
         clock = asyncio.get_running_loop().time
         while True:
             started_at = clock()
@@ -87,10 +107,26 @@ class Supervisor:
             if self._stopping:
                 return
             pause = RESTART_SECONDS if clock() - started_at > HEALTHY_SECONDS else pause
-            self._tell(f"{program.name} ended with {code}; starting it again in {pause:g} s")
+            ends += 1
+            words = self._last_words(program.name)
+            if not self._is_up and (code == EXIT_USAGE or ends >= ENDS_MAX):
+                self.failure = f"{program.name} does not come up; it ended with {code}{words}"
+                return
+            self._tell(f"{program.name} ended with {code}; starting it again in {pause:g} s{words}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, RESTART_SECONDS_MAX)
             self._processes[program.name] = await self._spawn(program)
+
+    def _last_words(self, name: str) -> str:
+        words = log_files.last_words(self._log_folder, name, self._log_starts[name])
+        return "".join(f"\n  {name}: {line}" for line in words.splitlines())
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(ROTATE_SECONDS)
+            for name in self._processes:
+                with contextlib.suppress(OSError):  # A full disk: the next look may succeed.
+                    log_files.rotate(self._log_folder, name)
 
     async def _stop(self, name: str) -> None:
         process = self._processes[name]

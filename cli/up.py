@@ -1,6 +1,7 @@
 """`darkroom up`: the whole world on this machine, until Ctrl-C."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,36 +12,62 @@ import click
 from adapters.settings import BadSetting, CommonSettings, load, write_secret
 from cli.output import data_dir_option, runs, say
 from cli.running import running
+from cli.service_settings import check_all
 from cli.world import World
 
 
 @click.command()
 @data_dir_option
-@click.option("--host", envvar="DARKROOM_HOST", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="DARKROOM_PORT", default=8000, show_default=True, help="0: any.")
+@click.option("--host", help="Default: DARKROOM_HOST, or 127.0.0.1.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="0: any. Default: DARKROOM_PORT, or 8000."
+)
 @runs
-async def up(data_dir: str, host: str, port: int) -> None:
+async def up(data_dir: str, host: str | None, port: int | None) -> None:
     """Start the broker, the simulator when there is no key, and the four services."""
-    check_provider()
-    stop = asyncio.Event()
+    settings = settings_for(host, port)
+    stop, ready = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    starting = asyncio.create_task(_run(Path(data_dir), host, port, stop))
-    await starting
+    world = asyncio.create_task(
+        _run(Path(data_dir), settings.darkroom_host, settings.darkroom_port, stop, ready)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({world, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if stop.is_set():
+        say("stopping …")
+        if not ready.is_set():  # Else it stops by itself, and must not be cut short in that.
+            world.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await world
     say("stopped; starting again on the same folder continues where this ended")
 
 
-async def _run(data_dir: Path, host: str, port: int, stop: asyncio.Event) -> None:
-    async with running(data_dir, host, port, tell=say, log_folder=data_dir / "logs") as (world, _):
+async def _run(
+    data_dir: Path, host: str, port: int, stop: asyncio.Event, ready: asyncio.Event
+) -> None:
+    async with running(data_dir, host, port, tell=say) as (world, _):
+        ready.set()
         tell_banner(world)
         await stop.wait()
-        say("stopping …")
 
 
-def check_provider() -> None:
+def settings_for(host: str | None, port: int | None) -> CommonSettings:
+    """Check the settings of the whole world, as they are with these options; return what all of
+    its processes share. Raise BadSetting.
+    """
+    chosen = {"DARKROOM_HOST": host, "DARKROOM_PORT": None if port is None else str(port)}
+    environment = {**os.environ, **{name: value for name, value in chosen.items() if value}}
+    check_all(environment)
+    settings = load(CommonSettings, environment)
+    check_provider(settings)
+    return settings
+
+
+def check_provider(settings: CommonSettings) -> None:
     """Without a key the simulator is meant only where everything else is embedded too."""
-    settings = load(CommonSettings)
     given = [name for name in ("NATS_URL", "DATABASE_URL", "STORAGE_URL") if os.environ.get(name)]
     if given and not settings.provider_key and settings.provider != "simulator":
         msg = f"{given[0]} is set but FAL_KEY is not: set it, or say PROVIDER=simulator"
@@ -49,7 +76,7 @@ def check_provider() -> None:
 
 def tell_banner(world: World) -> None:
     """Tell where it is and give the tokens: on a terminal at once, otherwise in a private file."""
-    say(f"Darkroom is ready at {world.url}")
+    say(f"Darkroom is ready at {os.environ.get('SITE_URL') or world.url}")
     if world.provider == "simulator":
         say("provider: simulator (FAL_KEY is not set; pictures are drawn here and cost no money)")
     say(f"logs: {world.folder / 'logs'}")

@@ -1,17 +1,19 @@
 """The embedded world: which processes it has, on which ports, with which environment."""
 
+import errno
+import json
 import os
 import secrets
 import shutil
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from adapters.settings import CommonSettings, load, write_secret
+from adapters.settings import CommonSettings, in_url, load, write_secret
+from cli.service_settings import environment_of, surroundings
 
 USERS = ("operator", "api", "dispatcher", "ingestor", "projector")
 PORTS = ("nats", "ingestor", "simulator", *(f"{name}_metrics" for name in USERS[1:]))
@@ -19,6 +21,10 @@ PERMISSIONS = Path(__file__).parent.parent / "deploy" / "broker"
 WORLD_FILE = "world.json"
 PORT_FIRST, PORT_COUNT = 15_000, 15_000
 SIMULATOR_KEY = "simulator:no-money"
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where it listens, not a default.
+# Go's collector lets garbage grow to half of what lives, not as much again. Not a limit in bytes:
+# a log outgrows each, and then the broker does nothing but collect (bench/broker_memory.py).
+BROKER_GARBAGE_PERCENT = "50"
 
 
 class PortTaken(Exception):
@@ -45,7 +51,25 @@ class World(Struct, kw_only=True):
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{in_url(self.host)}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """Where we ourselves reach the front door, also when it listens on every address."""
+        return f"http://{in_url(ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that runs it is there; one that was killed could not say goodbye."""
+        if self.pid == 0:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
 
     @property
     def nats_url(self) -> str:
@@ -82,8 +106,8 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
     settings = load(CommonSettings)
     known = read_world(data_dir)
     if port == 0:
-        port = known.port if known is not None and is_free(known.port) else free_port()
-    elif not is_free(port):
+        port = known.port if known is not None and is_free(known.port, host) else free_port()
+    elif not is_free(port, host):
         msg = f"port {port} is taken: stop what listens there, or choose another with --port"
         raise PortTaken(msg)
     kept = known.ports if known is not None else {}
@@ -109,26 +133,35 @@ def broker_command(world: World) -> tuple[list[str], dict[str, str]]:
     beside = Path(sys.executable).with_name("nats-server")
     program = str(beside) if beside.exists() else shutil.which("nats-server") or "nats-server"
     store = world.folder / "broker"
-    environment = {f"DARKROOM_{user.upper()}_PASSWORD": world.passwords[user] for user in USERS}
+    environment = surroundings() | {
+        f"DARKROOM_{user.upper()}_PASSWORD": _quoted(world.passwords[user]) for user in USERS
+    }
     environment |= {
         "DARKROOM_NATS_PORT": str(world.ports["nats"]),
-        "DARKROOM_NATS_STORE": str(store),
-        "GOMEMLIMIT": "200MiB",
+        "DARKROOM_NATS_STORE": _quoted(str(store)),
+        "GOGC": BROKER_GARBAGE_PERCENT,
     }
     return [program, "-c", str(PERMISSIONS / "embedded.conf")], environment
 
 
+def _quoted(text: str) -> str:
+    """nats-server reads what stands behind a variable as configuration: `4e7` would be a number,
+    and a path would end at its first space.
+    """
+    return json.dumps(text, ensure_ascii=False)
+
+
 def service_environment(world: World, service: str) -> dict[str, str]:
-    """Return what one service is told; what the operator set in the environment wins."""
-    told = {
+    """Return the whole environment of one service; what the operator set wins."""
+    told = environment_of(service) | {
         "DARKROOM_DATA_DIR": world.data_dir,
         "DARKROOM_HOST": world.host,
         "DARKROOM_PORT": str(world.port),
         "NATS_URL": world.nats_url,
         "INGESTOR_URL": world.ingestor_url,
         "INGESTOR_PORT": str(world.ports["ingestor"]),
-        "SITE_URL": os.environ.get("SITE_URL", world.url),
-        "WEBHOOK_BASE_URL": os.environ.get("WEBHOOK_BASE_URL", _webhook_base(world)),
+        "SITE_URL": os.environ.get("SITE_URL") or world.url,
+        "WEBHOOK_BASE_URL": os.environ.get("WEBHOOK_BASE_URL") or _webhook_base(world),
         "METRICS_PORT": str(world.ports[f"{service}_metrics"]),
         "PROVIDER": world.provider,
     }
@@ -140,14 +173,14 @@ def service_environment(world: World, service: str) -> dict[str, str]:
 
 
 def simulator_environment(world: World) -> dict[str, str]:
-    return {
+    return environment_of("simulator") | {
         "SIMULATOR_PORT": str(world.ports["simulator"]),
         "SIMULATOR_DIR": str(world.folder / "simulator"),
     }
 
 
 def _webhook_base(world: World) -> str:
-    return os.environ.get("SITE_URL", world.ingestor_url)
+    return os.environ.get("SITE_URL") or world.ingestor_url
 
 
 def _simulator_environment(world: World) -> dict[str, str]:
@@ -165,19 +198,21 @@ def _simulator_environment(world: World) -> dict[str, str]:
 
 
 def _password() -> str:
-    """Begin with a letter: nats-server reads what stands behind a variable as configuration,
-    and would take `4e7…` for a number.
-    """
-    return f"p{secrets.token_hex(24)}"
+    return secrets.token_hex(24)
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Say whether one can listen there; raise PortTaken where nobody can, whatever the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            msg = f"DARKROOM_HOST: cannot listen on {host}:{port}: {error.strerror}"
+            raise PortTaken(msg) from None
     return True
 
 
@@ -186,7 +221,3 @@ def free_port() -> int:
     while not is_free(port := PORT_FIRST + secrets.randbelow(PORT_COUNT)):
         continue
     return port
-
-
-def describe(world: World) -> dict[str, Any]:
-    return {"url": world.url, "provider": world.provider, "tokens": world.tokens}

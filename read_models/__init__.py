@@ -8,6 +8,7 @@ from read_models import (
     access_tokens,
     accounts,
     answered_requests,
+    commit_index,
     deliveries,
     durations,
     endpoints,
@@ -70,6 +71,7 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
     for recorded in batch:
         for project in COMMIT_MODELS:
             project(recorded, unit)
+    commit_index.project(connection, batch)
     changed = unit.flush()
     answered_requests.prune(connection, batch)
     return changed

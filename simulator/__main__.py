@@ -1,4 +1,4 @@
-"""Starts the simulator: `python -m simulator`, configured by four environment variables."""
+"""Starts the simulator: `python -m simulator`, with the settings of `simulator.settings`."""
 
 import asyncio
 import os
@@ -11,30 +11,37 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.http_server import QuietServer
-from adapters.settings import write_secret
+from adapters.process import EXIT_USAGE, PRIVATE
+from adapters.settings import BadSetting, load, write_secret
 from simulator import certificates
 from simulator.app import Simulator
+from simulator.journal import Journal
 from simulator.queue import Queue
 from simulator.requests import Requests
+from simulator.settings import SimulatorSettings
 from simulator.webhooks import Webhooks
-
-DEFAULT_SECONDS = "5"
 
 
 def main() -> None:
-    folder = Path(os.environ.get("SIMULATOR_DIR", ".darkroom/simulator")).resolve()
-    port = int(os.environ.get("SIMULATOR_PORT", "8443"))
-    seconds = float(os.environ.get("SIMULATOR_SECONDS", DEFAULT_SECONDS))
-    journal = os.environ.get("SIMULATOR_JOURNAL", "on") != "off"
+    os.umask(PRIVATE)
+    try:
+        settings = load(SimulatorSettings)
+    except BadSetting as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_USAGE)
+    folder = Path(settings.simulator_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     print("simulator: requests sent here cost no money", file=sys.stderr)  # noqa: T201
-    uvloop.run(_run(folder, port, seconds, journal=journal))
+    uvloop.run(_run(folder, settings))
 
 
-async def _run(folder: Path, port: int, seconds: float, *, journal: bool) -> None:
+async def _run(folder: Path, settings: SimulatorSettings) -> None:
+    port, seconds = settings.simulator_port, settings.simulator_seconds
     server_pem, _ = certificates.make(folder)
-    requests = Requests(folder / "requests.jsonl" if journal else None)
-    webhooks = Webhooks(_signing_key(folder / "webhook.key"))
+    key = _signing_key(folder / "webhook.key")
+    kept = settings.simulator_journal == "on"
+    requests = Requests(Journal(folder / "requests.sealed", key) if kept else None)
+    webhooks = Webhooks(key)
     queue = Queue(f"https://127.0.0.1:{port}", seconds, requests, webhooks)
     queue.resume()
     config = uvicorn.Config(

@@ -1,12 +1,13 @@
-"""Requests in the simulated queue: their states, and a journal so that a restart keeps them."""
+"""Requests in the simulated queue: their states, kept for as long as the provider keeps them."""
 
 import time
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
+
+from simulator.journal import Journal
 
 KEPT_SECONDS = 3600.0  # fal keeps results for about an hour.
 
@@ -34,15 +35,14 @@ class Request(Struct):
 
 
 class Requests:
-    """All requests by id, journalled as JSON lines."""
+    """All requests by id, journalled so that a restart goes on with them."""
 
-    def __init__(self, journal: Path | None) -> None:
+    def __init__(self, journal: Journal | None) -> None:
         self.by_id: dict[str, Request] = {}
         self.posts: dict[str, int] = {}
         self._journal = journal
-        if journal is not None and journal.exists():
+        if journal is not None:
             self._replay(journal)
-        self._file = journal.open("ab") if journal is not None else None
 
     def accept(self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None) -> Request:
         request_id = str(uuid4())
@@ -60,24 +60,31 @@ class Requests:
         return [request for request in self.by_id.values() if request.state != "COMPLETED"]
 
     def write(self, request: Request) -> None:
-        if self._file is not None:
-            self._file.write(msgspec.json.encode(request) + b"\n")
-            self._file.flush()
+        if self._journal is None:
+            return
+        self._journal.write(msgspec.json.encode(request))
+        if self._journal.is_full:
+            self._prune(self._journal)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._journal is not None:
+            self._journal.close()
 
-    def _replay(self, journal: Path) -> None:
-        for line in journal.read_bytes().splitlines():
-            try:
-                request = msgspec.json.decode(line, type=Request)
-            except msgspec.DecodeError:
-                continue  # The last line of a process that was killed.
-            if time.time() - request.submitted_at < KEPT_SECONDS:
-                self.by_id[request.id] = request
-        lines = [msgspec.json.encode(request) for request in self.by_id.values()]
-        journal.write_bytes(b"".join(line + b"\n" for line in lines))
+    def _replay(self, journal: Journal) -> None:
+        for entry in journal.read():
+            request = msgspec.json.decode(entry, type=Request)
+            self.by_id[request.id] = request
+        self._prune(journal)
+
+    def _prune(self, journal: Journal) -> None:
+        """Forget what was asked for longer ago than results are kept, here and in the journal."""
+        oldest = time.time() - KEPT_SECONDS
+        self.by_id = {
+            request.id: request
+            for request in self.by_id.values()
+            if request.submitted_at >= oldest or request.state != "COMPLETED"
+        }
+        journal.replace([msgspec.json.encode(request) for request in self.by_id.values()])
 
 
 def job_of(webhook_url: str | None) -> str:

@@ -45,7 +45,6 @@ EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
 
 
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
-    settings.check()
     api = await connect(settings)
     app = build(api)
     relay = Relay(settings.ingestor_url)

@@ -1,34 +1,25 @@
 """Which environment variables the dispatcher reads, beside the common ones."""
 
-from adapters.settings import CommonSettings, is_loopback
+from adapters.setting_types import Count, HostAndPort, Seconds, WebUrl
+from adapters.settings import CommonSettings
 
 
 class DispatcherSettings(CommonSettings, frozen=True, kw_only=True):
-    """`webhook_base_url` is where the provider reaches us."""
+    """`fal_queue_run_host` is read by fal's client as well."""
 
-    site_url: str = ""
-    webhook_base_url: str = ""
-    fal_queue_run_host: str = ""
-    fal_platform_url: str = ""
-    submit_attempts_max: int = 3
-    submit_unknown_seconds: float = 180.0
-    submit_backoff_seconds_max: float = 10.0
-    provider_concurrency_max: int = 1000
-    job_deadline_seconds: float = 900.0
+    fal_queue_run_host: HostAndPort = ""
+    fal_platform_url: WebUrl = ""
+    submit_attempts_max: Count = 3
+    submit_unknown_seconds: Seconds = 180.0
+    submit_backoff_seconds_max: Seconds = 10.0
+    provider_concurrency_max: Count = 1000
+    job_deadline_seconds: Seconds = 900.0
     funnel_model: str = "google/gemini-2.5-flash"
 
     @property
     def webhooks_base(self) -> str | None:
-        """Where webhooks are sent, None when results are polled instead.
-
-        A real provider cannot reach a loopback address, and drops such URLs unasked.
-        """
-        base = (self.webhook_base_url or self.site_url).rstrip("/")
-        if not base or self.fal_webhooks == "off":
-            return None
-        if is_loopback(base) and self.provider != "simulator":
-            return None
-        return base
+        """Where webhooks are sent, None when results are polled instead."""
+        return self.webhook_origin if self.asks_for_webhooks else None
 
     @property
     def platform_url(self) -> str:

@@ -34,7 +34,6 @@ STOP_SECONDS = 5.0
 
 
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
-    settings.check()
     who = (settings.nats_url, settings.nats_user, settings.nats_password, "ingestor")
     client = await broker.connect(*who)
     log = await JetStreamLog.open(client)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator.settings import SimulatorSettings
 from tests.support.worlds import RunningWorld
 
 GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
+DEFAULT_SECONDS = SimulatorSettings().simulator_seconds
 STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
 
 
@@ -20,6 +22,8 @@ STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
 def test_every_line_of_the_walk_through_works(
     world: RunningWorld, tmp_path: Path, name: str
 ) -> None:
+    if name == "funnels":
+        world.simulator("POST", "seconds", DEFAULT_SECONDS)  # As in a world that is just started.
     blocks = re.findall(r"```sh\n(.*?)```", (GUIDES / f"{name}.md").read_text(), re.DOTALL)
     assert len(blocks) > 2
     script = "set -euo pipefail\n" + "\n".join(blocks)
@@ -29,9 +33,10 @@ def test_every_line_of_the_walk_through_works(
         env={**os.environ, **_environment(world, tmp_path)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
+    world.simulator("POST", "seconds", float(world.environment["SIMULATOR_SECONDS"]))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 

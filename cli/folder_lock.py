@@ -1,0 +1,118 @@
+"""One world, one folder: locks that the kernel holds, and drops when their holder dies.
+
+Two, because a killed `up` may leave children that still end: `up` alone holds the first; the
+second it holds together with all its children, who inherit it. Who has both is alone for certain.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.settings import BadSetting
+
+LOCK_FILE = "lock"
+CHILDREN_FILE = "lock.children"
+NAMED_SECONDS = 1.0  # Until who has just taken the lock has written down who it is.
+CHILDREN_SECONDS = 20.0  # Longer than a child takes to drain.
+LOOK_SECONDS = 0.05
+
+
+class FolderInUse(Exception):
+    """Another process runs a world in this folder."""
+
+
+@asynccontextmanager
+async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
+    """Hold the folder; yield the descriptor that children have to inherit. Raise FolderInUse, or
+    BadSetting when the folder cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            _make_private(folder)
+            own = _open(folder / LOCK_FILE, stack)
+            shared = _open(folder / CHILDREN_FILE, stack)
+        except OSError as error:
+            msg = f"DARKROOM_DATA_DIR: {folder} cannot be written: {error.strerror}"
+            raise BadSetting(msg) from None
+        if not _taken(own):
+            raise FolderInUse(f"{folder} is in use by {await _holder(folder)}")
+        os.ftruncate(own, 0)
+        os.write(own, f"process {os.getpid()} ({shlex.join(sys.orig_argv)})\n".encode())
+        await _until_childless(shared, folder, tell)
+        yield shared
+
+
+def _make_private(folder: Path) -> None:
+    """What is in it is for its owner only. A folder that held other things before keeps its mode:
+    the files are private all the same.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (folder / LOCK_FILE).exists() or (folder / "world.json").exists():
+        folder.chmod(0o700)
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _holder(folder: Path) -> str:
+    """Return who holds the lock, as it wrote itself down; it may be about to."""
+    text = ""
+    for _ in range(int(NAMED_SECONDS / LOOK_SECONDS)):
+        text = (folder / LOCK_FILE).read_text(errors="replace").strip()
+        if text and _lives(text):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    return text or "another process"
+
+
+def _lives(holder: str) -> bool:
+    """Whether the process that is written down is there: an earlier holder's line may stand yet."""
+    try:
+        os.kill(int(holder.split()[1]), 0)
+    except (ValueError, IndexError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _until_childless(shared: int, folder: Path, tell: Callable[[str], None]) -> None:
+    """Wait for what a killed `up` has left behind: two brokers on one store would destroy it."""
+    if _taken(shared):
+        return
+    tell("processes of an earlier run are still ending: waiting for them")
+    for _ in range(int(CHILDREN_SECONDS / LOOK_SECONDS)):
+        if _taken(shared):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+    left = ", ".join(str(pid) for pid in _holders(folder / CHILDREN_FILE)) or "unknown"
+    msg = f"{folder} is in use by processes of an earlier run that do not end: {left}"
+    raise FolderInUse(msg)
+
+
+def _holders(path: Path) -> list[int]:
+    """Return the processes that have the file open, where /proc tells."""
+    wanted, found = str(path.resolve()), []
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        pid = int(descriptor.parts[2])
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and pid not in found and str(descriptor.readlink()) == wanted:
+                found.append(pid)
+    return found

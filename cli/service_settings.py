@@ -1,0 +1,77 @@
+"""Which settings each process of the world has, what is in force, and what each one is given."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import structs
+
+from adapters.settings import BadSetting, Settings, load
+from services.api.settings import ApiSettings
+from services.dispatcher.settings import DispatcherSettings
+from services.ingestor.settings import IngestorSettings
+from services.projector.settings import ProjectorSettings
+from simulator.settings import SimulatorSettings
+
+KINDS: dict[str, type[Settings]] = {
+    "projector": ProjectorSettings,
+    "dispatcher": DispatcherSettings,
+    "ingestor": IngestorSettings,
+    "api": ApiSettings,
+    "simulator": SimulatorSettings,
+}
+_PROVIDER_KEYS = {"FAL_KEY", "FAL_AI_API_KEY"}
+_STORAGE_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DARKROOM_MASTER_KEY"}
+# Secrets that are a setting of every service, and that this one has no use for.
+WITHHELD = {"api": _PROVIDER_KEYS, "projector": _PROVIDER_KEYS | _STORAGE_KEYS}
+# What any process needs of its surroundings: to be found, to speak, to reach others, to be timed.
+SURROUNDINGS = (
+    *("PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("AWS_REGION", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"),
+)
+SURROUNDING_PREFIXES = ("LC_", "PYTHON", "XDG_", "FAKETIME")
+
+
+def check_all(environment: Mapping[str, str] | None = None) -> None:
+    """Check the settings of the whole world; raise BadSetting with a line for each wrong one."""
+    wrong: dict[str, None] = {}
+    for kind in KINDS.values():
+        try:
+            load(kind, environment)
+        except BadSetting as error:
+            wrong |= dict.fromkeys(str(error).splitlines())
+    if wrong:
+        raise BadSetting("\n".join(wrong))
+
+
+def in_force() -> dict[str, Any]:
+    """Return every setting of every process, by name; raise BadSetting as `check_all` does."""
+    check_all()
+    found: dict[str, Any] = {}
+    for kind in KINDS.values():
+        found |= structs.asdict(load(kind))
+    return dict(sorted(found.items()))
+
+
+def log_bytes_max() -> int:
+    return load(ApiSettings).log_max_bytes
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """Return what a process of the world is given of our environment: its own settings, and no
+    other process's secrets.
+    """
+    wanted = {field.upper() for field in KINDS[name].__struct_fields__} - WITHHELD.get(name, set())
+    given = {each: value for each, value in os.environ.items() if each in wanted}
+    return surroundings() | given | {"DARKROOM_ENV_FILE": ""}
+
+
+def surroundings() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in SURROUNDINGS or name.startswith(SURROUNDING_PREFIXES)
+    }

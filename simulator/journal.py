@@ -1,0 +1,61 @@
+"""The journal of requests: sealed lines, so that a restart keeps them and no prompt is readable.
+
+Its key is derived from the key that signs webhooks, which only the owner of the files can read.
+"""
+
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+NONCE_BYTES = 12
+BYTES_MAX = 16 * 1024 * 1024  # Then it is written anew, without what is over for long.
+
+
+class Journal:
+    def __init__(self, path: Path, key: Ed25519PrivateKey) -> None:
+        self._path = path
+        derived = HKDF(hashes.SHA256(), 32, None, b"journal").derive(key.private_bytes_raw())
+        self._cipher = AESGCM(derived)
+        self._file = path.open("ab")
+        self._bytes_kept = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is worth writing anew: half of it at least was written since the last time."""
+        return self._file.tell() > max(BYTES_MAX, 2 * self._bytes_kept)
+
+    def write(self, entry: bytes) -> None:
+        self._file.write(self._sealed(entry))
+        self._file.flush()
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what was written; the last line of a process that was killed is left out."""
+        for line in self._path.read_bytes().splitlines():
+            try:
+                box = b64decode(line, validate=True)
+                yield self._cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], None)
+            except (ValueError, InvalidTag):
+                continue
+
+    def replace(self, entries: list[bytes]) -> None:
+        """Keep only these entries."""
+        self._file.close()
+        fresh = self._path.with_suffix(".fresh")
+        fresh.write_bytes(b"".join(self._sealed(entry) for entry in entries))
+        fresh.replace(self._path)
+        self._file = self._path.open("ab")
+        self._bytes_kept = self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _sealed(self, entry: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return b64encode(nonce + self._cipher.encrypt(nonce, entry, None)) + b"\n"

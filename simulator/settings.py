@@ -1,0 +1,15 @@
+"""Which environment variables the simulator reads; `up` sets all but the second."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from adapters.setting_types import Folder, Port
+from adapters.settings import Settings
+
+
+class SimulatorSettings(Settings, frozen=True, kw_only=True):
+    simulator_port: Port = 8443
+    simulator_seconds: Annotated[float, Meta(ge=0, le=3600)] = 5.0  # That one picture takes.
+    simulator_dir: Folder = ".darkroom/simulator"
+    simulator_journal: Literal["on", "off"] = "on"

@@ -1,0 +1,178 @@
+"""Every command of the command line, refused, unreachable or without a world: lines, no traceback.
+
+Whatever goes wrong, there is something to read on stderr, nothing else on it, and an exit code.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.commands import main
+from cli.world import free_port, prepare
+from tests.support.servers import folder
+from tests.support.worlds import RunningWorld
+
+AT_ONCE = 4
+NOISE = ("Traceback", "never retrieved", "was destroyed", "never awaited", 'File "')
+ACCOUNT = ("--account", "demo")
+NO_WORLD_NEEDED = {"up", "demo", "doctor", "config show"}
+# Each command with arguments that the world refuses, and the exit code of that.
+REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
+    "tokens issue": (("--account", "not an id"), 2),
+    "tokens list": (("--account", "not an id"), 2),
+    "tokens revoke": (("no-such-token",), 3),
+    "credits grant": ((*ACCOUNT, "--amount", "-5", "--reason", "r"), 4),
+    "credits revoke": ((*ACCOUNT, "--amount", "1000000", "--reason", "r"), 4),
+    "credits show": (("--account", "not an id"), 2),
+    "credits entries": (("--account", "not an id"), 2),
+    "jobs create": (("p", "--kind", "no-such-kind"), 4),
+    "jobs list": (("--status", "no-such-status"), 4),
+    "jobs show": (("no-such-job",), 3),
+    "jobs watch": (("no-such-job",), 3),
+    "jobs cancel": (("no-such-job",), 3),
+    "events list": (("--since", "yesterday"), 2),
+    "events show": (("999999999",), 3),
+    "events tail": (("--after", "no cursor"), 2),
+    "parked list": (("--no-such-option",), 2),
+    "parked show": (("999999",), 3),
+    "parked replay": (("999999",), 3),
+    "parked discard": (("999999", "--reason", "r"), 3),
+    "broker setup": (("--replicas", "2"), 2),
+    "config show": (("--no-such-option",), 2),
+    "doctor": (("--no-such-option",), 2),
+    "up": (("--port", "99999"), 2),
+    "demo": (("--kind", "no-such-kind"), 2),
+}
+ALLOWED = {"events list": (), "parked list": (), "broker setup": (), "events tail": ()}
+
+
+def leaves(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if not isinstance(group, click.Group):
+        yield " ".join(path)
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield from leaves(command, (*path, name))
+
+
+def test_the_table_has_every_command() -> None:
+    assert set(leaves(main)) == REFUSED.keys()
+
+
+def run_all(
+    cases: dict[str, tuple[str, ...]], path: Path, **environment: str
+) -> dict[str, subprocess.CompletedProcess[str]]:
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cli", *name.split(), *cases[name]]
+        return subprocess.run(
+            [*command, "--data-dir", str(path)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(cases, pool.map(run, cases), strict=True))
+
+
+def check(done: dict[str, subprocess.CompletedProcess[str]], codes: dict[str, int]) -> None:
+    for name, each in done.items():
+        told = f"{name}: exit {each.returncode}\n{each.stderr}"
+        assert each.returncode == codes[name], told
+        assert each.stderr.strip(), told
+        assert not any(noise in each.stderr for noise in NOISE), told
+
+
+def with_good_arguments() -> dict[str, tuple[str, ...]]:
+    """Arguments that are refused by nothing but the world that is not there."""
+    plain = {name: arguments for name, (arguments, _) in REFUSED.items()}
+    plain |= ALLOWED | dict.fromkeys(("tokens list", "jobs list"), ())
+    plain |= dict.fromkeys(("tokens issue", "credits show", "credits entries"), ACCOUNT)
+    return {name: plain[name] for name in REFUSED.keys() - NO_WORLD_NEEDED}
+
+
+def test_what_a_world_refuses_is_told_in_lines(world: RunningWorld) -> None:
+    done = run_all({name: arguments for name, (arguments, _) in REFUSED.items()}, world.path)
+    check(done, {name: code for name, (_, code) in REFUSED.items()})
+
+
+def test_without_a_world_every_command_says_so() -> None:
+    cases = with_good_arguments()
+    with folder() as path:
+        done = run_all(cases, path)
+    check(done, dict.fromkeys(cases, 5))
+    assert all("no world is running" in each.stderr for each in done.values())
+
+
+def test_a_broker_and_a_front_door_that_do_not_answer_are_told() -> None:
+    cases = with_good_arguments()
+    away = {
+        "NATS_URL": f"nats://somebody:s3cr3t@127.0.0.1:{free_port()}",
+        "DARKROOM_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    with folder() as path:
+        done = run_all(cases, path, **away)
+    check(done, dict.fromkeys(cases, 5))
+    assert not any("s3cr3t" in each.stderr for each in done.values())
+
+
+@pytest.mark.parametrize("process", ["this one's", "none"])
+def test_a_world_that_was_killed_is_told(process: str) -> None:
+    """Its file still says that it runs; its process id may be another's by now."""
+    commands = ("credits show", "events list", "jobs list", "broker setup")
+    cases = {name: with_good_arguments()[name] for name in commands}
+    with folder() as path:
+        world = prepare(path, "127.0.0.1", 0)
+        world.pid = os.getpid() if process == "this one's" else 2**22 - 1
+        world.save()
+        done = run_all(cases, path)
+        check(done, dict.fromkeys(cases, 5))
+        check(run_all({"doctor": ()}, path), {"doctor": 6})
+
+
+def test_wrong_settings_are_all_told_before_anything_is_made() -> None:
+    wrong = {"JOB_DEADLINE_SECONDS": "-5", "PROVIDER": "falai", "FAL_WEBHOKS": "signed"}
+    with folder() as parent:
+        path = parent / "world"
+        done = run_all({"up": ("--port", "0"), "demo": (), "config show": ()}, path, **wrong)
+        check(done, dict.fromkeys(done, 2))
+        for each in done.values():
+            assert all(name in each.stderr for name in wrong)
+        assert not path.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error() -> None:
+    with folder() as path:
+        (path / "file").write_text("no folder")
+        done = run_all({"up": (), "demo": ()}, path / "file" / "world")
+        check(done, {"up": 2, "demo": 2})
+
+
+def test_a_host_for_others_needs_to_be_told_its_origin() -> None:
+    with folder() as path:
+        done = run_all({"up": ("--host", "0.0.0.0", "--port", "0")}, path)
+    check(done, {"up": 2})
+    assert "SITE_URL" in done["up"].stderr
+
+
+def test_config_show_has_every_setting_in_force_and_no_secret() -> None:
+    secret = "s3cr3t"
+    given = {"FAL_KEY": secret, "NATS_URL": f"nats://u:{secret}@127.0.0.1:4222"}
+    with folder() as path:
+        done = run_all({"config show": ("--json",)}, path, RECONCILE_EVERY_SECONDS="7", **given)
+    shown = done["config show"].stdout
+    assert secret not in shown
+    for name in ("nats_url", "database_url", "reconcile_every_seconds", "create_wait_seconds"):
+        assert f'"{name}":' in shown
+    assert '"reconcile_every_seconds":7.0' in shown
+    assert '"nats_url":"nats://***@127.0.0.1:4222"' in shown
