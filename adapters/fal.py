@@ -173,9 +173,8 @@ class FalGateway:
 
     async def cancel(self, endpoint: str, found: Accepted) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
-        url = found.cancel_url
-        if not url.startswith(OWN_HOST):
-            url = self.known(endpoint, found.request_id).cancel_url
+        own = found.cancel_url.startswith(OWN_HOST)
+        url = found.cancel_url if own else self.known(endpoint, found.request_id).cancel_url
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 response = await self._http.put(url)
