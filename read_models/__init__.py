@@ -51,6 +51,8 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
 
     Rows are read once and written once a batch, however often the batch changes them.
     """
+    if not batch:
+        return ()
     facts = [
         (event, At.of(recorded, index))
         for recorded in batch
