@@ -9,6 +9,7 @@ from litestar.openapi import OpenAPIConfig
 
 from adapters import broker
 from adapters.account_desk import AccountDesk
+from adapters.background import Background
 from adapters.changes import Changes
 from adapters.clock import fresh_commit_id
 from adapters.database import open_database
@@ -49,13 +50,15 @@ async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     app = build(api)
     relay = Relay(settings.ingestor_url)
     front = answer_early(app, relay)
+    background = Background()
+    background.repeat("usage", lambda: api.usage.tell(api.client), TELL_SECONDS)
     where = (settings.darkroom_host, settings.darkroom_port)
     await until(
         stop,
         asyncio.create_task(serve(front, *where, stop, Bounds.of(settings), sockets=True)),
-        asyncio.create_task(_tell_usage(api)),
         asyncio.create_task(_end_streams(app.state["streams"], stop)),
     )
+    await background.end_loops()
     relay.close()
     await api.database.close()
     await api.storage.close()
@@ -66,12 +69,6 @@ async def _end_streams(streams: Streams, stop: asyncio.Event) -> None:
     """An open stream would keep the server from stopping."""
     await stop.wait()
     streams.stop()
-
-
-async def _tell_usage(api: Api) -> None:
-    while True:
-        await asyncio.sleep(TELL_SECONDS)
-        await api.usage.tell(api.client)
 
 
 async def connect(settings: ApiSettings) -> Api:

@@ -19,7 +19,7 @@ from nats import errors
 from adapters.changes import NotThereYet
 from adapters.clock import fresh_commit_id
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable, OutcomeUnknown
+from adapters.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
@@ -51,6 +51,7 @@ _BY_STATUS = {
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
     ((OutcomeUnknown,), "outcome_unknown", _SEND_AGAIN),
+    ((LogSetBack,), "unavailable", "the log is not the one that it was: an operator has to look"),
     (_DEPENDENCY_DOWN, "unavailable", "a part is away; nothing was lost: try again"),
     ((Unreadable,), "not_found", "the content can no longer be read"),
 )

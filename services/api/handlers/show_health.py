@@ -20,14 +20,17 @@ async def show_liveness() -> dict[str, str]:
 
 @get("/health/ready")
 async def show_readiness(request: AnyRequest) -> AnyResponse:
-    """200 only when all four services consume. No details: those are for operators."""
+    """200 only when all four services consume, and reads are as new as what was answered before.
+    No details: those are for operators.
+    """
     api = api_of(request)
     states = await ask_health(api.client)
     ready = api.client.is_connected and all(state.consuming for state in states)
     if ready:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                await api.position()
+                await api.log.check()
+                ready = await api.position() >= api.changes.needed
         except Exception:  # noqa: BLE001 - whatever it is, reads do not work.
             ready = False
     if not ready:
