@@ -11,6 +11,14 @@ from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncRequestHandle
 from msgspec import Struct, structs
 
+from adapters.fal_words import (
+    is_address,
+    is_request_id,
+    lines_of,
+    place_of,
+    retry_after_of,
+    text_of,
+)
 from adapters.one_post import (
     RESULT_BYTES_MAX,
     WORDS_MAX,
@@ -20,15 +28,15 @@ from adapters.one_post import (
     OnePost,
     words_of,
 )
+from domain.text import clean_line, clean_prose
 
 POST_SECONDS = 30.0
 LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
-TEXT_LENGTH_MAX = 2048
 LISTING_PAGES_MAX = 20
-LINES_MAX = 50
-LINE_CHARACTERS_MAX = 300
 OWN_HOST = f"https://{FAL_QUEUE_RUN_HOST}/"
+# An address that was kept under an older rule of text may be none that can be asked.
+_UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
 class Accepted(Struct, frozen=True):
@@ -151,7 +159,7 @@ class FalGateway:
         taken = Accepted(
             handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
         )
-        if not all(_is_sane(text) for text in structs.astuple(taken)):
+        if not is_request_id(taken.request_id) or not all(map(is_address, structs.astuple(taken))):
             return OutcomeUnknown("the reply's request id or a URL of it cannot be kept")
         return taken
 
@@ -168,7 +176,7 @@ class FalGateway:
                 if answer is not None:
                     return answer
                 return _result_of(await self._get(handle.response_url))
-        except (httpx.HTTPError, TimeoutError, ValueError, KeyError) as error:
+        except (*_UNUSABLE, ValueError, KeyError, TypeError) as error:
             return NoAnswer(words_of(error))
 
     async def cancel(self, endpoint: str, found: Accepted) -> str | None:
@@ -178,11 +186,11 @@ class FalGateway:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 response = await self._http.put(url)
-        except (httpx.HTTPError, TimeoutError):
+        except _UNUSABLE:
             return None
         if response.status_code >= 500:  # noqa: PLR2004
             return None
-        return f"{response.status_code} {response.text[:200]}"
+        return clean_line(f"{response.status_code} {text_of(response)}")
 
     async def listed(self, endpoint: str, since: datetime) -> list[Listed] | None:
         """List what was sent to an endpoint since then, with its input; None without an answer.
@@ -199,7 +207,7 @@ class FalGateway:
                     url = f"{self._platform_url}/models/requests/by-endpoint"
                     response = await self._http.get(url, params=wish)
                     page = _listings.decode(response.raise_for_status().content)
-                    found += page.items
+                    found += [each for each in page.items if is_request_id(each.request_id)]
                     if not (page.has_more and page.next_cursor):
                         break
                     wish["cursor"] = page.next_cursor
@@ -247,26 +255,14 @@ class _Client(fal_client.AsyncClient):
 
 def classify(status: int, headers: Any, text: str) -> Submission:
     """Say what an answer without success to a POST means."""
-    words = f"HTTP {status}: {text[:WORDS_MAX]}"
+    words = clean_prose(f"HTTP {status}: {text}", WORDS_MAX)
     if status in {401, 402, 403}:
         return OperatorTrouble(status, words)
     if status == 429 or status >= 500:  # noqa: PLR2004
         if "x-fal-request-id" in headers or '"request_id"' in text:
             return OutcomeUnknown(words)
-        return Refused(words, _retry_after(headers), is_busy=status == 429)  # noqa: PLR2004
+        return Refused(words, retry_after_of(headers), is_busy=status == 429)  # noqa: PLR2004
     return Rejected(status, words)
-
-
-def _is_sane(text: Any) -> bool:
-    """A NUL in an id would stop the read models of PostgreSQL for ever."""
-    return isinstance(text, str) and 0 < len(text) <= TEXT_LENGTH_MAX and text.isprintable()
-
-
-def _retry_after(headers: Any) -> float | None:
-    try:
-        return float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
 
 
 def _look_of(response: httpx.Response) -> Look | None:
@@ -279,17 +275,9 @@ def _look_of(response: httpx.Response) -> Look | None:
     if fields.get("status") == "COMPLETED":
         return None
     if fields.get("status") not in {"IN_QUEUE", "IN_PROGRESS"}:
-        return NoAnswer(f"unknown status {fields.get('status')!r}")
+        return NoAnswer(clean_line(f"unknown status {fields.get('status')!r}"))
     position = fields.get("queue_position")
-    return StillRunning(position if isinstance(position, int) else None, _lines(fields.get("logs")))
-
-
-def _lines(logs: Any) -> tuple[str, ...]:
-    """Read `[{"message", "timestamp"}]`; the provider's words, cut to size."""
-    items = logs if isinstance(logs, list) else []
-    said = [item.get("message") for item in items if isinstance(item, dict)]
-    kept = [line[:LINE_CHARACTERS_MAX] for line in said if isinstance(line, str)]
-    return tuple(kept[-LINES_MAX:])
+    return StillRunning(place_of(position), lines_of(fields.get("logs")))
 
 
 def _result_of(response: httpx.Response) -> Look:

@@ -4,6 +4,8 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from domain.text import clean_line
+
 RESULT_BYTES_MAX = 8 * 1024 * 1024
 WORDS_MAX = 1000
 
@@ -55,7 +57,8 @@ class OnePost(httpx.AsyncBaseTransport):
                 Lost(words_of(error)) if is_post else httpx.ReadError(words_of(error))
             ) from error
         if is_post and not response.is_success:
-            raise Answered(response.status_code, response.headers, response.text)
+            words = response.content.decode(errors="replace")
+            raise Answered(response.status_code, response.headers, words)
         return response
 
     async def aclose(self) -> None:
@@ -79,11 +82,11 @@ class OnePost(httpx.AsyncBaseTransport):
                 body += more
             headers = [
                 (name, value)
-                for name, value in answer.headers.items()
-                if name.lower() not in {"content-encoding", "transfer-encoding"}
+                for name, value in answer.raw_headers  # Bytes: no text of theirs can fail here.
+                if name.lower() not in {b"content-encoding", b"transfer-encoding"}
             ]
             return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
 
 def words_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:WORDS_MAX]
+    return clean_line(f"{type(error).__name__}: {error}", WORDS_MAX)

@@ -13,7 +13,8 @@ from cli.connection import Connection, connected
 from cli.output import data_dir_option, json_option, runs, say, show, show_all
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, account_id
-from domain.account import AccountCommand, GrantCredits, RevokeCredits
+from domain.account import GrantCredits, RevokeCredits
+from domain.text import check_line
 from read_models import accounts
 
 account_option = click.option("--account", required=True)
@@ -83,9 +84,16 @@ async def list_entries(data_dir: str, account: str, limit: int, *, as_json: bool
 
 
 async def _move(
-    data_dir: str, account: AccountId, command: AccountCommand, key: str | None, *, as_json: bool
+    data_dir: str,
+    account: AccountId,
+    command: GrantCredits | RevokeCredits,
+    key: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     key = key or str(uuid4())
+    check_line("reason", command.reason)
+    check_line("key", key)
     wish = Wish(
         command=command,
         actor="cli",

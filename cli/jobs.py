@@ -25,6 +25,7 @@ from cli.output import (
     stop_with,
 )
 from cli.world import read_world
+from domain.text import check_json
 
 POLL_SECONDS = 0.5
 ENDS = {"completed", "failed", "cancelled"}
@@ -57,6 +58,7 @@ async def create(
 ) -> None:
     """Request one job."""
     more = dict(each.partition("=")[::2] for each in inputs)
+    check_json("input", {"prompt": prompt, **more})
     async with _client(data_dir, token) as client:
         body = {"kind": kind, "input": {"prompt": prompt, **more}}
         job = await _ask(client, "POST", "/api/jobs", json=body)

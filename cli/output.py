@@ -33,6 +33,7 @@ _EXIT_CODES = {
     "OSError": DEPENDENCY_DOWN,
     "BadSetting": USAGE,
     "BadId": USAGE,
+    "InvalidField": USAGE,
     "PortTaken": USAGE,
     "Refused": REFUSED,
     "FolderInUse": REFUSED,

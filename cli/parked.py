@@ -25,6 +25,7 @@ from contracts.codec import Undecodable
 from contracts.commit import Commit
 from contracts.events import OperatorActed
 from contracts.subjects import OPERATOR
+from domain.text import check_line
 
 
 @click.group()
@@ -87,6 +88,7 @@ async def replay(data_dir: str, place: int, *, as_json: bool) -> None:
 @runs
 async def discard(data_dir: str, place: int, reason: str, *, as_json: bool) -> None:
     """Give it up for good: it was settled otherwise. Its commit stays in the log."""
+    check_line("reason", reason)
     async with connected(Path(data_dir)) as connection:
         parking = Parking(connection.client)
         found = await _found(parking, place)

@@ -1,5 +1,6 @@
 """Commits to bytes and back; a commit of any version ever written decodes for ever."""
 
+import re
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -12,6 +13,9 @@ from contracts.events import AnyEvent
 UPCASTERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _TAGS = frozenset(str(event.__struct_config__.tag) for event in get_args(AnyEvent))
+
+ESCAPED_NUL = rb"\u0000"  # As JSON has to write it; no other character stops a database.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Commit)
@@ -47,13 +51,23 @@ def encode(commit: Commit) -> bytes:
 def decode(body: bytes) -> Commit:
     """Return the commit; raise Undecodable, and WrittenByNewer where an upgrade helps. Current
     versions take the typed path only.
+
+    A NUL in a text was once taken from outside. PostgreSQL keeps none, and what is in the log has
+    to project for ever: it is read as the replacement character.
     """
+    if ESCAPED_NUL in body:
+        body = _without_nul(body)
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError as error:
         return _decode_old(body, error)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Undecodable(str(error)) from error
+
+
+def _without_nul(body: bytes) -> bytes:
+    r"""Replace escaped NULs. `\\u0000` behind an escaped backslash is a text about one."""
+    return _NUL.sub(rb"\1\\ufffd", body)
 
 
 def _decode_old(body: bytes, error: msgspec.ValidationError) -> Commit:

@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+from domain.job_kinds.funnel_step import PROMPT_CHARACTERS_MAX
+from domain.text import clean_prose
+
 EARLIER_CHARACTERS_MAX = 6000  # Of each earlier text in a later prompt.
 INTAKE_CHARACTERS_MAX = 16_000
 
@@ -85,11 +88,12 @@ FUNNELS = {COURSE_FUNNEL.name: COURSE_FUNNEL}
 def prompt_of(step: Step, funnel: Funnel, intake: str, earlier: dict[int, str]) -> str:
     """Build what a step is asked: its task, the intake, and the texts that it uses.
 
-    The text of a step that failed is not there; the step is asked all the same.
+    The text of a step that failed is not there; the step is asked all the same. Whatever was
+    written before, the prompt is one that a FunnelStep takes.
     """
     parts = [step.prompt, f"What we know:\n{intake[:INTAKE_CHARACTERS_MAX]}"]
     for number in step.uses:
         if number in earlier:
             name = funnel.step(number).name
             parts.append(f"{name}, as written before:\n{earlier[number][:EARLIER_CHARACTERS_MAX]}")
-    return "\n\n".join(parts)
+    return clean_prose("\n\n".join(parts), PROMPT_CHARACTERS_MAX)

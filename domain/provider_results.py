@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.events.evidence import Verdict
+from domain.text import clean_line, clean_prose
 
 DETAIL_CHARACTERS_MAX = 2000
 WORDS_CHARACTERS_MAX = 300
@@ -51,6 +52,7 @@ def read_envelope(body: bytes) -> Envelope:
         return Envelope(Verdict.OK, "", fields)
     payload = fields.get("payload")
     error_text = str(fields.get("error") or fields.get("payload_error") or "")
+    error_text = clean_prose(error_text, DETAIL_CHARACTERS_MAX)
     verdict = Verdict.OK if fields["status"] == "OK" else Verdict.ERROR
     if payload is None:
         verdict = Verdict.NO_PAYLOAD
@@ -60,7 +62,8 @@ def read_envelope(body: bytes) -> Envelope:
 def failure_of(payload: Any, error: str) -> Failure:
     """Tell apart what the user can change from what only the provider can."""
     detail = payload.get("detail") if isinstance(payload, dict) else payload
-    said = (msgspec.json.encode(detail).decode() if detail else error)[:DETAIL_CHARACTERS_MAX]
+    told = msgspec.json.encode(detail).decode() if detail else error
+    said = clean_prose(told, DETAIL_CHARACTERS_MAX)
     types, words = _types(detail), _words(detail)
     if "content_policy_violation" in types:
         return Failure("content_policy", said, words)
@@ -83,7 +86,8 @@ def _words(detail: Any) -> str:
     """Return what the provider says, without its structure."""
     items = detail if isinstance(detail, list) else [detail]
     said = (item.get("msg") if isinstance(item, dict) else item for item in items)
-    return "; ".join(text for text in said if isinstance(text, str))[:WORDS_CHARACTERS_MAX]
+    told = "; ".join(text for text in said if isinstance(text, str))
+    return clean_line(told, WORDS_CHARACTERS_MAX)
 
 
 def _types(detail: Any) -> set[str]:

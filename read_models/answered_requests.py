@@ -23,6 +23,8 @@ from read_models.unit_of_work import METADATA, Micros, UnitOfWork, micros_of
 
 KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
 PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.
+# PostgreSQL's index takes 2.7 KB. Operators' commands once took any key; a longer one is not kept.
+KEY_LENGTH_MAX = 600
 
 table = Table(
     "answered_requests",
@@ -44,7 +46,7 @@ _PRUNE = delete(table).where(table.c.key.in_(_OLD))
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
     """The newest answer under a key stands: an older one was forgotten when it was given."""
     for request in recorded.commit.requests:
-        if request.idempotency_key is None:
+        if request.idempotency_key is None or len(request.idempotency_key) > KEY_LENGTH_MAX:
             continue
         account = AccountId(recorded.subject.rpartition(".")[2])
         key = _key(account, request.idempotency_key)

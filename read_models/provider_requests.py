@@ -24,6 +24,7 @@ from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork
 
 TAKEN = "taken"
 OF_ATTEMPT_MAX = 32
+REQUEST_ID_LENGTH_MAX = 500
 
 table = Table(
     "provider_requests",
@@ -47,7 +48,7 @@ lost_attempts = Table(
 
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
     for event in recorded.commit.events:
-        if isinstance(event, JobSubmitted | ResultReceived) and event.request_id:
+        if isinstance(event, JobSubmitted | ResultReceived) and _can_be_found(event.request_id):
             said = TAKEN if isinstance(event, JobSubmitted) else event.verdict.value
             owner = {"job_id": event.job_id, "attempt": event.attempt}
             named = {"request_id": event.request_id, "said": said, "sequence": recorded.sequence}
@@ -55,6 +56,11 @@ def project(recorded: Recorded, unit: UnitOfWork) -> None:
         elif isinstance(event, AttemptFailed) and event.may_have_run:
             lost = {"job_id": event.job_id, "attempt": event.attempt}
             unit.insert(lost_attempts, lost | {"at": micros_of(recorded.commit.at)})
+
+
+def _can_be_found(request_id: str) -> bool:
+    """PostgreSQL's index takes keys up to 2.7 KB; none that we take today comes near it."""
+    return 0 < len(request_id) <= REQUEST_ID_LENGTH_MAX
 
 
 _OWNED = select(table.c.request_id).where(

@@ -8,7 +8,7 @@ due, key) and one by (due, key), so it costs the same however many rows wait.
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Table, bindparam, select, text
+from sqlalchemy import BindParameter, Connection, Row, Table, Text, bindparam, select, text
 
 from domain.turns import Turn
 
@@ -100,5 +100,6 @@ def _expanding(sql: str) -> Any:
     statement = text(sql)
     for name in ("skip", "full"):
         if f":{name}" in sql:
-            statement = statement.bindparams(bindparam(name, expanding=True))
+            # Without a type an empty list is one of numbers: PostgreSQL compares no text with it.
+            statement = statement.bindparams(bindparam(name, type_=Text, expanding=True))
     return statement

@@ -6,11 +6,12 @@ MODES = {
     "submit": {
         *("unauthorized", "locked", "payment_required", "queue_full", "ingress_503"),
         *("server_503", "lose_reply", "slow_reply", "late_reply", "swallow"),
-        *("not_found", "invalid"),
+        *("not_found", "invalid", "strange_id"),
     },
     "run": {
         *("requeue", "content_policy", "invalid_input", "runner_error", "expired"),
         *("start_timeout", "never_ends", "other_host", "deaf", "text_error"),
+        *("strange_result", "strange_words"),
     },
     "status": {"server_503", "not_found"},
     "webhook": {

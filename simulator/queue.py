@@ -16,6 +16,7 @@ from simulator.webhooks import Webhooks
 
 SLOW_SECONDS = 120.0
 LATE_SECONDS = 0.5
+STRANGE = "\x00\x01\x0c\x1b\x7f\x85\u2028\u202e"  # What no model means to write, and each can.
 
 
 class Reply(Struct, frozen=True):
@@ -50,6 +51,11 @@ _ENDS: dict[str, tuple[int, Any, str]] = {
     "invalid_input": (
         422,
         {"detail": [{"loc": ["body", "prompt"], "msg": "too long", "type": "sequence_too_long"}]},
+        "",
+    ),
+    "strange_words": (
+        422,
+        {"detail": [{"loc": [STRANGE], "msg": f"flagged{STRANGE}!", "type": f"odd{STRANGE}"}]},
         "",
     ),
     "runner_error": (
@@ -109,6 +115,8 @@ class Queue:
         if fault == "late_reply":
             await asyncio.sleep(self.seconds + LATE_SECONDS)
         reply = self._describe(request) | {"gateway_request_id": request.gateway_id}
+        if fault == "strange_id":
+            reply["request_id"] += STRANGE
         return Reply(200, reply, headers, lost=fault == "lose_reply")
 
     def status(self, request_id: str, *, with_logs: bool) -> Reply:
@@ -121,7 +129,7 @@ class Queue:
         body = self._describe(request)
         if with_logs:
             body["logs"] = [
-                {"message": f"{request.state.lower()}", "timestamp": "2026-01-01T00:00:00"}
+                {"message": f"{request.state.lower()}{STRANGE}", "timestamp": "2026-01-01T00:00:00"}
             ]
         if request.state != "COMPLETED":
             return Reply(202, body)
@@ -219,17 +227,19 @@ class Queue:
 def _output(request: Request, host: str, fault: str | None) -> dict[str, Any]:
     """The bare output of the model: a text of a language model, else an image."""
     wish = request.arguments
+    odd = STRANGE if fault == "strange_result" else ""
     if request.endpoint == "openrouter/router":
         if fault == "text_error":  # A failure that comes as a success.
             return {"output": "", "error": "The model is overloaded."}
-        return {"output": text_for(str(wish.get("prompt", ""))), "usage": {"completion_tokens": 90}}
+        text = text_for(str(wish.get("prompt", ""))) + odd
+        return {"output": text, "usage": {"completion_tokens": 90}}
     width, height = size_of(str(wish.get("aspect_ratio", "1:1")), str(wish.get("resolution", "1K")))
     image = {
         "url": f"{host}/files/{request.id}.png",
-        "content_type": "image/png",
-        "file_name": f"{request.id}.png",
+        "content_type": f"image/png{odd}",
+        "file_name": f"{request.id}{odd}.png",
         "file_size": None,
         "width": width,
         "height": height,
     }
-    return {"images": [image], "description": ""}
+    return {"images": [image], "description": odd}

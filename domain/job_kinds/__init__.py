@@ -4,11 +4,11 @@ from typing import Any, get_args
 
 import msgspec
 
-from domain.job_kinds.base import InvalidField
 from domain.job_kinds.character_image import CharacterImage
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused, invalid
+from domain.text import WORDS, InvalidField, clean_json
 
 AnyJobKind = Infograph | CharacterImage | FunnelStep
 
@@ -27,9 +27,19 @@ def parse(kind: str, fields: Any) -> AnyJobKind:
 
 def recall(kind: str, fields: bytes) -> AnyJobKind | None:
     """Read an input back from the log; None when the kind is no longer made."""
+    if kind not in KINDS:
+        return None
     try:
         return msgspec.json.decode(fields, type=KINDS[kind])
-    except (KeyError, msgspec.ValidationError):
+    except msgspec.ValidationError:
+        return _recall_old(KINDS[kind], fields)
+
+
+def _recall_old(kind: type[AnyJobKind], fields: bytes) -> AnyJobKind | None:
+    """Read what was taken under an older rule of text: the job was paid for, so it is mended."""
+    try:
+        return msgspec.convert(clean_json(msgspec.json.decode(fields), len(fields)), kind)
+    except msgspec.ValidationError:
         return None
 
 
@@ -41,4 +51,7 @@ def refusal_of(error: msgspec.ValidationError) -> Refused:
     field = path.strip("`.").removeprefix("data").strip(".")
     if not field and ("unknown field" in message or "missing required field" in message):
         field = message.rsplit("`", 2)[-2]
+    for pattern, words in WORDS.items():
+        if repr(pattern) in message:
+            message = words
     return invalid("body" if field in {"", "data"} else field, message)

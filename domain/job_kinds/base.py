@@ -1,20 +1,14 @@
 """What a kind of job has to tell: its price, its request to the provider, how to read results."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-URL_LENGTH_MAX = 2048
+from domain.addresses import URL_LENGTH_MAX
+from domain.text import clean_line, clean_prose, is_line
 
-
-class InvalidField(ValueError):
-    """A field's value is wrong in a way that its type cannot say."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-        self.message = message
+WORDS_CHARACTERS_MAX = 2000
+SIDE_PIXELS_MAX = 1_000_000
 
 
 class BadResult(ValueError):
@@ -77,31 +71,6 @@ class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return ""
 
 
-def check_text(field: str, text: str) -> None:
-    """Refuse what a database or a provider would choke on: NUL and other control characters."""
-    if not text.strip():
-        raise InvalidField(field, "must not be empty or only white space")
-    if any(character < " " and character not in "\t\n\r" for character in text):
-        raise InvalidField(field, "must not hold control characters")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidField(field, "must be valid Unicode")
-
-
-def check_url(field: str, url: str) -> None:
-    check_text(field, url)
-    try:
-        parts = urlsplit(url)
-        port_is_sane = parts.port is None or parts.port > 0
-    except ValueError:
-        raise InvalidField(field, "is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_sane:
-        raise InvalidField(field, "must be an http or https URL")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidField(field, "must not hold a user name or password")
-    if len(url) > URL_LENGTH_MAX or any(character.isspace() for character in url):
-        raise InvalidField(field, f"must be at most {URL_LENGTH_MAX} characters, without spaces")
-
-
 def image_files(payload: Any) -> tuple[ProviderFile, ...]:
     """Read `{"images": [{"url", "content_type", "width", "height"}]}`; raise BadResult.
 
@@ -118,23 +87,27 @@ def text_output(payload: Any) -> ProviderText:
     """Read `{"output", "error"?}` of fal's openrouter/router: an error comes as a success too."""
     fields = payload if isinstance(payload, dict) else {}
     if fields.get("error"):
-        raise ProviderSaidNo(str(fields["error"])[:2000])
+        raise ProviderSaidNo(clean_prose(str(fields["error"]), WORDS_CHARACTERS_MAX))
     output = fields.get("output")
     if not isinstance(output, str) or not output.strip():
         msg = "the result holds no text"
         raise BadResult(msg)
-    return ProviderText(text=output.replace("\x00", ""))
+    return ProviderText(text=clean_prose(output, len(output)))
 
 
 def _image_file(image: Any) -> ProviderFile:
     url = image.get("url") if isinstance(image, dict) else None
-    if not isinstance(url, str) or not url:
-        msg = "an image of the result has no URL"
+    if not is_line(url) or len(url) > URL_LENGTH_MAX:
+        msg = "an image of the result has no URL that can be kept"
         raise BadResult(msg)
-    content_type, width, height = (image.get(key) for key in ("content_type", "width", "height"))
+    content_type = image.get("content_type")
     return ProviderFile(
         url=url,
-        content_type=content_type if isinstance(content_type, str) else None,
-        width=width if isinstance(width, int) else None,
-        height=height if isinstance(height, int) else None,
+        content_type=clean_line(content_type) or None if isinstance(content_type, str) else None,
+        width=_side(image.get("width")),
+        height=_side(image.get("height")),
     )
+
+
+def _side(pixels: Any) -> int | None:
+    return pixels if isinstance(pixels, int) and 0 < pixels <= SIDE_PIXELS_MAX else None

@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, field
 
-from domain.job_kinds.base import Gathered, JobKind, Output, check_text, image_files
+from domain.job_kinds.base import Gathered, JobKind, Output, image_files
+from domain.text import Id, Line, Prose
 
 
 class CharacterImage(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,16 +16,10 @@ class CharacterImage(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=T
     price_credits: ClassVar[int] = 1
     endpoint: ClassVar[str] = "fal-ai/nano-banana-pro"
 
-    character_id: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
-    character_name: Annotated[str, Meta(min_length=1, max_length=200)] = field(name="name")
-    description: Annotated[str, Meta(min_length=1, max_length=4000)]
-    style: Annotated[str, Meta(max_length=200)] | None = None
-
-    def __post_init__(self) -> None:
-        check_text("name", self.character_name)
-        check_text("description", self.description)
-        if self.style is not None:
-            check_text("style", self.style)
+    character_id: Id
+    character_name: Annotated[Line, Meta(min_length=1, max_length=200)] = field(name="name")
+    description: Annotated[Prose, Meta(min_length=1, max_length=4000)]
+    style: Annotated[Line, Meta(max_length=200)] | None = None
 
     def resource(self) -> str | None:
         return f"character:{self.character_id}"

@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
-from domain.job_kinds.base import Gathered, JobKind, Output, check_text, text_output
+from domain.job_kinds.base import Gathered, JobKind, Output, text_output
+from domain.text import Prose
 
 PROMPT_CHARACTERS_MAX = 60_000
 
@@ -17,10 +18,7 @@ class FunnelStep(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True)
     price_credits: ClassVar[int] = 1
     endpoint: ClassVar[str] = "openrouter/router"
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=PROMPT_CHARACTERS_MAX)]
-
-    def __post_init__(self) -> None:
-        check_text("prompt", self.prompt)
+    prompt: Annotated[Prose, Meta(min_length=1, max_length=PROMPT_CHARACTERS_MAX)]
 
     def arguments(self, gathered: Gathered) -> dict[str, Any]:
         return {"prompt": self.prompt, "model": gathered.text_model}

@@ -5,15 +5,9 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from domain.job_kinds.base import (
-    Gathered,
-    InvalidField,
-    JobKind,
-    Output,
-    check_text,
-    check_url,
-    image_files,
-)
+from domain.addresses import URL_LENGTH_MAX, URL_PATTERN, check_url
+from domain.job_kinds.base import Gathered, JobKind, Output, image_files
+from domain.text import InvalidField, Prose, clean_prose
 
 ASPECT_RATIOS = (
     *("auto", "21:9", "16:9", "3:2", "4:3", "5:4"),
@@ -31,13 +25,15 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     price_credits: ClassVar[int] = 1
     endpoint: ClassVar[str] = "fal-ai/nano-banana-pro"
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=4000)]
-    blog_url: str | None = None
+    prompt: Annotated[Prose, Meta(min_length=1, max_length=4000)]
+    blog_url: (
+        Annotated[str, Meta(max_length=URL_LENGTH_MAX, extra_json_schema={"pattern": URL_PATTERN})]
+        | None
+    ) = None
     aspect_ratio: Annotated[str, Meta(extra_json_schema={"enum": list(ASPECT_RATIOS)})] = "1:1"
     resolution: Annotated[str, Meta(extra_json_schema={"enum": list(RESOLUTIONS)})] = "2K"
 
     def __post_init__(self) -> None:
-        check_text("prompt", self.prompt)
         if self.blog_url is not None:
             check_url("blog_url", self.blog_url)
         force_setattr(self, "aspect_ratio", self.aspect_ratio.replace("/", ":").replace("x", ":"))
@@ -52,7 +48,7 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def arguments(self, gathered: Gathered) -> dict[str, Any]:
         prompt = f"Create infographic: {self.prompt}"
         if gathered.source_text is not None:
-            prompt = f"{prompt}\n{gathered.source_text[:SOURCE_CHARACTERS_MAX]}"
+            prompt = f"{prompt}\n{clean_prose(gathered.source_text, SOURCE_CHARACTERS_MAX)}"
         return {
             "prompt": prompt,
             "num_images": 1,

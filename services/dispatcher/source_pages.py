@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from adapters.guarded_transport import AddressRefused, GuardedTransport
 from contracts.ids import AccountId
+from domain.text import clean_prose
 
 READ_SECONDS = 20.0
 PAGE_BYTES_MAX = 2 * 1024 * 1024
@@ -255,4 +256,4 @@ def extract(html: bytes) -> str:
     if not text.strip():
         msg = "The page holds no readable text."
         raise PageUnreadable(msg)
-    return text[:TEXT_CHARACTERS_MAX].replace("\x00", "")
+    return clean_prose(text, TEXT_CHARACTERS_MAX)

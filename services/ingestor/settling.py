@@ -30,6 +30,7 @@ from domain.provider_results import (
     read_envelope,
 )
 from domain.refusals import JOB_CODES
+from domain.text import clean_line
 from read_models import waiting_jobs
 from read_models.waiting_jobs import WaitingJob
 from services.ingestor.dependencies import Ingestor
@@ -92,7 +93,8 @@ async def _complete(
     except BadResult as error:
         await fail(ingestor, known, Failure("bad_result", str(error)), causation)
     except ProviderSaidNo as error:
-        failure = Failure("provider_failed", str(error), str(error)[:WORDS_CHARACTERS_MAX])
+        words = clean_line(str(error), WORDS_CHARACTERS_MAX)
+        failure = Failure("provider_failed", str(error), words)
         await fail(ingestor, known, failure, causation)
     except MediaRefused as error:
         await fail(ingestor, known, Failure(error.code, error.detail), causation)

@@ -27,7 +27,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]
     listed = source / "domain" / "job_kinds" / "__init__.py"
     imported, union = names.strip().split("\n\n")
     text = listed.read_text().replace(
-        "from domain.job_kinds.base", f"{imported}\nfrom domain.job_kinds.base", 1
+        "from domain.job_kinds.infograph", f"{imported}\nfrom domain.job_kinds.infograph", 1
     )
     listed.write_text(re.sub(r"AnyJobKind = .*", union, text, count=1))
     with world_of(source, {}) as running:
@@ -54,7 +54,8 @@ def test_it_is_checked_described_and_priced(extended: RunningWorld) -> None:
         kinds = {each["kind"]: each for each in client.get("/api/job-kinds").json()["items"]}
         assert (kinds["thumbnail"]["title"], kinds["thumbnail"]["price"]) == ("Thumbnail", 2)
         schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
-        assert "thumbnail" in schemas["CreateJob"]["properties"]["kind"]["enum"]
+        choices = [each["properties"]["kind"]["enum"] for each in schemas["CreateJob"]["oneOf"]]
+        assert ["thumbnail"] in choices
         assert "subject" in schemas["Thumbnail"]["properties"]
 
 

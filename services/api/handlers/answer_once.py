@@ -11,12 +11,11 @@ from adapters.http_server import AnyRequest
 from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from domain.account import AccountCommand
-from domain.refusals import CODES, Refused, invalid
+from domain.refusals import CODES, Refused
 from services.api.dependencies import api_of
 from services.api.handlers.answer_errors import carried_out, request_id_of, trace_id_of
 from services.api.handlers.authenticate_callers import caller_of
 
-KEY_LENGTH_MAX = 255
 REPLAYED = {"Idempotency-Replayed": "true"}
 MAY_HAVE_BEEN_ANSWERED = {402, 404, 409}  # What a request meets that its first try changed.
 
@@ -109,10 +108,8 @@ def key_of(request: AnyRequest, body: Struct, *, issuer: bool = False) -> Key | 
 
 
 def idempotency_key_of(request: AnyRequest) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not (1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable()):
-        raise invalid("Idempotency-Key", f"must be 1 to {KEY_LENGTH_MAX} printable characters")
-    return key
+    """Return the key, whose form was checked at the door."""
+    return request.headers.get("idempotency-key")
 
 
 def fingerprint_of(request: AnyRequest, body: Struct) -> str:

@@ -1,6 +1,7 @@
 """Takes requests for work: credits reserved and jobs requested in one commit."""
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -87,7 +88,24 @@ async def create_job(request: AnyRequest, data: JSONBody[CreateJob]) -> AnyRespo
 
 async def strict(request: AnyRequest, kind: type[Body]) -> Body:
     """Read the body without conversions: Litestar would take `"2"` for a number."""
-    return msgspec.json.decode(await request.body(), type=kind)
+    body = await request.body()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        return msgspec.convert(_with_whole_numbers(msgspec.json.decode(body)), kind)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """JSON knows one kind of number: 3.0 is as good a count as 3."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _with_whole_numbers(each) for name, each in value.items()}
+        case list():
+            return [_with_whole_numbers(each) for each in value]
+        case _:
+            return value
 
 
 async def request_jobs(
@@ -133,10 +151,12 @@ def preference_of(request: AnyRequest, default_seconds: float) -> Preference:
             return Preference(0.0, "respond-async")
         if name == "wait":
             try:
-                seconds = min(max(float(value), 0.0), WAIT_SECONDS_MAX)
+                wanted = float(value)
             except ValueError:
                 continue
-            return Preference(seconds, f"wait={seconds:g}")
+            if not math.isnan(wanted):
+                seconds = min(max(wanted, 0.0), WAIT_SECONDS_MAX)
+                return Preference(seconds, f"wait={seconds:g}")
     return Preference(default_seconds)
 
 

@@ -12,6 +12,7 @@ from contracts.ids import JobId
 from domain import job_kinds
 from domain.job_status import JobStatus
 from domain.refusals import Refused
+from domain.text import Line, Prose
 from read_models import jobs, resources
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
@@ -32,9 +33,9 @@ STATUSES = {
 class DrawCharacter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the portrait shows."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    description: Annotated[str, Meta(min_length=1, max_length=4000)]
-    style: Annotated[str, Meta(max_length=200)] | None = None
+    name: Annotated[Line, Meta(min_length=1, max_length=200)]
+    description: Annotated[Prose, Meta(min_length=1, max_length=4000)]
+    style: Annotated[Line, Meta(max_length=200)] | None = None
 
 
 @post("/{character_id:str}/image", status_code=202)

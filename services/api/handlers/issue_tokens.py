@@ -20,6 +20,7 @@ from contracts.ids import AccountId, BadId, TokenId, account_id
 from contracts.subjects import OPERATOR
 from domain.account import GrantCredits, IssueToken, RevokeToken
 from domain.refusals import Refused, invalid
+from domain.text import Line
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import api_of
@@ -38,7 +39,7 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`amount` is in credits."""
 
     amount: int
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Annotated[Line, Meta(min_length=1, max_length=200)]
 
 
 async def require_issuer(connection: AnyConnection, handler: BaseRouteHandler) -> None:

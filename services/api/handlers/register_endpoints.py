@@ -15,6 +15,7 @@ from adapters.guarded_transport import AddressRefused, checked_address
 from adapters.http_server import AnyRequest, AnyResponse
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import EndpointId
+from domain.addresses import check_url
 from domain.endpoints import (
     ChangeEndpoint,
     RegisterEndpoint,
@@ -22,9 +23,9 @@ from domain.endpoints import (
     RequestNotification,
     RotateSecret,
 )
-from domain.job_kinds.base import InvalidField, check_url
 from domain.notifications import TYPES
 from domain.refusals import Refused, invalid
+from domain.text import InvalidField
 from read_models import deliveries, endpoints
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint

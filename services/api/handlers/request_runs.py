@@ -20,6 +20,7 @@ from domain.funnels import COURSE_FUNNEL
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import Refused, invalid
 from domain.run import CancelRun
+from domain.text import Line, ProjectId, check_json
 from read_models.runs import Run, ShownStep
 from read_models.unit_of_work import time_of
 from services.api.dependencies import api_of
@@ -32,7 +33,6 @@ from services.api.handlers.show_runs import newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
 WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.
-ProjectId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 RETRIED = {"failed", "cancelled"}
 
 
@@ -41,7 +41,10 @@ class GenerateAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     project_id: ProjectId
     intake: dict[str, Any] | str
-    intake_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    intake_id: Annotated[Line, Meta(min_length=1, max_length=200)] | None = None
+
+    def __post_init__(self) -> None:
+        check_json("intake", self.intake)
 
 
 class RetryFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

@@ -3,12 +3,14 @@
 from typing import Any
 
 from litestar import Router
+from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from services.api.handlers.authenticate_callers import (
     require_member,
     require_operator,
     require_token,
 )
+from services.api.handlers.check_text import require_text
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
@@ -56,6 +58,8 @@ from services.api.handlers.show_runs import (
 )
 from services.api.handlers.stream_changes import stream_account, stream_job
 from services.api.handlers.stream_sockets import stream_socket
+
+AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
 
 # Of whoever may read what people wrote.
 INFOGRAPHS: list[Any] = [
@@ -105,15 +109,30 @@ OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
 
 def routes() -> list[Any]:
     """Every path: those that need a token hang on a router that asks for it."""
-    own = Router("/", route_handlers=INFOGRAPHS, guards=[require_member])
-    infographs: list[Any] = [own, relay_webhook]
+    own = _guarded("/", INFOGRAPHS, require_member)
+    infographs: list[Any] = [own, _guarded("/", [relay_webhook])]
     return [
-        Router("/api", route_handlers=JOBS, guards=[require_member]),
-        Router("/api", route_handlers=STREAMS, guards=[require_ticket_or_token]),
-        Router("/api", route_handlers=FOR_ALL, guards=[require_token]),
-        Router("/api/operator", route_handlers=FOR_ISSUERS, guards=[require_issuer]),
+        _guarded("/api", JOBS, require_member),
+        _guarded("/api", STREAMS, require_ticket_or_token),
+        _guarded("/api", FOR_ALL, require_token),
+        _guarded("/api/operator", FOR_ISSUERS, require_issuer),
         Router("/api/infographs", route_handlers=infographs),
         Router("/infographs", route_handlers=infographs, include_in_schema=False),
-        Router("/", route_handlers=[show_metrics], guards=[require_operator]),
-        *OPEN,
+        _guarded("/", [show_metrics], require_operator),
+        _guarded("/", OPEN),
     ]
+
+
+def _guarded(path: str, handlers: list[Any], *guards: Any) -> Router:
+    """Who may come in is asked first; then every address is checked in the same way."""
+    router = Router(path, route_handlers=handlers, guards=[*guards, require_text])
+    router.routes = [_with_true_options(route) for route in router.routes]
+    return router
+
+
+def _with_true_options(route: AnyRoute) -> AnyRoute:
+    """Let OPTIONS name all methods: Litestar answers with those of the handlers that came first."""
+    if not isinstance(route, HTTPRoute):
+        return route
+    own = [each for each in route.route_handlers if each.handler_name != "options_handler"]
+    return HTTPRoute(path=route.path, route_handlers=own)

@@ -19,6 +19,7 @@ from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
 from domain.refusals import invalid
+from domain.text import published
 from read_models import job_commits, job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job
@@ -244,7 +245,7 @@ async def show_job_kinds() -> dict[str, Any]:
                 "kind": name,
                 "title": kind.title,
                 "price": kind.price_credits,
-                "input_schema": msgspec.json.schema(kind),
+                "input_schema": published(msgspec.json.schema(kind)),
             }
             for name, kind in KINDS.items()
         ]

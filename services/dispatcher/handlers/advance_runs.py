@@ -16,10 +16,10 @@ from contracts.run_state import StepState
 from contracts.subjects import job_subject
 from domain.funnels import FUNNELS, prompt_of
 from domain.job import Cancel
-from domain.job_kinds.base import InvalidField
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import JOB_CODES, Refused
 from domain.run import SettleStep, StartStep, next_step, under_way
+from domain.text import InvalidField
 from domain.turns import Turn
 from read_models import waiting_runs
 from read_models.unit_of_work import micros_of

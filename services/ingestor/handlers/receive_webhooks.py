@@ -22,6 +22,7 @@ from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
 from domain.provider_results import BadEnvelope, Envelope, read_envelope
+from domain.text import clean_line
 from read_models import provider_requests
 from read_models.provider_requests import Requests
 from services.ingestor.dependencies import Ingestor
@@ -47,7 +48,7 @@ class Delivery(Struct, frozen=True):
 
     @property
     def request_id(self) -> str:
-        return self.headers.get("x-fal-webhook-request-id", "")
+        return clean_line(self.headers.get("x-fal-webhook-request-id", ""))
 
 
 class Taken(StrEnum):

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from contracts import codec
 from contracts.codec import Undecodable, UnknownEvent, UnknownState, WrittenByNewer
+from contracts.events import CreditsGranted
 from contracts.ids import RunId
 from contracts.job_state import Attempt, Outcome
 from contracts.run_state import RunState, StepState
@@ -108,3 +109,18 @@ def test_an_unknown_field_of_a_newer_version_is_passed_over() -> None:
     job = a_job_id()
     body = codec.encode(commit(reserved(job)))
     assert codec.decode(body.replace(b'"amount":1', b'"amount":1,"colour":"red"')).events
+
+
+@pytest.mark.parametrize("reason", ["\x00", "a\x00\x00b", "\\\x00", "\\u0000", "\\\\\x00x"])
+def test_a_nul_that_was_taken_once_is_read_as_a_mark(reason: str) -> None:
+    granted = CreditsGranted(account_id=ACCOUNT, amount=1, reason=reason)
+    (event,) = codec.decode(codec.encode(commit(granted))).events
+    assert isinstance(event, CreditsGranted)
+    assert event.reason == reason.replace("\x00", "\ufffd")
+
+
+@pytest.mark.parametrize("text", [rb"\ud800", rb"\udc00\ud800", b"\xed\xa0\x80"])
+def test_no_commit_can_hold_half_of_a_character(text: bytes) -> None:
+    granted = CreditsGranted(account_id=ACCOUNT, amount=1, reason="REASON")
+    with pytest.raises(codec.Undecodable):
+        codec.decode(codec.encode(commit(granted)).replace(b"REASON", text))

@@ -1,0 +1,53 @@
+"""Addresses: which URLs are taken, so that no library chokes on one that was."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import SplitResult, urlsplit
+
+import idna
+
+from domain.text import InvalidField, check_line
+
+URL_LENGTH_MAX = 2048
+HOST_LENGTH_MAX = 253
+PORT_MAX = 65_535
+# What a schema can say of it: the plain ones.
+URL_PATTERN = (
+    r"^https?://[a-z]([a-z0-9]{0,40})?(\.[a-z][a-z0-9]{0,20}){0,4}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
+)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+
+
+def check_url(field: str, url: str) -> None:
+    """Refuse what is no http or https URL that every part of ours reads alike."""
+    check_line(field, url, URL_LENGTH_MAX)
+    if any(character.isspace() for character in url):
+        raise InvalidField(field, "must not hold white space")
+    try:
+        parts = urlsplit(url)
+        is_sane = _is_sane(parts)
+    except ValueError:
+        raise InvalidField(field, "is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not is_sane:
+        raise InvalidField(field, "must be an http or https URL")
+    if "@" in parts.netloc:
+        raise InvalidField(field, "must not hold a user name or password")
+
+
+def _is_sane(parts: SplitResult) -> bool:
+    """Tell whether host and port are what they seem; may raise ValueError, as parsing does."""
+    is_port = parts.port is None or 0 < parts.port <= PORT_MAX
+    return is_port and "%" not in parts.netloc and "\\" not in parts.netloc and _is_host(parts)
+
+
+def _is_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if "[" in parts.netloc:
+        return bool(IPv6Address(host))
+    if host.replace(".", "").isdigit():
+        return bool(IPv4Address(host))
+    written = host if host.isascii() else idna.encode(host).decode()
+    labels = written.removesuffix(".").split(".")
+    if any(label.startswith("xn--") for label in labels):
+        idna.decode(written)
+    return len(written) <= HOST_LENGTH_MAX and all(_LABEL.fullmatch(each) for each in labels)

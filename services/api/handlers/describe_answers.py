@@ -1,0 +1,177 @@
+"""Describes answers: which statuses an operation can answer with, beside its success."""
+
+from typing import Any
+
+from litestar import Litestar
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from domain.refusals import CODES
+from services.api.handlers.authenticate_callers import require_token
+from services.api.handlers.check_text import require_text
+from services.api.handlers.issue_tickets import require_ticket_or_token
+
+PROBLEM_TYPE = "application/problem+json"
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "An error as RFC 9457 says. `code` is for programs, `detail` for people.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": sorted({*CODES, "outcome_unknown"})},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["field", "message"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+SECURITY_SCHEMES: dict[str, Any] = {
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`Authorization: Token <token>`",
+    },
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "For clients that can send no header: see POST /api/stream-tickets.",
+    },
+}
+TITLES = {
+    400: "The body cannot be parsed",
+    401: "A valid token is needed",
+    402: "Not enough credits",
+    403: "This token's role does not allow that",
+    404: "There is no such thing",
+    409: "It is in another state, or under way already",
+    413: "The body is too large",
+    422: "A value is wrong",
+    429: "Too many requests",
+    503: "Not available right now, or the log is full",
+}
+OF_EVERY_CALLER = {401, 429, 503}
+OF_BODIES = {400, 413}
+# Operations that make something, once for each Idempotency-Key.
+KEYED = {
+    *("create_infographs", "create_job", "draw_character", "retry_infograph", "retry_job"),
+    *("generate_all", "retry_failed", "grant_credits", "issue_token", "handle_many"),
+    *("register_endpoint", "change_endpoint", "remove_endpoint", "rotate_secret"),
+    "resend_delivery",
+}
+WORK = {
+    *("create_infographs", "create_job", "draw_character", "retry_infograph", "retry_job"),
+    *("generate_all", "retry_failed"),
+}
+NO_CREDITS, CONFLICT = frozenset({402}), frozenset({409})
+# What guards, bodies and paths do not tell.
+MORE: dict[str, frozenset[int]] = {
+    **dict.fromkeys(WORK, NO_CREDITS),
+    "generate_all": NO_CREDITS | {404},
+    "retry_failed": NO_CREDITS | {404},
+    "handle_many": frozenset({404}),
+    "show_content": frozenset({404}),
+    **dict.fromkeys(("cancel_infograph", "cancel_job", "delete_infograph", "cancel_run"), CONFLICT),
+    "relay_webhook": frozenset({400, 401, 413, 503}),
+    "serve_artifact": frozenset({503}),
+}
+# Answers without a problem, by operation.
+UNCHANGED = {"description": "It has not changed"}
+PLAIN: dict[str, dict[str, Any]] = {
+    "show_status": {"304": UNCHANGED},
+    "show_job": {"304": UNCHANGED},
+    "serve_artifact": {"304": UNCHANGED},
+    "stream_job": {"204": {"description": "Its end was told already"}},
+    "show_readiness": {
+        "503": {"description": "Not ready", "content": {"application/json": {"schema": {}}}}
+    },
+}
+ANYTHING: dict[str, Any] = {"schema": {}}
+MEDIA: dict[str, dict[str, Any]] = {
+    "serve_artifact": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), ANYTHING),
+    "show_metrics": {"text/plain": {"schema": {"type": "string"}}},
+    "stream_account": {"text/event-stream": ANYTHING},
+    "stream_job": {"text/event-stream": ANYTHING},
+    "handle_many": {"application/json": {"schema": {}}, "application/zip": ANYTHING},
+}
+
+
+def handlers_of(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
+    """Return what answers each path, as the document writes it, and method."""
+    return {
+        (route.path_format, method.lower()): handler
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+    }
+
+
+def add_answers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    """Name every status, and who may come in."""
+    name = str(handler.handler_name)
+    kept = {
+        status: answer
+        for status, answer in operation["responses"].items()
+        if status.startswith("2")
+    }
+    if "204" in kept:
+        kept["204"].pop("content", None)
+    if name in MEDIA:
+        kept["200"]["content"] = MEDIA[name]
+    problems = {str(status): _problem(status) for status in sorted(_statuses(operation, handler))}
+    operation["responses"] = kept | problems | PLAIN.get(name, {})
+    operation["security"] = _security(handler)
+    operation["operationId"] = name
+
+
+def _statuses(operation: dict[str, Any], handler: HTTPRouteHandler) -> set[int]:
+    name, guards = str(handler.handler_name), _guards(handler)
+    found = set(MORE.get(name, ()))
+    if require_text in guards:
+        found.add(422)
+    if guards - {require_text}:
+        found |= OF_EVERY_CALLER
+    if guards - {require_text, require_token}:
+        found.add(403)
+    if "requestBody" in operation:
+        found |= OF_BODIES
+    if any(each["in"] == "path" for each in operation.get("parameters", [])):
+        found.add(404)
+    if name in KEYED:
+        found.add(409)
+    return found
+
+
+def _security(handler: HTTPRouteHandler) -> list[dict[str, list[str]]]:
+    guards = _guards(handler)
+    if not guards - {require_text}:
+        return []
+    names = ["token", "bearer"] + ["ticket"] * (require_ticket_or_token in guards)
+    return [{name: []} for name in names]
+
+
+def _guards(handler: BaseRouteHandler) -> set[Any]:
+    return set(handler.resolve_guards())
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    answer: dict[str, Any] = {
+        "description": TITLES[status],
+        "content": {PROBLEM_TYPE: {"schema": schema}},
+    }
+    if status in {429, 503}:
+        answer["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
+    return answer
