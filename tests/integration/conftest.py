@@ -1,9 +1,13 @@
 """Real servers for a whole module at a time."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from adapters.database import Database, open_database
+from read_models import positions
+from read_models.unit_of_work import METADATA
 from tests.support.servers import darkroom_broker, nats_cluster, postgresql
 
 
@@ -30,3 +34,17 @@ def broker() -> Iterator[tuple[str, dict[str, str]]]:
     """The embedded broker with its users: its URL, and their passwords."""
     with darkroom_broker() as found:
         yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Database, str]]:
+    url = f"sqlite:///{tmp_path}/read-models.sqlite3"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")
+    opened = open_database(url, read_only=False)
+    await opened.write(METADATA.drop_all)
+    await opened.write(lambda connection: positions.create(connection, "epoch"))
+    yield opened, url
+    await opened.close()

