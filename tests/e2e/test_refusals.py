@@ -43,13 +43,17 @@ REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
     "parked show": (("999999",), 3),
     "parked replay": (("999999",), 3),
     "parked discard": (("999999", "--reason", "r"), 3),
+    "projections status": (("--no-such-option",), 2),
+    "projections rebuild": (("--no-such-option",), 2),
     "broker setup": (("--replicas", "2"), 2),
     "config show": (("--no-such-option",), 2),
     "doctor": (("--no-such-option",), 2),
     "up": (("--port", "99999"), 2),
     "demo": (("--kind", "no-such-kind"), 2),
 }
-ALLOWED = {"events list": (), "parked list": (), "broker setup": (), "events tail": ()}
+ALLOWED: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("events list", "parked list", "broker setup", "events tail", "projections status"), ()
+) | {"projections rebuild": ("--yes",)}
 
 
 def leaves(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults import front_door, real_runs
+from tests.faults import dead_endpoint, front_door, old_rows, real_runs
 from tests.faults.real_runs import Result
 from tests.support.worlds import RunningWorld, running_world
 
@@ -19,6 +19,9 @@ RUNS: tuple[tuple[dict[str, str], Callable[[RunningWorld], Result]], ...] = (
     (real_runs.COPYING, lambda world: real_runs.take_storage_away(world, 20)),
     (real_runs.SMALL_LOG, real_runs.fill_log),
     (real_runs.SETTINGS, lambda world: front_door.besiege(world, 1000, 50)),
+    (old_rows.IMPATIENT, lambda world: old_rows.freeze_projector(world, 10)),
+    (old_rows.IMPATIENT, lambda world: old_rows.set_broker_back(world, 500)),
+    (real_runs.SETTINGS, lambda world: old_rows.kill_broker_and_follow(world, 5)),
     (real_runs.WRONG_CLOCKS, lambda world: real_runs.skew_clocks(world, 40)),
 )
 
@@ -30,6 +33,8 @@ def main() -> None:
             real_runs.grant_plenty(world)
             rows.append(run(world))
             print(f"held: {rows[-1].fault}")
+    rows.append(dead_endpoint.starve(1000))
+    print(f"held: {rows[-1].fault}")
     table = _table(rows)
     RESULTS.write_text(table)
     print(table)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from functools import partial
 
 import httpx
 
@@ -72,10 +73,9 @@ def set_broker_back(world: RunningWorld, commits: int) -> Result:
         lost = _end_of(world) - before
         assert lost >= commits, lost
     began_at = _swap(world, broker, copy, newer)
-    noticed = eventually(lambda: _is_refused(world), 30)
+    eventually(lambda: "set back" in str(world.cli("doctor", check=False)), 30)
     seconds = time.monotonic() - began_at
-    assert noticed
-    assert "set back" in str(world.cli("doctor", check=False))
+    assert _is_refused(world)
     assert _end_of(world) == before, "something was acknowledged on a log that was set back"
     _swap(world, broker, newer, copy)
     with client_of(world) as client:
@@ -83,6 +83,27 @@ def set_broker_back(world: RunningWorld, commits: int) -> Result:
     took = settle_and_check(world, ids)
     note = f"by {lost} commits, refused after {seconds:.1f} s, whole again with its newer store"
     return Result("the broker is set back", len(ids), note, took)
+
+
+def kill_broker_and_follow(world: RunningWorld, times: int) -> Result:
+    """Kill -9 of the broker: rows follow as soon as it is back, not at the next heartbeat."""
+    ids: set[JobId] = set()
+    slowest = 0.0
+    with world.client() as client:
+        for number in range(times):
+            os.kill(world.service_pid("nats-server"), signal.SIGKILL)
+            job = request(client, f"first after the broker {number}")
+            accepted_at = time.monotonic()
+            eventually(partial(_is_shown, client, job), 30)
+            slowest = max(slowest, time.monotonic() - accepted_at)
+            ids.add(job)
+    took = settle_and_check(world, ids)
+    note = f"{times} times; the first commit after its return shows after {slowest:.1f} s"
+    return Result("kill -9 of the broker, and rows", len(ids), note, took)
+
+
+def _is_shown(client: httpx.Client, job: JobId) -> bool:
+    return client.get(f"/api/jobs/{job}").status_code == 200
 
 
 def _swap(world: RunningWorld, store: object, by: object, aside: object) -> float:
