@@ -9,12 +9,12 @@ from PIL import Image
 from tests.support.worlds import RunningWorld, until_ended
 
 STOPS = [
-    ("account", "CreditsReserved"),  # 2 The account decider, 3 the log.
+    ("account", "CreditsReserved"),  # 3 The account decider, 4 the log.
     ("account", "JobRequested"),
-    ("job", "SubmissionStarted"),  # 4 The dispatcher, 5 the kind.
-    ("evidence", "JobSubmitted"),  # 6 The provider took it.
-    ("evidence", "ResultReceived"),  # 7 The ingestor took its webhook.
-    ("job", "JobCompleted"),  # 8 Storage, 9 the job decider.
+    ("job", "SubmissionStarted"),  # 5 The dispatcher, 6 the kind, 7 the attempt.
+    ("evidence", "JobSubmitted"),  # 8 The provider took it.
+    ("evidence", "ResultReceived"),  # 9 The ingestor took its webhook.
+    ("job", "JobCompleted"),  # 10 Storage, 11 the job decider.
     ("job", "CreditsCharged"),
 ]
 
@@ -23,13 +23,13 @@ def test_an_infograph_goes_from_request_to_stored_image(
     world: RunningWorld, client: httpx.Client
 ) -> None:
     before = client.get("/api/credits").json()
-    item = take_the_request(world, client)  # 1
+    item = take_the_request(world, client)  # 1 and 2
     job = until_ended(client, item["id"])
     assert job["status"] == "completed", job
-    read_the_log(client, item["id"])  # 2 to 9
+    read_the_log(client, item["id"])  # 3 to 11
     assert world.simulator("GET", "posts")[item["id"]] == 1
-    read_the_rows(client, item, job, before)  # 10 and 11
-    fetch_the_image(client.get(item["status_url"]).json()["image_url"], job["artifacts"][0])  # 12
+    read_the_rows(client, item, job, before)  # 12 and 13
+    fetch_the_image(client.get(item["status_url"]).json()["image_url"], job["artifacts"][0])  # 14
 
 
 def take_the_request(world: RunningWorld, client: httpx.Client) -> dict[str, Any]:
