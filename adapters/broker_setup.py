@@ -72,7 +72,11 @@ _MIGRATED = (
 
 
 async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
-    """Make what is missing, widen what has grown; return the log's epoch."""
+    """Make what is missing, widen what has grown; return the log's epoch.
+
+    Nothing is ever narrowed: who repeats this without saying how a cluster was made must not take
+    its replicas or its room away.
+    """
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
     parked = StreamConfig(
@@ -105,7 +109,11 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -
         await jetstream.add_stream(config)
         return str((config.metadata or {})[EPOCH_KEY])
     config.metadata = found.config.metadata
-    if found.config.max_bytes != log_bytes_max or found.config.num_replicas != replicas:
+    config.num_replicas = max(found.config.num_replicas or 1, replicas)
+    is_unbounded = (found.config.max_bytes or -1) < 0
+    config.max_bytes = -1 if is_unbounded else max(found.config.max_bytes or 0, log_bytes_max)
+    before = (found.config.max_bytes, found.config.num_replicas)
+    if before != (config.max_bytes, config.num_replicas):
         await jetstream.update_stream(config)
     return str((config.metadata or {})[EPOCH_KEY])
 
@@ -143,6 +151,7 @@ async def _stream(jetstream: JetStreamContext, config: StreamConfig, replicas: i
         return
     wanted = {name: getattr(config, name) for name in _MIGRATED}
     wanted["max_bytes"] = max(found.max_bytes or 0, config.max_bytes or 0)
+    wanted["num_replicas"] = max(found.num_replicas or 1, replicas)
     if any(getattr(found, name) != value for name, value in wanted.items()):
         await jetstream.update_stream(found.evolve(**wanted))
 

@@ -69,17 +69,20 @@ class Sweep(Generic[Row]):
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Sweep for ever; the acts under way are ended with it."""
+        """Sweep for ever. A look that fails ends this, but none of the acts under way; a shutdown
+        ends them too.
+        """
         try:
             while True:
                 self.wake.clear()
                 more = await self.once()
                 if not more:
                     await self._rest()
-        finally:
+        except asyncio.CancelledError:
             for task in self._under_way.values():
                 task.cancel()
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            raise
 
     async def once(self) -> bool:
         """Begin what can be begun now; tell whether there is probably more to take at once."""

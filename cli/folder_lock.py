@@ -19,7 +19,7 @@ from adapters.settings import BadSetting
 LOCK_FILE = "lock"
 CHILDREN_FILE = "lock.children"
 NAMED_SECONDS = 1.0  # Until who has just taken the lock has written down who it is.
-CHILDREN_SECONDS = 20.0  # Longer than a child takes to drain.
+CHILDREN_SECONDS = 60.0  # Longer than a dispatcher waits for its last POST.
 LOOK_SECONDS = 0.05
 
 

@@ -184,3 +184,15 @@ async def test_a_broker_that_is_away_is_unavailable_keys_and_not_missing_ones(
     await client.close()
     with pytest.raises(KeysUnavailable):
         await BrokerKeyStore(client).get(ACCOUNT)
+
+
+async def test_a_repeat_that_does_not_say_how_it_was_made_narrows_nothing(
+    old_world: tuple[Client, int],
+) -> None:
+    client, size = old_world
+    await set_up(client, log_bytes_max=LOG_BYTES, replicas=size)
+    await set_up(client, log_bytes_max=LOG_BYTES // 2, replicas=1)
+    jetstream = client.jetstream()
+    for name in ("LOG", "PARKED", *(f"KV_{bucket.name}" for bucket in BUCKETS)):
+        assert (await jetstream.stream_info(name)).config.num_replicas == size, name
+    assert (await jetstream.stream_info("LOG")).config.max_bytes == LOG_BYTES

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from itertools import pairwise
 
+import pytest
 from msgspec import Struct
 
 from adapters.sweep import TICK_SECONDS, Pace, Sweep
@@ -145,5 +146,24 @@ def test_never_are_more_acts_under_way_than_may_be() -> None:
         )
         await sweep_for(sweep, 5)
         assert (most, table.rows) == (PACE.at_once, [])
+
+    run(play(), VirtualLoop())
+
+
+def test_a_look_that_fails_cuts_no_act_that_is_under_way() -> None:
+    async def play() -> None:
+        table = Table(Row("a", "a"))
+        table.seconds = 3
+        sweep = table.sweep()
+        assert not await sweep.once()
+
+        async def fail(_turn: Turn) -> list[Row]:
+            raise OSError("the rows are old")
+
+        sweep._take = fail
+        with pytest.raises(OSError, match="old"):
+            await sweep.run()
+        await sweep.settled()
+        assert table.rows == []
 
     run(play(), VirtualLoop())
