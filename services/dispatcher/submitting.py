@@ -33,24 +33,31 @@ class Work(Struct, frozen=True):
     arguments_in: int | None = None
 
 
-async def submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
-    """Submit the job unless somebody else does, or it has ended. Harmless to repeat.
-
-    Whoever waits here may be cancelled: the POST goes on, for it may cost money.
+def begin(dispatcher: Dispatcher, known: KnownJob, work: Work) -> "asyncio.Task[None] | None":
+    """Begin to submit the job; None when this process does so already. From here on it counts as
+    one that the provider has.
     """
     job_id = known.state.job_id
     if not dispatcher.begin(job_id):
-        return
-    posting: asyncio.Task[None] | None = None
-    try:
-        post = await _prepare(dispatcher, known, work)
-        if post is not None:
-            posting = dispatcher.posts.spawn("post", start_and_post(dispatcher, known, post))
-            posting.add_done_callback(lambda _: dispatcher.end(job_id))
-            await asyncio.shield(posting)
-    finally:
-        if posting is None:
-            dispatcher.end(job_id)
+        return None
+    task = dispatcher.background.spawn("submission", _submit(dispatcher, known, work))
+    task.add_done_callback(lambda _: dispatcher.end(job_id))
+    return task
+
+
+async def submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
+    """Submit the job unless somebody else does, or it has ended. Harmless to repeat."""
+    task = begin(dispatcher, known, work)
+    if task is not None:
+        await asyncio.shield(task)
+
+
+async def _submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
+    """A shutdown ends the gathering; the POST goes on, for it may cost money."""
+    post = await _prepare(dispatcher, known, work)
+    if post is not None:
+        posting = dispatcher.posts.spawn("post", start_and_post(dispatcher, known, post))
+        await asyncio.shield(posting)
 
 
 async def _prepare(dispatcher: Dispatcher, known: KnownJob, work: Work) -> Post | None:

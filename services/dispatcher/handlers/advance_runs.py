@@ -26,7 +26,7 @@ from read_models.unit_of_work import micros_of
 from read_models.waiting_runs import WaitingRun
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import fail
-from services.dispatcher.submitting import Work, submit
+from services.dispatcher.submitting import Work, begin
 
 RUNS = Pace(
     at_once=64, at_once_of_lane=8, act_seconds=60.0, pause_seconds=0.5, pause_seconds_max=300.0
@@ -123,7 +123,7 @@ async def _start(
         if isinstance(event, JobRequested) and event.job_id == step.job_id
     )
     work = Work(kind, sealed, deadline_at, made.commit_id)
-    dispatcher.background.spawn("submission", submit(dispatcher, job, work))
+    begin(dispatcher, job, work)
 
 
 async def _prompt(

@@ -10,7 +10,7 @@ from contracts.commit import Headline, Recorded
 from contracts.events import JobRequested
 from domain.job import requested
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import Work, submit
+from services.dispatcher.submitting import Work, begin
 
 WORKERS = 64
 
@@ -35,6 +35,6 @@ async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
         if dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1:
             known = Known(requested(event, recorded.sequence), 0)
             work = Work(event.kind, event.input, causation=recorded.commit.id)
-            dispatcher.background.spawn("submission", submit(dispatcher, known, work))
+            begin(dispatcher, known, work)
         else:
             dispatcher.has_declined = True

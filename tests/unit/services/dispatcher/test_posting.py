@@ -1,0 +1,202 @@
+"""Posting: one paid POST an attempt, never cut, never too late, and few words in the log."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters import clock, fal
+from adapters.clock import now
+from contracts.events import SubmissionStarted
+from domain.job import Cancel
+from domain.turns import Turn
+from read_models import waiting_jobs
+from read_models.unit_of_work import micros_of
+from read_models.waiting_jobs import Waits
+from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, TROUBLES_MAX
+from services.dispatcher.handlers.submit_jobs import submit_jobs
+from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
+from services.dispatcher.submitting import submit
+from tests.support.dispatching import BUSY, DispatchingWorld
+from tests.support.virtual_time import VirtualLoop, run
+
+Play = Callable[[DispatchingWorld], Coroutine[Any, Any, None]]
+
+
+def played(play: Play, **settings: Any) -> None:
+    loop = VirtualLoop()
+    clock.use(loop.now)
+    try:
+        run(play(DispatchingWorld(**settings)), loop)
+    finally:
+        clock.use()
+
+
+def test_a_post_goes_on_when_whoever_waits_for_it_is_cancelled() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def slow() -> fal.Submission:
+            await asyncio.sleep(20)
+            return await world.provider.accept()
+
+        world.provider.answer = slow
+        known, work, _ = await world.asked()
+        waiting = asyncio.create_task(submit(world.dispatcher, known, work))
+        await asyncio.sleep(5)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert world.told(known.state.job_id) == ["SubmissionStarted"]
+        await world.dispatcher.posts.drain(60)
+        assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+        await world.dispatcher.background.drain(1)
+        assert world.dispatcher.active == set()
+
+    played(play)
+
+
+def test_a_shutdown_starts_no_post_and_waits_for_those_under_way() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def slow() -> fal.Submission:
+            await asyncio.sleep(20)
+            return await world.provider.accept()
+
+        world.provider.answer = slow
+        jobs = [await world.asked() for _ in range(POSTS_AT_ONCE_MAX + 10)]
+        for _, _, recorded in jobs:
+            await submit_jobs(world.dispatcher, recorded)
+        await asyncio.sleep(5)
+        world.dispatcher.stopping.set()
+        await world.dispatcher.background.drain(0)
+        await world.dispatcher.posts.drain(60)
+        ends = [world.told(known.state.job_id) for known, _, _ in jobs]
+        assert ends.count(["SubmissionStarted", "JobSubmitted"]) == POSTS_AT_ONCE_MAX
+        assert ends.count([]) == 10
+
+    played(play)
+
+
+def test_the_time_in_the_queue_does_not_count_and_nobody_is_posted_twice() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def slow() -> fal.Submission:
+            await asyncio.sleep(28)
+            return await world.provider.accept()
+
+        world.provider.answer = slow
+        jobs = [await world.asked() for _ in range(200)]
+        for _, _, recorded in jobs:
+            await submit_jobs(world.dispatcher, recorded)
+        await world.dispatcher.background.drain(1000)
+        assert len(world.provider.posts) == 200
+        for known, _, _ in jobs:
+            assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+
+    played(play)
+
+
+def test_a_job_past_its_deadline_is_not_posted() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        known, work, _ = await world.asked(deadline_at=now() - timedelta(seconds=1))
+        await submit(world.dispatcher, known, work)
+        assert world.provider.posts == []
+        assert world.told(known.state.job_id) == ["JobFailed", "CreditsReleased"]
+
+    played(play)
+
+
+def test_a_provider_that_is_busy_for_a_quarter_of_an_hour_costs_the_log_few_bytes() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def busy() -> fal.Submission:
+            return BUSY
+
+        world.provider.answer = busy
+        known, _, _ = await world.asked(prompt="reefs " * 600)
+        sweep = submissions(world.dispatcher)
+        ends_at = now() + timedelta(seconds=930)
+        await asyncio.sleep(3)
+        while now() < ends_at:
+            world.project()
+            await sweep.once()
+            await asyncio.sleep(1)
+        assert world.told(known.state.job_id)[-2:] == ["JobFailed", "CreditsReleased"]
+        assert len(world.provider.posts) > 80
+        assert world.bytes_of(known.state.job_id) < 24 * 1024
+        assert {str(each) for each in world.provider.posts} == {str(world.provider.posts[0])}
+
+    played(play)
+
+
+def test_a_job_that_is_cancelled_while_the_provider_is_busy_is_not_posted_again() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def busy() -> fal.Submission:
+            return BUSY
+
+        world.provider.answer = busy
+        known, work, _ = await world.asked()
+        posting = asyncio.create_task(submit(world.dispatcher, known, work))
+        await asyncio.sleep(5)
+        loaded = await world.dispatcher.jobs.load(known.state.job_id)
+        assert loaded is not None
+        await world.dispatcher.jobs.decide(loaded, Cancel(by="owner", reason="r"))
+        posted = len(world.provider.posts)
+        await posting
+        assert len(world.provider.posts) <= posted + 1
+        assert world.told(known.state.job_id)[-1] == "CreditsReleased"
+
+    played(play)
+
+
+def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def silent() -> fal.Submission:
+            return fal.OutcomeUnknown("the reply was lost")
+
+        world.provider.answer = silent
+        for _ in range(TROUBLES_MAX):
+            known, work, _ = await world.asked()
+            await submit(world.dispatcher, known, work)
+        assert world.dispatcher.room == 0
+        assert "in trouble" in world.dispatcher.breaker.alarm
+
+    played(play)
+
+
+def test_a_later_attempt_sends_what_the_first_one_did_without_holding_it_again() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def away() -> fal.Submission:
+            return fal.Refused("HTTP 503")
+
+        world.provider.answer = away
+        known, work, _ = await world.asked()
+        await submit(world.dispatcher, known, work)
+        await asyncio.sleep(15)
+        world.project()
+        world.provider.answer = world.provider.accept
+        turn = Turn(until=micros_of(now()), limit=1)
+        (row,) = world.database.now(lambda each: waiting_jobs.due(each, Waits.TO_SUBMIT, turn))
+        await submit_row(world.dispatcher, row)
+        first, second = world.provider.posts
+        assert first == second
+        started = [
+            event
+            for entry in world.log.entries()
+            for event in entry.recorded().commit.events
+            if isinstance(event, SubmissionStarted)
+        ]
+        assert [each.attempt for each in started] == [1, 2]
+        assert started[1].arguments is None
+
+    played(play)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_more_is_begun_than_the_provider_may_have(limit: int) -> None:
+    async def play(world: DispatchingWorld) -> None:
+        for _ in range(5):
+            _, _, recorded = await world.asked()
+            await submit_jobs(world.dispatcher, recorded)
+        await world.dispatcher.background.drain(10)
+        assert len(world.provider.posts) == limit
+        assert world.dispatcher.has_declined
+
+    played(play, provider_concurrency_max=limit)
