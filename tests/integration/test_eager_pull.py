@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from adapters.broker_setup import set_up
@@ -89,3 +90,30 @@ async def test_a_pull_that_is_not_heard_of_any_more_is_made_again(
     while b"second" not in found:
         found += await fetched(lost)
     await lost.unsubscribe()
+
+
+async def test_a_consumer_that_is_not_there_is_not_asked_in_a_rage(client: Client) -> None:
+    asked = 0
+
+    async def count(_message: Msg) -> None:
+        nonlocal asked
+        asked += 1
+
+    await client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.nobody", cb=count)
+    pull = EagerPull(client, "nobody")
+    found: list[Msg] = []
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            found += await pull.fetch(BATCH, 0.1)
+    await pull.unsubscribe()
+    assert not found
+    assert asked <= 4
+
+
+async def test_without_a_connection_a_fetch_brings_nothing_and_never_raises(
+    one_server: str,
+) -> None:
+    client = await nats.connect(one_server)
+    pull = EagerPull(client, "nobody")
+    await client.close()
+    assert await pull.fetch(BATCH, 0.1) == []

@@ -1,0 +1,87 @@
+"""Fresh rows: nothing is acted on that is older than the log."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Connection
+
+from adapters.changes import Changes, NotThereYet
+from adapters.event_log.memory import MemoryLog
+from adapters.fresh_rows import FreshRows, expect_mark
+from contracts.commit import Mark
+from contracts.subjects import account_subject
+from domain.turns import Turn
+from read_models import positions
+from tests.support.examples import ACCOUNT, a_job_id, commit, requested
+from tests.support.memory import MemoryDatabase
+from tests.support.virtual_time import VirtualLoop, run
+
+
+class World:
+    def __init__(self) -> None:
+        self.log, self.database = MemoryLog(), MemoryDatabase()
+        self.database.now(lambda connection: positions.create(connection, "memory"))
+        self.rows = FreshRows(self.log, Changes(self._position), self.database)
+        self.looks = 0
+        self.found: list[str] = ["row"]
+
+    async def _position(self) -> int:
+        return self.database.now(positions.read)
+
+    def look(self, _connection: Connection, _turn: Turn) -> list[str]:
+        self.looks += 1
+        return self.found
+
+    async def append(self) -> None:
+        await self.log.append(account_subject(ACCOUNT), commit(requested(a_job_id())), after=None)
+
+    def project(self, previous: int, position: int) -> None:
+        self.database.now(lambda each: positions.advance(each, previous, position, "c"))
+
+
+def test_rows_that_do_not_follow_the_log_are_not_given_out() -> None:
+    async def play() -> None:
+        world = World()
+        await world.append()
+        with pytest.raises(NotThereYet):
+            await world.rows.take(Turn(until=0, limit=1), world.look)
+        with pytest.raises(NotThereYet):
+            await world.rows.read(lambda _: "row")
+
+    run(play(), VirtualLoop())
+
+
+def test_rows_are_read_again_once_they_have_reached_the_logs_end() -> None:
+    async def play() -> None:
+        world = World()
+        await world.append()
+        taking = asyncio.create_task(world.rows.take(Turn(until=0, limit=1), world.look))
+        await asyncio.sleep(0.5)
+        world.found = []  # What had to be done is done: the old row is gone.
+        world.project(0, 1)
+        assert await taking == []
+        assert world.looks == 2
+
+    run(play(), VirtualLoop())
+
+
+def test_where_nothing_waits_the_log_is_not_asked() -> None:
+    async def play() -> None:
+        world = World()
+        world.log = cast("Any", None)
+        world.found = []
+        rows = FreshRows(world.log, Changes(world._position), world.database)
+        assert await rows.take(Turn(until=0, limit=1), world.look) == []
+
+    run(play(), VirtualLoop())
+
+
+def test_the_log_is_checked_against_the_commit_that_the_rows_are_at() -> None:
+    async def play() -> None:
+        world = World()
+        world.project(0, 5)
+        await expect_mark(world.log, world.database, positions.find)
+        assert world.log.expected == Mark("memory", 5, "c")
+
+    run(play(), VirtualLoop())
