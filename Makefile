@@ -23,8 +23,9 @@ check: .venv/.done ## Lint, types, architecture
 	.venv/bin/lint-imports --no-cache
 	$(PY) -m pytest -q tests/architecture
 
-test: .venv/.done ## Every test (T=path aims at some)
+test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path aims at some)
 	$(PY) -m pytest -q $(T)
+	@if [ "$(T)" = tests ]; then DARKROOM_TEST_DATABASE=postgresql $(PY) -m pytest -q tests/e2e; fi
 
 faults: .venv/.done ## The long fault runs, with a table of results (some ten minutes)
 	$(PY) -m tests.faults
