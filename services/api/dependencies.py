@@ -31,7 +31,7 @@ from services.api.settings import ApiSettings
 
 Found = TypeVar("Found")
 ADMISSION_SECONDS = 1.0
-BYTES_TO_END_MAX = 24 * 1024  # A job's remaining commits: 4 KB as a rule, 19 if the provider is busy.
+BYTES_TO_END_MAX = 24 * 1024  # Of a job: 4 KB as a rule, 19 where the provider is busy.
 WRITERS_REMEMBERED_MAX = 50_000
 
 
