@@ -69,7 +69,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         return Health("dispatcher", is_consuming, tuple(filter(None, alarms)))
 
     await answer_health(client, "dispatcher", check)
-    await _keep_sweeping(dispatcher, client)
+    await keep_sweeping(dispatcher, client)
     await stop.wait()
     dispatcher.stopping.set()
     await dispatcher.background.end_loops()
@@ -115,7 +115,7 @@ async def connect(
     )
 
 
-async def _keep_sweeping(dispatcher: Dispatcher, client: Client) -> None:
+async def keep_sweeping(dispatcher: Dispatcher, client: Client) -> None:
     background = dispatcher.background
     background.repeat("peers", dispatcher.peers.tell, TELL_SECONDS)
     background.repeat("listing", lambda: ask_witness(dispatcher), pause_of(dispatcher))

@@ -67,15 +67,19 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
     await broker.start(stream)
     await answer_health(client, "ingestor", lambda: health_of(ingestor, log))
-    ingestor.background.repeat("peers", peers.tell, TELL_SECONDS)
-    for name, sweep in sweeps(ingestor).items():
-        ingestor.background.keep(name, sweep.run)
+    keep_sweeping(ingestor)
     await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
     async with asyncio.timeout(STOP_SECONDS):
         await stream.stop()
     await close(ingestor)
     await client.close()
+
+
+def keep_sweeping(ingestor: Ingestor) -> None:
+    ingestor.background.repeat("peers", ingestor.peers.tell, TELL_SECONDS)
+    for name, sweep in sweeps(ingestor).items():
+        ingestor.background.keep(name, sweep.run)
 
 
 def health_of(ingestor: Ingestor, log: JetStreamLog) -> Health:

@@ -15,9 +15,13 @@ WORKERS = 32
 
 def register(broker: NatsBroker, ingestor: Ingestor) -> Handler:
     @subscriber(broker, SETTLE_RESULTS, ingestor.settings.nats_user, workers=WORKERS)
-    async def settle_results(recorded: Recorded) -> None:
-        for event in recorded.commit.events:
-            if isinstance(event, ResultReceived):
-                await settle(ingestor, event, recorded.commit.id)
+    async def handle(recorded: Recorded) -> None:
+        await settle_results(ingestor, recorded)
 
-    return settle_results
+    return handle
+
+
+async def settle_results(ingestor: Ingestor, recorded: Recorded) -> None:
+    for event in recorded.commit.events:
+        if isinstance(event, ResultReceived):
+            await settle(ingestor, event, recorded.commit.id)
