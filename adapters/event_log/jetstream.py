@@ -231,7 +231,10 @@ class JetStreamLog:
 
     async def _get(self, wanted: dict[str, Any]) -> Recorded | None:
         reply = await self._ask(f"$JS.API.STREAM.MSG.GET.{STREAM}", msgspec.json.encode(wanted))
-        return _found(reply)
+        found = _found(reply)
+        if found is not None:  # A process that writes nothing knows by what it reads, too.
+            self.saw(Mark(self.epoch, found.sequence, found.commit.id))
+        return found
 
     async def _info(self) -> _Info:
         reply = await self._ask(f"$JS.API.STREAM.INFO.{STREAM}", b"")

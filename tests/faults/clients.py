@@ -1,6 +1,7 @@
 """Clients of the simulation: they ask for jobs and runs, repeat under their keys, and cancel."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -16,20 +17,27 @@ from adapters.job_desk import JobDesk
 from adapters.run_desk import RunDesk
 from adapters.vault import Vault
 from contracts.events import JobRequested, RequestedStep, RunRequested
-from contracts.ids import AccountId, JobId, RunId
+from contracts.ids import AccountId, EndpointId, JobId, RunId
 from domain.account import AccountCommand, GrantCredits, RequestJobs
+from domain.endpoints import RegisterEndpoint
 from domain.funnels import COURSE_FUNNEL
-from domain.job import Cancel
+from domain.job import Cancel, Hide
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.job_kinds.infograph import Infograph
+from domain.notifications import TYPES
 from domain.refusals import Refused
 from domain.run import CancelRun
 from read_models import accounts
+from services.api.handlers.request_runs import INTAKE_BYTES_MAX
+from tests.faults.outside import DEAD, GOOD
 from tests.support.memory import MemoryDatabase
 
 DEADLINE = timedelta(seconds=90)
 CREDITS = 7
 RUN_STEPS = 3
+LARGEST_PROMPT = ("é" * 4000).encode()
+PROMPTS = (*(b"reefs %d" % number for number in range(6)), LARGEST_PROMPT)
+INTAKES = (b'{"product":"reefs"}', b'{"product":"%s"}' % (b"r" * (INTAKE_BYTES_MAX - 14)))
 
 
 class Client(Struct):
@@ -44,28 +52,44 @@ class Client(Struct):
     accepted: set[JobId]
 
     async def live(self) -> None:
-        desk = AccountDesk(self.log, self._snapshot, self.changes)
-        await self._ask(desk, GrantCredits(CREDITS, "r"), "grant")
-        await asyncio.gather(self._want_jobs(desk), self._want_run(desk))
+        hosts = ([], [GOOD], [GOOD], [DEAD, GOOD])
+        await self.begin(CREDITS, *self.dice.choice(hosts))
+        await asyncio.gather(self._want_jobs(), self._want_run())
 
-    async def _want_jobs(self, desk: AccountDesk) -> None:
+    async def begin(self, amount: int, *hosts: str) -> None:
+        """Get credits, and say where to be told."""
+        await self._ask(GrantCredits(amount, "r"), "grant")
+        for host in hosts:
+            url = await self.vault.seal(self.account, f"https://{host}/hook".encode())
+            endpoint = EndpointId(f"ep_{self.dice.randbytes(6).hex()}")
+            await self._ask(RegisterEndpoint(endpoint, url, tuple(TYPES.values())), f"at-{host}")
+
+    async def want(self, count: int, key: str) -> Granted | None:
+        """Ask for jobs under a key."""
+        granted = await self._ask(await self._jobs(count), key)
+        if granted is not None:
+            self.accepted.update(_jobs_of(granted))
+        return granted
+
+    async def _want_jobs(self) -> None:
         jobs = JobDesk(self.log)
         for number in range(3):
             await asyncio.sleep(self.dice.uniform(0, 6))
-            granted = await self._ask(desk, await self._jobs(self.dice.randint(1, 2)), f"k{number}")
+            granted = await self.want(self.dice.randint(1, 2), f"k{number}")
             if granted is None:
                 continue
-            ids = _jobs_of(granted)
-            self.accepted.update(ids)
+            job = _jobs_of(granted)[0]
             if self.dice.random() < 0.25:
                 await asyncio.sleep(self.dice.uniform(0, 8))
-                await _unless_refused(_cancel(jobs, ids[0], granted.sequence))
+                await _unless_refused(_cancel(jobs, job, granted.sequence))
+            if self.dice.random() < 0.25:
+                await _delete(jobs, job, granted.sequence)
 
-    async def _want_run(self, desk: AccountDesk) -> None:
+    async def _want_run(self) -> None:
         if self.dice.random() < 0.5:
             return
         await asyncio.sleep(self.dice.uniform(0, 10))
-        granted = await self._ask(desk, await self._run(), "run")
+        granted = await self._ask(await self._run(), "run")
         if granted is None:
             return
         self.accepted.update(_jobs_of(granted))
@@ -75,8 +99,9 @@ class Client(Struct):
             await asyncio.sleep(self.dice.uniform(0, 15))
             await _unless_refused(_cancel_run(runs, run, granted.sequence))
 
-    async def _ask(self, desk: AccountDesk, command: AccountCommand, key: str) -> Granted | None:
+    async def _ask(self, command: AccountCommand, key: str) -> Granted | None:
         """Repeat under the same key while the outcome is unknown, as a good client does."""
+        desk = AccountDesk(self.log, self._snapshot, self.changes)
         wish = Wish(
             command=command,
             actor="c",
@@ -94,7 +119,7 @@ class Client(Struct):
 
     async def _jobs(self, count: int) -> RequestJobs:
         # Some ask for the very same, so that the provider's listing cannot tell them apart.
-        prompt = b'{"prompt":"reefs %d"}' % self.dice.randint(1, 4)
+        prompt = b'{"prompt":"%s"}' % self.dice.choice(PROMPTS)
         sealed = await self.vault.seal(self.account, prompt)
         return RequestJobs(
             tuple(
@@ -111,7 +136,7 @@ class Client(Struct):
         )
 
     async def _run(self) -> RequestJobs:
-        sealed = await self.vault.seal(self.account, b'{"product":"reefs"}')
+        sealed = await self.vault.seal(self.account, self.dice.choice(INTAKES))
         steps = tuple(
             RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(self.account))
             for each in COURSE_FUNNEL.steps[:RUN_STEPS]
@@ -151,6 +176,18 @@ async def _cancel(jobs: JobDesk, job: JobId, requested_in: int) -> None:
     known = await jobs.load(job, requested_in)
     assert known is not None
     await jobs.decide(known, Cancel(by="c", reason="r"))
+
+
+async def _delete(jobs: JobDesk, job: JobId, requested_in: int) -> None:
+    """Wait for its end, as one who looks at it does, and let it be removed."""
+    while True:
+        await asyncio.sleep(2)
+        with contextlib.suppress(LogUnavailable):
+            known = await jobs.load(job, requested_in)
+            assert known is not None
+            if known.state.end is not None:
+                await jobs.decide(known, Hide(by="c"))
+                return
 
 
 async def _cancel_run(runs: RunDesk, run: RunId, requested_in: int) -> None:

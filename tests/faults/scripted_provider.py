@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from adapters import fal
 from adapters.clock import now
-from contracts.ids import AccountId, JobId
-from domain.job_kinds.funnel_step import FunnelStep
+from contracts.ids import JobId
+from tests.faults.odd_results import result_of
 
 Deliver = Callable[["Taken", bytes], Awaitable[None]]
 DELIVERIES_MAX = 40
@@ -24,8 +25,8 @@ class Taken(Struct):
 
     request_id: str
     job: JobId
-    attempt: int
-    account: AccountId
+    attempt: str
+    token: str
     body: bytes
     ok: bool
     arguments: dict[str, Any]
@@ -37,29 +38,43 @@ class ScriptedProvider:
     """Stands where the gateway stands: `submit`, `look`, `cancel`. `kindly` ends all faults."""
 
     def __init__(self, dice: random.Random, deliver: Deliver) -> None:
-        self.posts: Counter[JobId] = Counter()
+        self.posts: Counter[JobId] = Counter()  # That may have been taken.
         self.taken: dict[str, Taken] = {}
+        self.broken: list[str] = []
+        self.at_once_most = 0
         self.kindly = False
+        self._taking: Counter[str] = Counter()
         self._dice = dice
         self._deliver = deliver
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slow = dice.random() < 0.2  # It takes its time over everything.
 
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> fal.Submission:
         assert webhook_url is not None
-        job, attempt, account = webhook_url.split("/")
-        self.posts[JobId(job)] += 1
-        await asyncio.sleep(self._dice.uniform(0, 0.3))
+        parts = urlsplit(webhook_url)
+        query = parse_qs(parts.query)
+        job, attempt = JobId(parts.path.split("/")[-2]), query["attempt"][0]
+        await asyncio.sleep(self._dice.uniform(0, 4 if self._slow and not self.kindly else 0.3))
         fate = "take" if self.kindly else self._dice.choices(*_FATES)[0]
+        if fate == "busy":
+            return fal.Refused("HTTP 429", 0.5, is_busy=True)
+        self._count(job, attempt)
         if fate in _REFUSALS:
             return _REFUSALS[fate]
-        taken = self._take(JobId(job), int(attempt), AccountId(account), endpoint, arguments)
+        taken = self._take(job, attempt, query["token"][0], endpoint, arguments)
         if fate == "lose":
             return fal.OutcomeUnknown("the reply was lost")
         if fate == "late":
             await asyncio.sleep(self._dice.uniform(0, 8))
         return self.known("", taken.request_id)
+
+    def _count(self, job: JobId, attempt: str) -> None:
+        self.posts[job] += 1
+        self._taking[f"{job}/{attempt}"] += 1
+        if self._taking[f"{job}/{attempt}"] > 1:
+            self.broken.append(f"attempt {attempt} of {job} was posted twice")
 
     async def look(self, endpoint: str, found: fal.Accepted) -> fal.Look:
         del endpoint
@@ -71,14 +86,18 @@ class ScriptedProvider:
             return fal.Gone()
         if not taken.done:
             return fal.StillRunning()
-        payload = msgspec.json.decode(taken.body)["payload"]
+        try:
+            payload = msgspec.json.decode(taken.body)["payload"]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return fal.Finished(taken.ok, taken.body)
         return fal.Finished(taken.ok, msgspec.json.encode(payload))
 
     async def cancel(self, endpoint: str, found: fal.Accepted) -> str | None:
         del endpoint
+        await asyncio.sleep(self._dice.uniform(0, 0.2))
         if not self.kindly and self._dice.random() < 0.3:
             return None
-        return "202 requested" if found.request_id in self.taken else "404 unknown"
+        return "202 \x1b[2J\x00" if found.request_id in self.taken else "404 unknown"
 
     async def listed(self, endpoint: str, since: datetime) -> list[fal.Listed] | None:
         """Like the platform's: only what has ended, and not always there."""
@@ -98,23 +117,12 @@ class ScriptedProvider:
         return fal.Accepted(request_id, url, url, url)
 
     def _take(
-        self,
-        job: JobId,
-        attempt: int,
-        account: AccountId,
-        endpoint: str,
-        arguments: dict[str, Any],
+        self, job: JobId, attempt: str, token: str, endpoint: str, arguments: dict[str, Any]
     ) -> Taken:
         request_id = f"r{len(self.taken) + 1}"
         ok = self._dice.random() < 0.8
-        payload: dict[str, Any] = {"images": [{"url": "https://media/a.png"}]}
-        if endpoint == FunnelStep.endpoint:
-            payload = {"output": f"text {request_id}"}
-        if not ok:
-            payload = {"detail": [{"type": "content_policy_violation", "msg": "no"}]}
-        fields = {"request_id": request_id, "status": "OK" if ok else "ERROR", "payload": payload}
-        body = msgspec.json.encode(fields)
-        taken = Taken(request_id, job, attempt, account, body, ok, arguments, now())
+        body = result_of(self._dice, request_id, endpoint, ok=ok)
+        taken = Taken(request_id, job, attempt, token, body, ok, arguments, now())
         self.taken[request_id] = taken
         task = asyncio.create_task(self._run(taken))
         self._tasks.add(task)
@@ -122,14 +130,17 @@ class ScriptedProvider:
         return taken
 
     async def _run(self, taken: Taken) -> None:
-        await asyncio.sleep(self._dice.uniform(0, 6))
+        running = sum(not each.done for each in self.taken.values())
+        self.at_once_most = max(self.at_once_most, running)
+        slow = self._slow and not self.kindly
+        await asyncio.sleep(self._dice.uniform(0, 40 if slow else 6))
         taken.done = True
         times = self._dice.choices((0, 1, 2, 3), (2, 6, 2, 1))[0]
         for _ in range(times):
             await asyncio.sleep(self._dice.choice((0.0, 0.1, 5.0)))
             body = taken.body
             if self._dice.random() < 0.1:
-                fields = msgspec.json.decode(body) | {"payload": None}
+                fields = {"request_id": taken.request_id, "status": "OK", "payload": None}
                 body = msgspec.json.encode(fields)
             await self._deliver_until_taken(taken, body)
 
@@ -144,11 +155,11 @@ class ScriptedProvider:
 
 
 _FATES = (
-    ("take", "lose", "late", "refuse", "trouble", "reject"),
-    (10, 3, 2, 3, 1, 0.3),
+    ("take", "lose", "late", "refuse", "busy", "trouble", "reject"),
+    (10, 3, 2, 2, 2, 1, 0.3),
 )
 _REFUSALS: dict[str, fal.Submission] = {
-    "refuse": fal.Refused("HTTP 429", 0.5),
+    "refuse": fal.Refused("HTTP 503: \x00", 0.5),
     "trouble": fal.OperatorTrouble(403, "User is locked"),
-    "reject": fal.Rejected(422, "no"),
+    "reject": fal.Rejected(422, "no \x00\x7f" + "o" * 4000),
 }

@@ -1,0 +1,69 @@
+"""What must hold of rows that wait: somebody looks at each again, and at rest none is left."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from contracts.commit import Recorded
+from contracts.events import AttemptFailed, JobSubmitted
+from read_models import deliveries, owed, waiting_jobs, waiting_runs
+from read_models.owed import Duty
+from read_models.waiting_jobs import Waits
+
+LOOKED_AFTER = {each.value for each in Waits} - {Waits.RUN.value}
+KNOWN_SECONDS = 3.0
+
+
+def without_a_look(connection: Connection) -> list[Any]:
+    """Return rows that nobody would ever take again."""
+    jobs, runs = waiting_jobs.table, waiting_runs.table
+    lost = [
+        *_found(connection, jobs, jobs.c.waits_from.is_(None)),
+        *_found(connection, jobs, jobs.c.waits.not_in([each.value for each in Waits])),
+        *_found(connection, runs, runs.c.due_at.is_(None)),
+        *_found(connection, owed.table, owed.table.c.owed_from.is_(None)),
+        *_found(connection, owed.table, owed.table.c.duty.not_in([each.value for each in Duty])),
+        *_found(connection, deliveries.table, _is_lost()),
+    ]
+    # A step's job is let go by its run, whose row is there as long as it has open jobs.
+    open_ended = jobs.c.deadline_at.is_(None) & (jobs.c.waits != Waits.STORING.value)
+    return lost + _found(connection, jobs, open_ended)
+
+
+def left_at_rest(connection: Connection) -> list[Any]:
+    """Return what must be gone once every job and run has ended and everybody has looked."""
+    duties = owed.table.c.duty != Duty.REPLY.value
+    return [
+        *connection.execute(select(waiting_jobs.table)),
+        *connection.execute(select(waiting_runs.table)),
+        *_found(connection, owed.table, duties),
+    ]
+
+
+def no_attempt_is_given_up_that_is_known(commits: list[Recorded]) -> None:
+    """Once the log has known for some seconds which request an attempt is, it is no unknown."""
+    known: dict[tuple[str, int], float] = {}
+    for recorded in commits:
+        at = recorded.commit.at.timestamp()
+        for event in recorded.commit.events:
+            if isinstance(event, JobSubmitted):
+                known.setdefault((event.job_id, event.attempt), at)
+            elif isinstance(event, AttemptFailed) and event.may_have_run:
+                since = known.get((event.job_id, event.attempt), at)
+                seconds = at - since
+                assert seconds <= KNOWN_SECONDS, f"{event.job_id} was known for {seconds:.1f} s"
+
+
+def _is_lost() -> Any:
+    table = deliveries.table
+    waits = table.c.status == "waiting"
+    ended = table.c.status.in_(["sent", "failed"])
+    return (
+        (waits & table.c.next_at.is_(None))
+        | (ended & table.c.next_at.is_not(None))
+        | ~(waits | ended)
+    )
+
+
+def _found(connection: Connection, table: Any, where: Any) -> list[Any]:
+    return list(connection.execute(select(table).where(where)))
