@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults import dead_endpoint, front_door, old_rows, real_runs
+from tests.faults import dead_endpoint, front_door, old_rows, real_runs, seeds
 from tests.faults.real_runs import Result
 from tests.support.worlds import RunningWorld, running_world
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+SEEDS = 2000
 RUNS: tuple[tuple[dict[str, str], Callable[[RunningWorld], Result]], ...] = (
     (real_runs.SETTINGS, lambda world: real_runs.kill_services(world, 60)),
     (real_runs.SETTINGS, lambda world: real_runs.kill_broker(world, 6)),
@@ -27,7 +28,8 @@ RUNS: tuple[tuple[dict[str, str], Callable[[RunningWorld], Result]], ...] = (
 
 
 def main() -> None:
-    rows: list[Result] = []
+    rows = [seeds.result(SEEDS)]
+    print(f"held: {rows[-1].fault}")
     for settings, run in RUNS:
         with running_world(**settings) as world:
             real_runs.grant_plenty(world)

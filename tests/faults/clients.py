@@ -52,7 +52,7 @@ class Client(Struct):
     accepted: set[JobId]
 
     async def live(self) -> None:
-        hosts = ([], [GOOD], [GOOD], [DEAD, GOOD])
+        hosts: tuple[list[str], ...] = ([], [GOOD], [GOOD], [DEAD, GOOD])
         await self.begin(CREDITS, *self.dice.choice(hosts))
         await asyncio.gather(self._want_jobs(), self._want_run())
 

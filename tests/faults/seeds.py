@@ -2,12 +2,16 @@
 
 import os
 import sys
+import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from msgspec import Struct
+
+from tests.faults.real_runs import Result
 
 CHUNK = 10
 
@@ -47,12 +51,22 @@ def _run(seeds: list[int]) -> Seen:
             world = simulate(seed, database)
         except Exception as error:
             command = f"python -m tests.faults.simulation {seed}"
-            seen.failed[seed] = f"{error!r:.600}; repeat it with: {command}"
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            seen.failed[seed] = f"{repr(error)[:600]} in {place.name}; repeat it with: {command}"
         else:
             seen.troubles += world.came_about
             seen.jobs += len(world.accepted)
             seen.commits += world.services.broker.end
     return seen
+
+
+def result(count: int) -> Result:
+    """Run so many as one of the long runs; raise AssertionError when one of them failed."""
+    began_at = time.monotonic()
+    seen = run_seeds(range(count), told=True)
+    assert not seen.failed, f"{len(seen.failed)} seeds failed"
+    note = f"{count:,} seeds, virtual time, {seen.commits:,} commits"
+    return Result("everything, by dice", seen.jobs, note, time.monotonic() - began_at)
 
 
 def main() -> None:

@@ -74,16 +74,18 @@ class World:
             while not (await self._is_at_rest() and await witness.all_ended()):
                 await asyncio.sleep(1)
         await asyncio.sleep(3)
-        for service in services:
-            service.cancel()
-        await asyncio.gather(*services, return_exceptions=True)
+        *others, projector = services  # It projects what the others have written to their end.
+        await _end(*others)
+        await asyncio.sleep(3)
+        await _end(projector)
         await self._check(witness)
 
     def _begin(self) -> list[asyncio.Task[None]]:
         services = self.services
-        lives = [services.dispatcher, services.ingestor, services.projector]
+        lives = [services.dispatcher, services.ingestor]
         lives += [services.dispatcher] * (self.dice.random() < 0.5)
         lives += [services.ingestor] * (self.dice.random() < 0.2)
+        lives.append(services.projector)
         return [
             asyncio.create_task(services.keep_alive(f"{each.__name__} {number}", each))
             for number, each in enumerate(lives)
@@ -122,6 +124,12 @@ class World:
             self.services.vault(),
             self.accepted,
         )
+
+
+async def _end(*services: asyncio.Task[None]) -> None:
+    for service in services:
+        service.cancel()
+    await asyncio.gather(*services, return_exceptions=True)
 
 
 def simulate(seed: int, database: MemoryDatabase) -> World:
