@@ -5,13 +5,23 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from contracts.commit import Recorded
-from contracts.events import AttemptFailed, JobSubmitted
+from contracts.events import (
+    ArtifactsRemoved,
+    AttemptFailed,
+    CancellationAnswered,
+    JobCancelled,
+    JobHidden,
+    JobSubmitted,
+    ResultReceived,
+    SubmissionStarted,
+)
+from contracts.ids import JobId
 from read_models import deliveries, owed, waiting_jobs, waiting_runs
 from read_models.owed import Duty
 from read_models.waiting_jobs import Waits
 
-LOOKED_AFTER = {each.value for each in Waits} - {Waits.RUN.value}
 KNOWN_SECONDS = 3.0
+REMOVAL = 0  # Where an attempt's number stands otherwise.
 
 
 def without_a_look(connection: Connection) -> list[Any]:
@@ -52,6 +62,25 @@ def no_attempt_is_given_up_that_is_known(commits: list[Recorded]) -> None:
                 since = known.get((event.job_id, event.attempt), at)
                 seconds = at - since
                 assert seconds <= KNOWN_SECONDS, f"{event.job_id} was known for {seconds:.1f} s"
+
+
+def what_was_owed_was_done(commits: list[Recorded]) -> None:
+    """What the provider has of a cancelled job was cancelled; what was deleted is removed."""
+    at_provider: dict[JobId, int] = {}  # The attempt that it has, and says nothing of yet.
+    owed_now: set[tuple[JobId, int]] = set()
+    for event in (event for recorded in commits for event in recorded.commit.events):
+        match event:
+            case SubmissionStarted() | ResultReceived():
+                at_provider.pop(event.job_id, None)
+            case JobSubmitted(attempt=attempt):
+                at_provider[event.job_id] = attempt
+            case JobCancelled() if event.job_id in at_provider:
+                owed_now.add((event.job_id, at_provider[event.job_id]))
+            case JobHidden():
+                owed_now.add((event.job_id, REMOVAL))
+            case CancellationAnswered() | ArtifactsRemoved():
+                owed_now.discard((event.job_id, getattr(event, "attempt", REMOVAL)))
+    assert not owed_now, f"still owed, and forgotten: {sorted(owed_now)}"
 
 
 def _is_lost() -> Any:

@@ -105,6 +105,7 @@ class World:
         await check(witness)
         commits = await witness.commits()
         next_looks.no_attempt_is_given_up_that_is_known(commits)
+        next_looks.what_was_owed_was_done(commits)
         lost = self.database.now(next_looks.without_a_look)
         assert not lost, f"nobody looks at {lost} again"
         self.services.broker.acts.check()
