@@ -36,7 +36,8 @@ table = Table(
     Column("sequence", BigInteger, nullable=False),
     Index("provider_requests_by_id", "request_id"),
 )
-# Given up on while nobody could tell whether the provider had taken them. Rare.
+# Given up on, or overtaken by an older attempt's result (waiting_jobs), while nobody could tell
+# whether the provider had taken them. Rare.
 lost_attempts = Table(
     "lost_attempts",
     METADATA,

@@ -36,7 +36,7 @@ from contracts.events import (
 from contracts.events.evidence import Verdict
 from contracts.ids import AccountId, JobId
 from domain.turns import Turn
-from read_models import owed
+from read_models import owed, provider_requests
 from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by, micros_of
 
@@ -109,6 +109,8 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         unit.put(table, job_id, _requested(event, at))
     elif (row := unit.row(table, job_id)) is not None:
         row["sequence"] = at.sequence
+        if isinstance(event, ResultReceived | JobCompleted) and event.attempt < row["attempt"]:
+            _overtaken(row, at, unit)
         if type(event) in _CHANGES:
             _CHANGES[type(event)](event, row, at)
         else:
@@ -116,6 +118,15 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
             may_run = row["waits"] in {Waits.OUTCOME, Waits.RESULT}
             if may_run and not isinstance(event, JobCompleted):
                 owed.cancel(row, at, unit)
+
+
+def _overtaken(row: Row, at: At, unit: UnitOfWork) -> None:
+    """An older attempt's result came while a newer one's POST was not answered: nobody waits for
+    the answer any more, and the provider's request must not be taken for another job's.
+    """
+    if row["waits"] == Waits.OUTCOME:
+        lost = {"job_id": row["job_id"], "attempt": row["attempt"], "at": at.micros}
+        unit.insert(provider_requests.lost_attempts, lost)
 
 
 def _started(event: SubmissionStarted, row: Row, at: At) -> None:

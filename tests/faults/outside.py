@@ -46,7 +46,9 @@ class Gateway:
 
 
 class Customers(httpx.AsyncBaseTransport):
-    """Customers' servers: one that takes what it is told, if not always; one that hangs."""
+    """Customers' servers: one that takes what it is told, if not always, and says so in its own
+    time; one that hangs.
+    """
 
     def __init__(self, broker: Broker, process: Process) -> None:
         self._broker, self._process = broker, process
@@ -58,12 +60,12 @@ class Customers(httpx.AsyncBaseTransport):
         if request.url.host == DEAD:
             await asyncio.sleep(3600)
         weather = self._broker.weather
-        await asyncio.sleep(weather.dice.uniform(0, 0.3))
         if weather.is_faulty(0.1):
             raise httpx.ReadError("the reply was lost")
         if weather.is_faulty(0.1):
             return _answer(500)
         self._broker.acts.answered(key, self._process)
+        await asyncio.sleep(weather.dice.uniform(0, 8 if weather.is_faulty(0.3) else 0.3))
         self._process.point()
         return _answer(200)
 

@@ -73,6 +73,8 @@ class World:
                 await self._see_fairness()
             while not (await self._is_at_rest() and await witness.all_ended()):
                 await asyncio.sleep(1)
+            if self.dice.random() < 0.2:
+                await self.troubles.project_anew()  # While nothing else happens.
         await asyncio.sleep(3)
         *others, projector = services  # It projects what the others have written to their end.
         await _end(*others)

@@ -1,6 +1,8 @@
 """Projects commits: each batch in one transaction, fenced by the position before it."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -21,6 +23,7 @@ logger = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
 STUCK_RETRY_SECONDS = 2.0
+LOOK_SECONDS = 2.0
 REASON_CHARACTERS_MAX = 500
 POSITION = Gauge("darkroom_projected_position", "Sequence of the last projected commit")
 BEHIND = Gauge("darkroom_projection_behind", "Commits that the read models do not show yet")
@@ -37,7 +40,7 @@ async def project_commits(projector: Projector) -> None:
     while True:
         try:
             await _open(projector)
-            await _follow(projector)
+            await _first_of(_follow(projector), _until_rows_are_gone(projector))
         except Exception as error:  # noqa: BLE001 - whatever it is: stand still and say so.
             reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
             log = logger.warning if projector.trouble else logger.error
@@ -88,6 +91,29 @@ async def _follow(projector: Projector) -> None:
         projector.log.saw(Mark(projector.log.epoch, position, batch[-1].commit.id))
         _note_progress(projector)
         await _announce(projector, previous, changed)
+
+
+async def _until_rows_are_gone(projector: Projector) -> None:
+    """Raise Fenced once somebody has let the rows be made anew. The next commit would tell, but
+    without rows nobody writes one.
+    """
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if await projector.database.read(positions.read) < projector.position:
+            raise positions.Fenced
+
+
+async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it side by side until one of them ends, and end as that one does."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _decoded(entries: list[Entry]) -> list[Recorded]:
