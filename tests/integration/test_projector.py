@@ -80,6 +80,22 @@ async def test_each_commit_is_applied_once_across_restarts(
         assert await granted(database) == 5 * round_number
 
 
+async def test_rows_that_were_let_go_are_made_anew_though_nothing_is_written(
+    client: Client, database: Database
+) -> None:
+    log = MemoryLog()
+    await append(log, 5)
+    projector = Projector(log, database, client)
+    task = asyncio.create_task(project_commits(projector))
+    await until(projector, 5)
+    await database.write(positions.forget)
+    async with asyncio.timeout(15):
+        while await database.read(positions.read) < 5:
+            await asyncio.sleep(0.01)
+    assert await granted(database) == 5
+    await stop(task)
+
+
 async def test_every_batch_is_announced_with_where_it_came_from(
     client: Client, database: Database
 ) -> None:
