@@ -41,7 +41,6 @@ class ScriptedProvider:
         self.posts: Counter[JobId] = Counter()  # That may have been taken.
         self.taken: dict[str, Taken] = {}
         self.broken: list[str] = []
-        self.at_once_most = 0
         self.kindly = False
         self._taking: Counter[str] = Counter()
         self._dice = dice
@@ -130,8 +129,6 @@ class ScriptedProvider:
         return taken
 
     async def _run(self, taken: Taken) -> None:
-        running = sum(not each.done for each in self.taken.values())
-        self.at_once_most = max(self.at_once_most, running)
         slow = self._slow and not self.kindly
         await asyncio.sleep(self._dice.uniform(0, 40 if slow else 6))
         taken.done = True

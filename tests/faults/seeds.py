@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable
@@ -10,8 +9,6 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from msgspec import Struct
-
-from tests.faults.real_runs import Result
 
 CHUNK = 10
 
@@ -58,15 +55,6 @@ def _run(seeds: list[int]) -> Seen:
             seen.jobs += len(world.accepted)
             seen.commits += world.services.broker.end
     return seen
-
-
-def result(count: int) -> Result:
-    """Run so many as one of the long runs; raise AssertionError when one of them failed."""
-    began_at = time.monotonic()
-    seen = run_seeds(range(count), told=True)
-    assert not seen.failed, f"{len(seen.failed)} seeds failed"
-    note = f"{count:,} seeds, virtual time, {seen.commits:,} commits"
-    return Result("everything, by dice", seen.jobs, note, time.monotonic() - began_at)
 
 
 def main() -> None:

@@ -51,7 +51,6 @@ class World:
         found["heap and dead endpoint"] = int(self.fairness is not None)
         found["told or cancelled again for a reason"] = self.services.broker.acts.excused
         found["told or cancelled"] = self.services.broker.acts.done
-        found["most at the provider"] = self.services.provider.at_once_most
         return found
 
     @property
@@ -67,14 +66,14 @@ class World:
         await asyncio.sleep(FAULTY_SECONDS)
         self.weather.calm = self.services.provider.kindly = True
         witness = Witness(self.log, self.database, self.services.provider.posts, self.accepted)
-        async with asyncio.timeout(CALM_SECONDS_MAX):
-            await asking
-            if self._is_fairness_seen:
-                await self._see_fairness()
-            while not (await self._is_at_rest() and await witness.all_ended()):
-                await asyncio.sleep(1)
-            if self.dice.random() < 0.2:
-                await self.troubles.project_anew()  # While nothing else happens.
+        try:
+            async with asyncio.timeout(CALM_SECONDS_MAX):
+                await asking
+                await self._come_to_rest(witness)
+        except TimeoutError as error:
+            left = self.database.now(next_looks.left_at_rest)
+            position, end = await self.services.position(), self.services.broker.end
+            raise TimeoutError(f"rows at {position} of {end}, left for ever: {left}") from error
         await asyncio.sleep(3)
         *others, projector = services  # It projects what the others have written to their end.
         await _end(*others)
@@ -97,6 +96,14 @@ class World:
         big, small = (self._client(AccountId(each)) for each in ("big", "small"))
         self.fairness = Fairness(big, small)
         await self.fairness.run()
+
+    async def _come_to_rest(self, witness: Witness) -> None:
+        if self._is_fairness_seen:
+            await self._see_fairness()
+        while not (await self._is_at_rest() and await witness.all_ended()):
+            await asyncio.sleep(1)
+        if self.dice.random() < 0.2:
+            await self.troubles.project_anew()  # While nothing else happens.
 
     async def _is_at_rest(self) -> bool:
         rows = self.database.now
