@@ -20,6 +20,7 @@ from domain.notifications import SECRET_BYTES, secret_of
 
 NONCE_BYTES = 12
 TRIES_MAX = 8
+MARKER_SECONDS = 60.0  # What says that a secret was deleted; for ever, they would fill the bucket.
 OLD_HOLDS = timedelta(hours=24)  # After a rotation deliveries carry both signatures for a day.
 
 
@@ -80,7 +81,7 @@ class EndpointSecrets:
         return [known.current, *([known.previous] if known.previous and is_old_held else [])]
 
     async def forget(self, endpoint: EndpointId) -> None:
-        await (await self._open()).delete(endpoint)
+        await (await self._open()).purge(endpoint, msg_ttl=MARKER_SECONDS)
 
     async def _get(self, endpoint: EndpointId) -> tuple[Kept | None, int]:
         """Return what is kept, and the revision that a change of it has to name."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -13,6 +14,12 @@ CONNECTIONS_MAX = 200  # httpcore's own ten are filled by a few slow servers.
 KEPT_ALIVE_MAX = 20
 KEPT_ALIVE_SECONDS = 30.0
 PORTS = frozenset({80, 443, 8080, 8443})
+LOOK_UPS_MAX = 64
+LOOK_UP_SECONDS = 5.0
+# A look-up cannot be ended, and a stranger's name server answers when it likes. On the loop's own
+# threads, which are a few, it would hold up whoever reads a file.
+_look_ups = ThreadPoolExecutor(LOOK_UPS_MAX, "look-up")
+_under_way: dict[tuple[str, int], Future[tuple[str, ...] | Exception]] = {}
 # What is_global lets through and is no web server of anybody's all the same. From IANA's
 # special-purpose address registries for IPv4 and IPv6, https://www.iana.org/assignments/
 # iana-ipv4-special-registry and iana-ipv6-special-registry, and from clouds' own addresses.
@@ -100,16 +107,38 @@ async def checked_address(host: str, port: int) -> str:
     if port not in PORTS:
         msg = f"port {port} is not one of the web's"
         raise AddressRefused(msg)
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpx.ConnectError(str(error)) from error
-    addresses = tuple(str(each[4][0]) for each in found)
+    addresses = await _addresses(host, port)
     if not addresses or not all(is_public(address) for address in addresses):
         msg = f"{host} is not at a public address"
         raise AddressRefused(msg, addresses)
     return addresses[0]
+
+
+async def _addresses(host: str, port: int) -> tuple[str, ...]:
+    """Look a name up. Who asks for the same meanwhile waits for the same answer, so that one slow
+    name takes one thread.
+    """
+    name = (host, port)
+    if (asked := _under_way.get(name)) is None:
+        asked = _under_way[name] = _look_ups.submit(_look_up, host, port)
+        asked.add_done_callback(lambda _: _under_way.pop(name, None))
+    try:
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            found = await asyncio.shield(asyncio.wrap_future(asked))
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(f"{host} was not found in time") from error
+    if isinstance(found, Exception):
+        raise httpx.ConnectError(str(found)) from found
+    return found
+
+
+def _look_up(host: str, port: int) -> tuple[str, ...] | Exception:
+    """Return what went wrong instead of raising it: nobody may be waiting any more."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return error
+    return tuple(str(each[4][0]) for each in found)
 
 
 def is_public(text: str) -> bool:

@@ -41,16 +41,18 @@ class Usage:
     async def start(self, client: Client) -> None:
         await client.subscribe(USAGE, cb=self._hear)
 
-    def take(self, name: str, limit: int) -> None:
-        """Count one request; raise Refused `rate_limited`, with when the next minute begins."""
+    def take(self, name: str, limit: int, weight: int = 1) -> None:
+        """Count a request, or as many as it stands for; raise Refused `rate_limited`, with when
+        the next minute begins.
+        """
         now = time.time()
         self._turn(int(now) // WINDOW_SECONDS)
         if self._counts[name] >= limit:
             seconds = WINDOW_SECONDS - int(now) % WINDOW_SECONDS
             raise Refused("rate_limited", f"{limit} requests a minute", retry_after_seconds=seconds)
         if len(self._counts) < NAMES_MAX or name in self._counts:
-            self._counts[name] += 1
-            self._untold[name] += 1
+            self._counts[name] += weight
+            self._untold[name] += weight
 
     async def tell(self, client: Client) -> None:
         """Tell the others what was counted here since the last time."""

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
-from msgspec import Struct
+from msgspec import Struct, field
 from nats.aio.client import Client
 from sqlalchemy import Connection
 
@@ -33,6 +34,9 @@ Found = TypeVar("Found")
 ADMISSION_SECONDS = 1.0
 BYTES_TO_END_MAX = 24 * 1024  # Of a job: 4 KB as a rule, 19 where the provider is busy.
 WRITERS_REMEMBERED_MAX = 50_000
+LISTS_AT_ONCE = 4  # Of one account.
+
+Lanes = WeakValueDictionary[AccountId, asyncio.Semaphore]
 
 
 class Api(Struct):
@@ -54,6 +58,7 @@ class Api(Struct):
     progress: ProviderProgress
     written: dict[AccountId, int] = {}
     waits: dict[str, int] = {}  # Token id -> its requests that wait for a change.
+    lanes: Lanes = field(default_factory=WeakValueDictionary)
     admission_checked_at: float = -1e9
     admission_open: bool = True
 
@@ -68,6 +73,13 @@ class Api(Struct):
         if len(self.written) > WRITERS_REMEMBERED_MAX:
             self.written.clear()
         self.written[account] = max(sequence, self.written.get(account, 0))
+
+    def lane(self, account: AccountId) -> asyncio.Semaphore:
+        """Let a few of an account's lists be made at once: a heap of them is for itself to wait."""
+        lane = self.lanes.get(account)
+        if lane is None:
+            lane = self.lanes[account] = asyncio.Semaphore(LISTS_AT_ONCE)
+        return lane
 
     async def freshen(self, account: AccountId, min_as_of: str | None) -> None:
         """Wait until reads are at least as new as the account's writes here, as `min_as_of`, and

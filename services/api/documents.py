@@ -1,7 +1,9 @@
 """Documents: rows as the contract shows them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +23,18 @@ from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
 STEP_FAILED = {"failed", "cancelled"}
+
+Row = TypeVar("Row")
+Shown = TypeVar("Shown")
+
+
+async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) -> list[Shown]:
+    """Show many rows. To open what is sealed takes a while: others come in between two rows."""
+    shown = []
+    for row in rows:
+        shown.append(await show(row))
+        await asyncio.sleep(0)
+    return shown
 
 
 def time_of(micros: int) -> str:

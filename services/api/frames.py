@@ -11,7 +11,7 @@ from read_models.accounts import Balance
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.api.dependencies import Api
-from services.api.documents import credits_document, job_document, run_document
+from services.api.documents import credits_document, each_of, job_document, run_document
 
 ROWS_MAX = 1000  # Who missed more gets a resync.
 PROGRESS_FROM = 1_000_000  # Indices of frames about progress, which no commit has.
@@ -72,11 +72,8 @@ async def look(api: Api, account: AccountId, since: int | None, job: JobId | Non
 
 async def frames_of(api: Api, seen: Seen) -> list[Frame]:
     """Tell every row of a snapshot, in the order in which they changed."""
-    frames = [await job_frame(api, job, job.sequence, job.change) for job in seen.jobs]
-    frames += [
-        _frame(api, "run", run.sequence, run.change, await run_document(api, run))
-        for run in seen.runs
-    ]
+    frames = await each_of(seen.jobs, lambda job: job_frame(api, job, job.sequence, job.change))
+    frames += await each_of(seen.runs, lambda run: _run_frame(api, run))
     balance = seen.balance
     if seen.has_new_balance:
         document = credits_document(api, balance)
@@ -100,9 +97,10 @@ async def resync_frame(api: Api, seen: Seen) -> Frame:
     """Tell plainly that something may have been missed, with the whole state as it is now: what
     is not in it has ended, or is gone.
     """
+    shown = [job for job in seen.jobs if not job.hidden]
     document = {
-        "jobs": [await job_document(api, job) for job in seen.jobs if not job.hidden],
-        "runs": [await run_document(api, run) for run in seen.runs],
+        "jobs": await each_of(shown, lambda job: job_document(api, job)),
+        "runs": await each_of(seen.runs, lambda run: run_document(api, run)),
         "credits": credits_document(api, seen.balance),
     }
     cursor = str(Cursor(api.log.epoch, seen.position, ALL_OF_COMMIT))
@@ -119,6 +117,10 @@ def is_after(frame: Frame, cursor: Cursor) -> bool:
     if frame.sequence != cursor.sequence:
         return frame.sequence > cursor.sequence
     return cursor.index != 0 and frame.change > cursor.index
+
+
+async def _run_frame(api: Api, run: Run) -> Frame:
+    return _frame(api, "run", run.sequence, run.change, await run_document(api, run))
 
 
 def _frame(api: Api, event: str, sequence: int, change: int, document: object) -> Frame:

@@ -93,8 +93,7 @@ class Channel:
         self.position = -1
         self._api = api
         self._bars: dict[JobId, tuple[Job, int]] = {}
-        self._bars_told = 0
-        self._tick_at = self._looked_at = 0.0
+        self._bars_told, self._tick_at, self._looked_at = 0, 0.0, 0.0
 
     async def run(self, is_stopping: Callable[[], bool]) -> None:
         """Tell until nobody listens any more."""
@@ -229,7 +228,9 @@ class Streams:
                 return
 
     async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        for frame in await self._missed(reader):
+        async with self._api.lane(reader.caller.account_id):
+            missed = await self._missed(reader)
+        for frame in missed:
             if reader.is_over:
                 return
             yield frame
@@ -260,10 +261,10 @@ class Streams:
         return [each for each in await frames_of(self._api, seen) if is_after(each, after)]
 
     async def _resync(self, reader: Reader) -> Frame:
-        seen = await look(self._api, reader.caller.account_id, None, reader.job)
-        reader.wants_resync = False
-        reader.floor = seen.position
-        return await resync_frame(self._api, seen)
+        async with self._api.lane(reader.caller.account_id):
+            seen = await look(self._api, reader.caller.account_id, None, reader.job)
+            reader.wants_resync, reader.floor = False, seen.position
+            return await resync_frame(self._api, seen)
 
     def _channel(self, account: AccountId) -> Channel:
         channel = self._channels.get(account)

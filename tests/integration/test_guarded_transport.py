@@ -1,16 +1,22 @@
 """The guard against reaching inwards: no address that is not a public one passes."""
 
 import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from adapters import guarded_transport
 from adapters.guarded_transport import (
     AddressRefused,
     GuardedTransport,
     checked_address,
     is_public,
 )
+from adapters.storage import FileStorage
 
 
 @pytest.mark.parametrize(
@@ -88,3 +94,54 @@ async def test_no_connection_is_made_to_a_refused_address_through_a_redirect_eit
             with pytest.raises(AddressRefused):
                 await client.get(f"http://127.0.0.1:{outer_port}/")
     assert touched == []
+
+
+class SlowNames:
+    """A name server that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers = threading.Event()
+
+    def look_up(self, host: str, *_: object, **__: object) -> list[object]:
+        self.asked.append(host)
+        self.answers.wait(30.0)
+        return []
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
+    names = SlowNames()
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    yield names
+    names.answers.set()
+
+
+async def test_names_that_are_found_slowly_keep_nobody_from_a_file(
+    slow_names: SlowNames, tmp_path: Path
+) -> None:
+    looks = [asyncio.create_task(checked_address(f"slow-{n}.test", 443)) for n in range(40)]
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(3.0):
+        await FileStorage(tmp_path).put("artifacts/a", b"picture")
+    assert not any(look.done() for look in looks)
+    slow_names.answers.set()
+    found = await asyncio.gather(*looks, return_exceptions=True)
+    assert all(isinstance(each, AddressRefused) for each in found)
+
+
+async def test_a_name_is_looked_up_once_for_all_who_ask_meanwhile(slow_names: SlowNames) -> None:
+    looks = [asyncio.create_task(checked_address("one.test", 443)) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    slow_names.answers.set()
+    await asyncio.gather(*looks, return_exceptions=True)
+    assert slow_names.asked == ["one.test"]
+
+
+async def test_a_name_is_waited_for_a_few_seconds_only(
+    slow_names: SlowNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_transport, "LOOK_UP_SECONDS", 0.05)
+    with pytest.raises(httpx.ConnectTimeout):
+        await checked_address("late.test", 443)
+    assert slow_names.asked == ["late.test"]

@@ -8,13 +8,14 @@ from msgspec import Struct, structs
 
 from adapters.account_desk import Granted, Wish
 from adapters.http_server import AnyRequest
+from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from domain.account import AccountCommand
 from domain.refusals import CODES, Refused
 from services.api.dependencies import api_of
 from services.api.handlers.answer_errors import carried_out, request_id_of, trace_id_of
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import Caller, caller_of
 
 REPLAYED = {"Idempotency-Replayed": "true"}
 MAY_HAVE_BEEN_ANSWERED = {402, 404, 409}  # What a request meets that its first try changed.
@@ -37,7 +38,8 @@ class Done(Struct, frozen=True):
 
 class Key(Struct, frozen=True, kw_only=True):
     """An Idempotency-Key as it stands in the log. Each kind of asker has a namespace of its own,
-    so that nobody can take the keys of another: `own:`, `issuer:`, and `cli:` of the command line.
+    so that nobody can take the keys of another: `own:`, `service:`, `issuer:` of operators, and
+    `cli:` of the command line.
     """
 
     text: str
@@ -103,8 +105,17 @@ def key_of(request: AnyRequest, body: Struct, *, issuer: bool = False) -> Key | 
     key = idempotency_key_of(request)
     if key is None:
         return None
-    scope = f"issuer:{caller_of(request).account_id}" if issuer else "own"
-    return Key(text=f"{scope}:{key}", fingerprint=fingerprint_of(request, body))
+    return Key(
+        text=f"{_scope(caller_of(request), issuer)}:{key}",
+        fingerprint=fingerprint_of(request, body),
+    )
+
+
+def _scope(caller: Caller, issuer: bool) -> str:  # noqa: FBT001
+    if not issuer:
+        return "own"
+    kind = "service" if caller.role is Role.SERVICE else "issuer"
+    return f"{kind}:{caller.account_id}"
 
 
 def idempotency_key_of(request: AnyRequest) -> str | None:

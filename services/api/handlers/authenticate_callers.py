@@ -191,12 +191,19 @@ def authenticator_of(connection: AnyConnection) -> Authenticator:
     return found
 
 
+def count_reads(connection: AnyConnection, weight: int) -> None:
+    """Count a request, or as many as it stands for; raise Refused `rate_limited`."""
+    api: Api = connection.app.state["api"]
+    caller: Caller = connection.scope["user"]
+    api.usage.take(f"token:{caller.token_id}", api.settings.account_reads_per_minute, weight)
+
+
 async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Guard: a valid token; and reads that are as new as the caller has a right to."""
     api: Api = connection.app.state["api"]
     caller = await authenticator_of(connection).caller(connection.headers.get("authorization", ""))
     connection.scope["user"] = caller
-    api.usage.take(f"token:{caller.token_id}", api.settings.account_reads_per_minute)
+    count_reads(connection, 1)
     if connection.scope.get("method") == "GET":
         await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
 

@@ -17,7 +17,7 @@ from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.handlers.answer_once import REPLAYED, Done, check_key
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.authenticate_callers import caller_of, count_reads
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.retry_jobs import retry_one
 
@@ -40,6 +40,7 @@ async def handle_many(request: AnyRequest, data: JSONBody[HandleMany]) -> AnyRes
     """Act on each id; one bad id does not stop the others. Download: a streamed ZIP file."""
     data = msgspec.json.decode(await request.body(), type=HandleMany)
     ids = list(dict.fromkeys(data.ids))
+    count_reads(request, len(ids) - 1)  # One was counted at the door.
     if data.action == "download":
         return await _download(request, ids)
     await check_key(request, data)

@@ -214,7 +214,7 @@ async def _check(settings: ApiSettings, url: str) -> None:
         await checked_address(parts.hostname or "", port)
     except AddressRefused:
         raise invalid("url", "must not lead to a private address or an unusual port") from None
-    except httpx.ConnectError:
+    except (httpx.ConnectError, httpx.ConnectTimeout):
         raise invalid("url", "its host cannot be found") from None
 
 

@@ -26,6 +26,7 @@ from read_models.jobs import Job
 from read_models.unit_of_work import At, micros_of
 from services.api.dependencies import Api, api_of
 from services.api.documents import (
+    each_of,
     etag_of,
     job_document,
     list_document,
@@ -91,8 +92,9 @@ async def list_infographs(
 ) -> AnyResponse:
     """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
     api = api_of(request)
-    found = await _page(request, "infograph", status, limit, cursor)
-    items = [await list_document(api, job) for job in found]
+    async with api.lane(caller_of(request).account_id):
+        found = await _page(request, "infograph", status, limit, cursor)
+        items = await each_of(found, lambda job: list_document(api, job))
     headers = {}
     if len(found) == limit:
         query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (
@@ -113,8 +115,9 @@ async def list_jobs(
 ) -> dict[str, Any]:
     """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
     api = api_of(request)
-    found = await _page(request, kind, status, limit, cursor)
-    items = [await job_document(api, job) for job in found]
+    async with api.lane(caller_of(request).account_id):
+        found = await _page(request, kind, status, limit, cursor)
+        items = await each_of(found, lambda job: job_document(api, job))
     return {"items": items, "next": _cursor(found[-1]) if len(found) == limit else None}
 
 
@@ -168,13 +171,15 @@ async def show_history(
     """
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, id)
-    commits, following = await commits_of(api, job, cursor)
-    items = [
-        await event_document(api, caller.account_id, recorded, index)
-        for recorded in commits
-        for index, event in enumerate(recorded.commit.events)
-        if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
-    ]
+    async with api.lane(caller.account_id):
+        commits, following = await commits_of(api, job, cursor)
+        about = [
+            (recorded, index)
+            for recorded in commits
+            for index, event in enumerate(recorded.commit.events)
+            if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
+        ]
+        items = await each_of(about, lambda at: event_document(api, caller.account_id, *at))
     return {"items": items, "next": following, "as_of": api.as_of()}
 
 
