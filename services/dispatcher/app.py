@@ -102,7 +102,7 @@ async def connect(
         settings,
         log,
         database,
-        FreshRows(log, changes, database),
+        FreshRows(log, changes, database, positions.read),
         peers,
         Vault(master_key, BrokerKeyStore(client), storage),
         JobDesk(log),

@@ -50,7 +50,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         settings=settings,
         log=log,
         database=database,
-        rows=FreshRows(log, changes, database),
+        rows=FreshRows(log, changes, database, positions.read),
         peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),
