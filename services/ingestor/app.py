@@ -72,8 +72,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         ingestor.background.keep(name, sweep.run)
     await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
-    async with asyncio.timeout(STOP_SECONDS):
-        await stream.stop()
+    await broker.stop(stream, STOP_SECONDS)
     await close(ingestor)
     await client.close()
 
