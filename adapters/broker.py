@@ -119,6 +119,19 @@ async def start(broker: NatsBroker) -> None:
         await subscription.unsubscribe()
 
 
+async def stop(broker: NatsBroker, seconds: float) -> None:
+    """Stop its subscribers, at most so long. With a broker that is away or frozen this fails: what
+    a shutdown has still to wait for is none the worse for it.
+    """
+    stopping = asyncio.create_task(broker.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=seconds)
+    if not done:
+        stopping.cancel()
+        logger.warning("subscribers_not_stopped", reason=f"not in {seconds:g} s")
+    elif (error := stopping.exception()) is not None:
+        logger.warning("subscribers_not_stopped", reason=repr(error))
+
+
 def subscriber(
     broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
 ) -> Callable[[Handler], Handler]:

@@ -35,6 +35,8 @@ LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 LISTING_PAGES_MAX = 20
 OWN_HOST = f"https://{FAL_QUEUE_RUN_HOST}/"
+# The operator's account, or the pace of asking: no answer to what was asked.
+_NOT_NOW = {401, 402, 403, 408, 425, 429}
 # An address that was kept under an older rule of text may be none that can be asked.
 _UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
@@ -188,7 +190,7 @@ class FalGateway:
                 response = await self._http.put(url)
         except _UNUSABLE:
             return None
-        if response.status_code >= 500:  # noqa: PLR2004
+        if response.status_code >= 500 or response.status_code in _NOT_NOW:  # noqa: PLR2004
             return None
         return clean_line(f"{response.status_code} {text_of(response)}")
 

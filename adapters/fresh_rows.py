@@ -1,12 +1,12 @@
 """Fresh rows: what acts on the world first knows that its rows are as new as the log's end."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from msgspec import structs
 from sqlalchemy import Connection
 
-from adapters.changes import Changes
+from adapters.changes import Changes, NotThereYet
 from adapters.database import Database, DatabaseUnavailable
 from adapters.event_log import EventLog
 from contracts.commit import Mark
@@ -20,17 +20,38 @@ FRESH_SECONDS = 2.0
 class FreshRows:
     """Reads rows to act on. While the read models lag, stand still or are made anew, they tell
     of a past that is over: then `NotThereYet` is raised, and whoever sweeps rests.
+
+    `position_of` reads where the rows are from the very snapshot that they are read from: what was
+    announced last may have been said of rows that are made anew by now.
     """
 
-    def __init__(self, log: EventLog, changes: Changes, database: Database) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        changes: Changes,
+        database: Database,
+        position_of: Callable[[Connection], int],
+    ) -> None:
         self._log = log
         self._changes = changes
         self._database = database
+        self._position_of = position_of
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads, as of the log's end right now or later."""
-        await self._changes.wait_for(await self._log.end(), FRESH_SECONDS)
-        return await self._database.read(work)
+        end = await self._log.end()
+        await self._changes.wait_for(end, FRESH_SECONDS)
+
+        def checked(connection: Connection) -> tuple[int, T | None]:
+            position = self._position_of(connection)
+            return position, work(connection) if position >= end else None
+
+        position, found = await self._database.read(checked)
+        if position < end:
+            self._changes.advance(position)
+            msg = f"the read models went back to {position}, {end} was asked for"
+            raise NotThereYet(msg)
+        return cast("T", found)
 
     async def take(self, turn: Turn, work: Callable[[Connection, Turn], list[T]]) -> list[T]:
         """As `read`, for a turn of rows that are due. Where nothing waits, the log is not asked."""

@@ -20,7 +20,7 @@ from cli.folder_lock import held
 from cli.output import PRIVATE
 from cli.readiness import all_ready, broker_pulse, patiently, services_pulse
 from cli.service_settings import check_all, log_bytes_max
-from cli.supervisor import Program, Supervisor, Tell
+from cli.supervisor import STOP_SECONDS, Program, Supervisor, Tell
 from cli.world import (
     World,
     broker_command,
@@ -33,6 +33,7 @@ from contracts.events.account import Role
 from contracts.ids import AccountId, TokenId
 from domain.account import GrantCredits
 
+POSTING_SECONDS = 58.0  # A dispatcher waits for its last POST, and records what came of it.
 SERVICES = ("projector", "dispatcher", "ingestor", "api")
 DEMO_ACCOUNT = AccountId("demo")
 DEMO_CREDITS = 100
@@ -77,8 +78,9 @@ async def _start(world: World, supervisor: Supervisor, tell: Tell) -> None:
         await asyncio.sleep(0.05)
     for service in SERVICES:
         command = [sys.executable, "-m", f"services.{service}"]
-        program = Program(service, command, service_environment(world, service))
-        await supervisor.start(program)
+        environment = service_environment(world, service)
+        seconds = POSTING_SECONDS if service == "dispatcher" else STOP_SECONDS
+        await supervisor.start(Program(service, command, environment, seconds))
 
 
 async def _set_up(world: World) -> None:

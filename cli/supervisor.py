@@ -30,11 +30,12 @@ class NeverUp(Exception):
 
 
 class Program(Struct, frozen=True):
-    """`environment` is all that the process gets."""
+    """`environment` is all that the process gets; `stop_seconds` the time that it has to drain."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
+    stop_seconds: float = STOP_SECONDS
 
 
 class Supervisor:
@@ -50,10 +51,12 @@ class Supervisor:
         self._stopping = False
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._log_starts: dict[str, int] = {}
+        self._stop_seconds: dict[str, float] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._rotating = asyncio.create_task(self._rotate())
 
     async def start(self, program: Program) -> None:
+        self._stop_seconds[program.name] = program.stop_seconds
         self._processes[program.name] = await self._spawn(program)
         self._watchers[program.name] = asyncio.create_task(self._watch(program))
 
@@ -134,11 +137,12 @@ class Supervisor:
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
+        seconds = self._stop_seconds[name]
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(seconds):
                 await process.wait()
         except TimeoutError:
-            self._tell(f"{name} did not stop in {STOP_SECONDS:g} s; killing it")
+            self._tell(f"{name} did not stop in {seconds:g} s; killing it")
             process.kill()
             await process.wait()
 

@@ -73,8 +73,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     await stop.wait()
     dispatcher.stopping.set()
     await dispatcher.background.end_loops()
-    async with asyncio.timeout(STOP_SECONDS):
-        await stream.stop()
+    await broker.stop(stream, STOP_SECONDS)
     await dispatcher.background.drain(0)
     await dispatcher.posts.drain(DRAIN_SECONDS)  # A paid POST is not cut.
     await dispatcher.gateway.close()
@@ -102,7 +101,7 @@ async def connect(
         settings,
         log,
         database,
-        FreshRows(log, changes, database),
+        FreshRows(log, changes, database, positions.read),
         peers,
         Vault(master_key, BrokerKeyStore(client), storage),
         JobDesk(log),

@@ -62,11 +62,17 @@ class Breaker(Struct):
         self.pause_seconds = PAUSE_SECONDS
         BREAKER.set(0)
 
-    def limit(self, room: int) -> int:
-        """Return how much of the room may be used: nothing, one try, or all of it."""
+    @property
+    def is_open(self) -> bool:
+        return bool(self.alarm) and asyncio.get_running_loop().time() < self.open_until
+
+    def limit(self, room: int, under_way: int = 0) -> int:
+        """Return how much of the room may be used: nothing, one try, or all of it. What is under
+        way is a try already.
+        """
         if not self.alarm:
             return room
-        return min(room, 0 if asyncio.get_running_loop().time() < self.open_until else 1)
+        return min(room, 0 if self.is_open or under_way else 1)
 
     def _open(self, alarm: str) -> None:
         clock = asyncio.get_running_loop().time()
@@ -119,7 +125,8 @@ class Dispatcher(Struct):
         if self.stopping.is_set():
             return 0
         own = self.peers.share_of(self.settings.provider_concurrency_max) - self.at_provider
-        return self.breaker.limit(min(own, SUBMISSIONS_AT_ONCE_MAX - len(self.active)))
+        under_way = len(self.active)
+        return self.breaker.limit(min(own, SUBMISSIONS_AT_ONCE_MAX - under_way), under_way)
 
     def begin(self, job: JobId) -> bool:
         """Note that this process submits the job; False when it does so already."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,8 +11,10 @@ from prometheus_client import Counter
 
 from adapters import fal
 from adapters.clock import fresh_commit_id, now
-from adapters.event_log import Unavailable
+from adapters.event_log import LogUnavailable, sequence_of
 from adapters.job_desk import KnownJob, MadeJob
+from adapters.storage import StorageUnavailable
+from adapters.vault import KeysUnavailable
 from contracts.commit import Commit
 from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
@@ -25,8 +28,10 @@ from services.dispatcher.dependencies import Dispatcher
 
 logger = structlog.get_logger()
 
-EVIDENCE_TRIES = 20
+ALARM_TRIES = 20  # Then operators are told that what came of a POST is not in the log yet.
+RECORD_PAUSE_SECONDS = 0.5
 BUSY_SECONDS_MAX = 60.0  # How long one attempt asks a provider that is busy.
+_AWAY = (LogUnavailable, KeysUnavailable, StorageUnavailable)
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
 
 
@@ -55,8 +60,10 @@ async def start_and_post(dispatcher: Dispatcher, known: KnownJob, post: Post) ->
 
 
 async def _start(dispatcher: Dispatcher, known: KnownJob, post: Post) -> MadeJob | None:
-    """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST."""
-    if dispatcher.stopping.is_set():
+    """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST. Who has
+    waited for a slot until the breaker opened is left to the sweep.
+    """
+    if dispatcher.stopping.is_set() or dispatcher.breaker.is_open:
         return None
     command = StartSubmission(
         provider=dispatcher.settings.provider_name,
@@ -74,24 +81,58 @@ async def _post(dispatcher: Dispatcher, started: MadeJob, post: Post) -> None:
     url = _webhook_url(dispatcher, started)
     outcome = await _ask_provider(dispatcher, started, post, url)
     SUBMISSIONS.labels(type(outcome).__name__).inc()
+    _tell_breaker(dispatcher, outcome)
+    job, commit_id = started.known.state.job_id, fresh_commit_id()
+    await _insist(job, lambda: _record(dispatcher, started, outcome, commit_id))
+
+
+def _tell_breaker(dispatcher: Dispatcher, outcome: fal.Submission) -> None:
+    match outcome:
+        case fal.Accepted() | fal.Rejected():
+            dispatcher.breaker.close()
+        case fal.OperatorTrouble(_, words):
+            dispatcher.breaker.refused(words)
+        case fal.Refused(is_busy=True):
+            return
+        case fal.Refused(words) | fal.OutcomeUnknown(words):
+            dispatcher.breaker.trouble(words)
+
+
+async def _insist(job: JobId, record: Callable[[], Awaitable[None]]) -> None:
+    """What came of a POST is in our hands only: as long as this process lives, it is not let go
+    of. A log that is away or full for longer than the patience with unknown outcomes would have
+    the job posted again.
+    """
+    tries = 0
+    while True:
+        try:
+            await record()
+        except _AWAY as error:
+            reason = repr(error)
+        else:
+            return
+        tries += 1
+        if tries == ALARM_TRIES:
+            logger.error("outcome_not_recorded", job=job, reason=reason)
+        await asyncio.sleep(RECORD_PAUSE_SECONDS)
+
+
+async def _record(
+    dispatcher: Dispatcher, started: MadeJob, outcome: fal.Submission, commit_id: CommitId
+) -> None:
+    """Commit what came of the POST. Harmless to repeat."""
     match outcome:
         case fal.Accepted():
-            dispatcher.breaker.close()
-            await _record_submitted(dispatcher, started, outcome)
+            await _record_submitted(dispatcher, started, outcome, commit_id)
         case fal.Rejected(status, words):
-            dispatcher.breaker.close()
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
             await fail(dispatcher, started.known, code, JOB_CODES[code], words)
         case fal.OperatorTrouble(_, words):
-            dispatcher.breaker.refused(words)
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
-        case fal.Refused(words, retry_after_seconds, is_busy):
-            if not is_busy:
-                dispatcher.breaker.trouble(words)
+        case fal.Refused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
         case fal.OutcomeUnknown(words):
             # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
-            dispatcher.breaker.trouble(words)
             logger.warning("submission_unknown", job=started.known.state.job_id, words=words)
 
 
@@ -124,8 +165,13 @@ async def _ask_provider(
 
 
 async def _is_open(dispatcher: Dispatcher, started: MadeJob) -> bool:
-    """Tell whether the attempt is still wanted: its owner may have cancelled the job."""
-    known = await dispatcher.jobs.load(started.known.state.job_id)
+    """Tell whether the attempt is still wanted: its owner may have cancelled the job. While nobody
+    can tell, it is not posted again.
+    """
+    try:
+        known = await dispatcher.jobs.load(started.known.state.job_id)
+    except LogUnavailable:
+        return False
     return known is not None and known.last == started.known.last
 
 
@@ -147,23 +193,20 @@ def _pause(
     return (decision.not_before - at).total_seconds()
 
 
-async def _record_submitted(dispatcher: Dispatcher, started: MadeJob, taken: fal.Accepted) -> None:
-    """Commit the evidence. The reply is in our hands only, so do not let go of it easily."""
+async def _record_submitted(
+    dispatcher: Dispatcher, started: MadeJob, taken: fal.Accepted, commit_id: CommitId
+) -> None:
+    """Commit the evidence, under one id: tried again, it is in the log once."""
     event = started.events[0]
     if not isinstance(event, SubmissionStarted):
         return
     commit = Commit(
-        id=fresh_commit_id(),
+        id=commit_id,
         at=now(),
         causation_id=started.commit_id,
         events=(submitted(event, taken),),
     )
-    for _ in range(EVIDENCE_TRIES):
-        outcome = await dispatcher.log.append(evidence_subject("submitted"), commit, after=None)
-        if not isinstance(outcome, Unavailable):
-            return
-        await asyncio.sleep(0.5)
-    logger.error("reply_not_recorded", job=event.job_id, request_id=taken.request_id)
+    sequence_of(await dispatcher.log.append(evidence_subject("submitted"), commit, after=None))
 
 
 def submitted(

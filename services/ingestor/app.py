@@ -50,7 +50,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         settings=settings,
         log=log,
         database=database,
-        rows=FreshRows(log, changes, database),
+        rows=FreshRows(log, changes, database, positions.read),
         peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),
@@ -70,8 +70,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     keep_sweeping(ingestor)
     await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
-    async with asyncio.timeout(STOP_SECONDS):
-        await stream.stop()
+    await broker.stop(stream, STOP_SECONDS)
     await close(ingestor)
     await client.close()
 

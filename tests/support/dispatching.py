@@ -75,7 +75,7 @@ class DispatchingWorld:
             ),
             self.log,
             self.database,
-            FreshRows(self.log, Changes(self._position), self.database),
+            FreshRows(self.log, Changes(self._position), self.database, positions.read),
             Peers("dispatcher", None),
             self.vault,
             JobDesk(self.log),

@@ -67,7 +67,7 @@ class IngestingWorld:
             ),
             log=self.log,
             database=self.database,
-            rows=FreshRows(self.log, Changes(self._position), self.database),
+            rows=FreshRows(self.log, Changes(self._position), self.database, positions.read),
             peers=Peers("ingestor", None),
             storage=self.storage,
             vault=self.vault,

@@ -1,8 +1,17 @@
 """What an answer to a POST means decides about money: each case is told apart."""
 
+import httpx
 import pytest
 
-from adapters.fal import OperatorTrouble, OutcomeUnknown, Refused, Rejected, classify
+from adapters.fal import (
+    Accepted,
+    FalGateway,
+    OperatorTrouble,
+    OutcomeUnknown,
+    Refused,
+    Rejected,
+    classify,
+)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
@@ -31,3 +40,12 @@ def test_retry_after_is_read_when_it_is_a_number() -> None:
     assert classify(429, {"retry-after": "tomorrow"}, "") == Refused(
         "HTTP 429: ", None, is_busy=True
     )
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 408, 425, 429, 500, 503])
+async def test_a_cancellation_that_was_not_heard_is_not_taken_for_an_answer(status: int) -> None:
+    gateway = FalGateway("key")
+    answer = httpx.MockTransport(lambda _: httpx.Response(status, json={"detail": "later"}))
+    gateway._http = httpx.AsyncClient(transport=answer)
+    assert await gateway.cancel("a/b", Accepted("r1", "", "", "")) is None
+    await gateway.close()

@@ -22,7 +22,7 @@ class World:
     def __init__(self) -> None:
         self.log, self.database = MemoryLog(), MemoryDatabase()
         self.database.now(lambda connection: positions.create(connection, "memory"))
-        self.rows = FreshRows(self.log, Changes(self._position), self.database)
+        self.rows = FreshRows(self.log, Changes(self._position), self.database, positions.read)
         self.looks = 0
         self.found: list[str] = ["row"]
 
@@ -71,7 +71,7 @@ def test_where_nothing_waits_the_log_is_not_asked() -> None:
         world = World()
         world.log = cast("Any", None)
         world.found = []
-        rows = FreshRows(world.log, Changes(world._position), world.database)
+        rows = FreshRows(world.log, Changes(world._position), world.database, positions.read)
         assert await rows.take(Turn(until=0, limit=1), world.look) == []
 
     run(play(), VirtualLoop())
@@ -83,5 +83,21 @@ def test_the_log_is_checked_against_the_commit_that_the_rows_are_at() -> None:
         world.project(0, 5)
         await expect_mark(world.log, world.database, positions.find)
         assert world.log.expected == Mark("memory", 5, "c")
+
+    run(play(), VirtualLoop())
+
+
+def test_rows_that_went_back_unannounced_are_not_acted_on() -> None:
+    async def play() -> None:
+        world = World()
+        for _ in range(5):
+            await world.append()
+        world.project(0, 5)
+        assert await world.rows.read(positions.read) == 5
+        world.database.now(lambda each: positions.advance(each, 5, 3))  # Made anew, unannounced.
+        with pytest.raises(NotThereYet):
+            await world.rows.read(positions.read)
+        world.project(3, 5)
+        assert await world.rows.read(positions.read) == 5
 
     run(play(), VirtualLoop())

@@ -9,17 +9,20 @@ import pytest
 
 from adapters import clock, fal
 from adapters.clock import now
+from adapters.event_log import Outcome, Unavailable
+from contracts.commit import Commit
 from contracts.events import SubmissionStarted
+from contracts.subjects import Subject
 from domain.job import Cancel
 from domain.turns import Turn
 from read_models import waiting_jobs
 from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import Waits
-from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, TROUBLES_MAX
+from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
 from services.dispatcher.submitting import submit
-from tests.support.dispatching import BUSY, DispatchingWorld
+from tests.support.dispatching import ACCEPTED, BUSY, DispatchingWorld
 from tests.support.virtual_time import VirtualLoop, run
 
 Play = Callable[[DispatchingWorld], Coroutine[Any, Any, None]]
@@ -159,6 +162,78 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
         assert "in trouble" in world.dispatcher.breaker.alarm
 
     played(play)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (ACCEPTED, ["JobSubmitted"]),
+        (fal.Rejected(422, "no"), ["JobFailed", "CreditsReleased"]),
+        (fal.Refused("HTTP 503"), ["AttemptFailed"]),
+        (fal.OperatorTrouble(403, "locked"), ["AttemptFailed"]),
+    ],
+)
+def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(
+    outcome: fal.Submission, told: list[str]
+) -> None:
+    async def play(world: DispatchingWorld) -> None:
+        append, is_full = world.log.append, False
+
+        async def maybe(subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+            if is_full:
+                return Unavailable("maximum bytes exceeded", full=True)
+            return await append(subject, commit, after=after)
+
+        async def answer() -> fal.Submission:
+            nonlocal is_full
+            is_full = True
+            return outcome
+
+        world.provider.answer = answer
+        known, work, _ = await world.asked()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.log, "append", maybe)
+            posting = asyncio.create_task(submit(world.dispatcher, known, work))
+            await asyncio.sleep(600)
+            assert world.told(known.state.job_id) == ["SubmissionStarted"]
+            is_full = False
+            await posting
+        assert world.told(known.state.job_id) == ["SubmissionStarted", *told]
+        assert len(world.provider.posts) == 1
+
+    played(play)
+
+
+def test_of_those_that_wait_for_a_slot_none_is_posted_to_a_provider_that_hangs() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        world.provider.answer = _silent
+        for _ in range(4 * POSTS_AT_ONCE_MAX):
+            _, _, recorded = await world.asked()
+            await submit_jobs(world.dispatcher, recorded)
+        await asyncio.sleep(200)
+        assert len(world.provider.posts) < POSTS_AT_ONCE_MAX + TROUBLES_MAX
+
+    played(play)
+
+
+def test_one_job_at_a_time_tries_whether_the_provider_is_back() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        world.provider.answer = _silent
+        for _ in range(TROUBLES_MAX):
+            world.dispatcher.breaker.trouble("HTTP 503")
+        await asyncio.sleep(PAUSE_SECONDS + 1)
+        for _ in range(20):
+            _, _, recorded = await world.asked()
+            await submit_jobs(world.dispatcher, recorded)
+        await asyncio.sleep(5)
+        assert len(world.provider.posts) == 1
+
+    played(play)
+
+
+async def _silent() -> fal.Submission:
+    await asyncio.sleep(35)
+    return fal.OutcomeUnknown("the reply was lost")
 
 
 def test_a_later_attempt_sends_what_the_first_one_did_without_holding_it_again() -> None:
