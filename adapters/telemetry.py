@@ -54,6 +54,8 @@ def configure(service: str, *, level: str, style: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for name in ("httpx", "httpcore", "nats", "faststream"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # uvicorn warns of each request that is no HTTP: whoever sends them would write our logs.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def serve_metrics(port: int) -> None:

@@ -1,8 +1,11 @@
 """Secrets are in no line that is logged, by name or by form."""
 
-import pytest
+import logging
 
-from adapters.telemetry import REDACTED, redact
+import pytest
+import structlog
+
+from adapters.telemetry import REDACTED, configure, redact
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,10 @@ def test_a_secret_is_redacted(name: str, value: str) -> None:
 def test_what_is_no_secret_stays() -> None:
     event = {"event": "starting", "job": "01234567", "attempt": 2, "key_count": 3}
     assert redact(None, "info", dict(event)) == event
+
+
+def test_what_is_no_http_writes_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structlog, "configure", lambda **_: None)  # It is the whole process's.
+    configure("api", level="info", style="json")
+    assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.WARNING)
+    assert logging.getLogger("uvicorn.error").isEnabledFor(logging.ERROR)
