@@ -10,8 +10,9 @@ from litestar.params import JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
+from adapters.clock import now
 from adapters.http_server import AnyRequest, AnyResponse
-from adapters.storage import StorageUnavailable
+from adapters.storage import StorageUnavailable, StoredObject
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
@@ -110,22 +111,28 @@ class _Pipe:
 async def _zipped(
     api: Api, found: list[Job], results: list[dict[str, Any]]
 ) -> AsyncIterator[bytes]:
-    """One file in memory at a time; pictures are not compressed again."""
+    """A part of one file in memory at a time; pictures are not compressed again."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for job in found:
             for number, artifact in enumerate(job.artifacts):
                 key = artifact.key or ""
-                try:
-                    body = await api.storage.get(key)
-                except StorageUnavailable:
-                    body = None
-                if body is None:
+                file = await _opened(api, key)
+                if file is None:
                     results.append({"id": job.job_id, "status": "unavailable"})
                     continue
                 suffix = f"-{number + 1}" if number else ""
                 name = f"{job.job_id}{suffix}.{key.rpartition('.')[2]}"
-                archive.writestr(name, body)
-                yield pipe.take()
+                with archive.open(zipfile.ZipInfo(name, now().timetuple()[:6]), "w") as entry:
+                    async for part in file.parts:
+                        entry.write(part)
+                        yield pipe.take()
         archive.writestr("results.json", msgspec.json.encode({"results": results}))
     yield pipe.take()
+
+
+async def _opened(api: Api, key: str) -> StoredObject | None:
+    try:
+        return await api.storage.open(key)
+    except StorageUnavailable:
+        return None
