@@ -27,7 +27,7 @@ BEHIND = Gauge("darkroom_projection_behind", "Commits that the read models do no
 STUCK = Gauge("darkroom_projection_stuck", "1 while nothing can be projected")
 PROJECTED = Counter("darkroom_projected_commits_total", "Commits projected")
 # What may be over at the next try. Anything else needs somebody's hand, and is tried less often.
-_PASSING = (DatabaseUnavailable, LogUnavailable, positions.Fenced)
+_PASSING = (DatabaseUnavailable, LogUnavailable)
 
 
 async def project_commits(projector: Projector) -> None:
@@ -38,6 +38,12 @@ async def project_commits(projector: Projector) -> None:
         try:
             await _open(projector)
             await _follow(projector)
+        except positions.Fenced:
+            # Another projector has moved the rows, or somebody wants them made anew: no trouble.
+            logger.info("position_was_moved", position=projector.position)
+            projector.trouble = ""
+            STUCK.set(0)
+            await asyncio.sleep(RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is: stand still and say so.
             reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
             log = logger.warning if projector.trouble else logger.error
@@ -56,6 +62,8 @@ async def _open(projector: Projector) -> None:
         logger.warning("read_models_are_made_anew", was=projector.position, now=mark.sequence)
         projector.has_caught_up = False
     projector.position = mark.sequence
+    if projector.target is not None and mark.sequence >= projector.target:
+        projector.has_caught_up = True  # With what was the end before: another one got it there.
     projector.log.expect(mark)
     await look_at_end(projector)
 
