@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
-CONNECTIONS_MAX = 200  # httpcore's own ten are filled by a few slow servers.
+CONNECTIONS_MAX = 512  # More than deliveries at once: httpcore's own ten are soon filled.
 KEPT_ALIVE_MAX = 20
 KEPT_ALIVE_SECONDS = 30.0
 PORTS = frozenset({80, 443, 8080, 8443})

@@ -36,7 +36,7 @@ BYTES_TO_END_MAX = 24 * 1024  # Of a job: 4 KB as a rule, 19 where the provider 
 WRITERS_REMEMBERED_MAX = 50_000
 LISTS_AT_ONCE = 4  # Of one account.
 
-Lanes = WeakValueDictionary[AccountId, asyncio.Semaphore]
+Lanes = WeakValueDictionary[tuple[AccountId, str], asyncio.Semaphore]
 
 
 class Api(Struct):
@@ -74,11 +74,11 @@ class Api(Struct):
             self.written.clear()
         self.written[account] = max(sequence, self.written.get(account, 0))
 
-    def lane(self, account: AccountId) -> asyncio.Semaphore:
+    def lane(self, account: AccountId, what: str = "lists") -> asyncio.Semaphore:
         """Let a few of an account's lists be made at once: a heap of them is for itself to wait."""
-        lane = self.lanes.get(account)
+        lane = self.lanes.get((account, what))
         if lane is None:
-            lane = self.lanes[account] = asyncio.Semaphore(LISTS_AT_ONCE)
+            lane = self.lanes[account, what] = asyncio.Semaphore(LISTS_AT_ONCE)
         return lane
 
     async def freshen(self, account: AccountId, min_as_of: str | None) -> None:

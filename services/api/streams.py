@@ -40,6 +40,7 @@ LOOK_SECONDS = 15.0  # How long a lost announcement is not missed while all is q
 RETRY_SECONDS = 0.5
 QUEUED_BYTES_MAX = 256 * 1024
 READERS_OF_ACCOUNT_MAX = 2000
+CATCHING_UP = "catching up"
 
 
 class Reader(Stay):
@@ -228,16 +229,18 @@ class Streams:
                 return
 
     async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        async with self._api.lane(reader.caller.account_id):
-            missed = await self._missed(reader)
-        for frame in missed:
-            if reader.is_over:
-                return
-            yield frame
+        # Frames to catch up with are held by few at a time: who takes none keeps its own account's
+        # waiting, not the process's memory.
+        async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+            for frame in await self._missed(reader):
+                if reader.is_over:
+                    return
+                yield frame
         while not (self._stopping or reader.is_over):
             reader.wake.clear()
             if reader.wants_resync:
-                yield await self._resync(reader)
+                async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+                    yield await self._resync(reader)
             while not reader.is_over and (told := reader.pop()) is not None:
                 yield told
             try:
@@ -261,10 +264,9 @@ class Streams:
         return [each for each in await frames_of(self._api, seen) if is_after(each, after)]
 
     async def _resync(self, reader: Reader) -> Frame:
-        async with self._api.lane(reader.caller.account_id):
-            seen = await look(self._api, reader.caller.account_id, None, reader.job)
-            reader.wants_resync, reader.floor = False, seen.position
-            return await resync_frame(self._api, seen)
+        seen = await look(self._api, reader.caller.account_id, None, reader.job)
+        reader.wants_resync, reader.floor = False, seen.position
+        return await resync_frame(self._api, seen)
 
     def _channel(self, account: AccountId) -> Channel:
         channel = self._channels.get(account)

@@ -240,3 +240,24 @@ async def _survive(server: Process, port: int) -> None:
     await stop(following)
     await client.close()
     assert seen == [1, 2, 3]
+
+
+async def test_a_standby_under_load_is_no_trouble(tmp_path: Path) -> None:
+    log = MemoryLog()
+    await append(log, 1)
+    url = f"sqlite:///{tmp_path}/rows.sqlite3"
+    both = [Projector(log, open_database(url, read_only=False), None) for _ in range(2)]
+    tasks = [asyncio.create_task(project_commits(each)) for each in both]
+    async with asyncio.timeout(15):
+        while not all(each.is_consuming for each in both):
+            await append(log, 1)
+            await asyncio.sleep(0.01)
+    said = set()
+    for _ in range(100):
+        await append(log, 1)
+        await asyncio.sleep(0.02)
+        said |= {alarm for each in both for alarm in each.alarms}
+    assert said == set()
+    for task, each in zip(tasks, both, strict=True):
+        await stop(task)
+        await each.database.close()
