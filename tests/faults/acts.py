@@ -39,10 +39,11 @@ class Acts:
         self._answered[key].append(Act(life, asyncio.get_running_loop().time()))
 
     def recorded_by(self, commit: Commit, life: Process) -> list[Act]:
-        """Return the acts of this life that the commit is the record of."""
+        """Return the acts of this life that the commit is the record of, if it is stored."""
         keys = {_key_of(event) for event in commit.events}
         found = [self._answered[key] for key in keys if key in self._answered]
-        return [act for acts in found for act in acts if act.life is life and not act.stored]
+        own = [act for acts in found for act in acts if act.life is life]
+        return [act for act in own if not (act.stored or act.failed)]
 
     def check(self) -> None:
         """What was done just before the end could not be recorded any more."""
