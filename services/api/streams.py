@@ -40,7 +40,7 @@ LOOK_SECONDS = 15.0  # How long a lost announcement is not missed while all is q
 RETRY_SECONDS = 0.5
 QUEUED_BYTES_MAX = 256 * 1024
 READERS_OF_ACCOUNT_MAX = 2000
-CATCHING_UP = "catching up"
+CATCHING_UP = "catching up"  # Few at a time: who takes no frame makes its own account wait.
 
 
 class Reader(Stay):
@@ -229,8 +229,6 @@ class Streams:
                 return
 
     async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        # Frames to catch up with are held by few at a time: who takes none keeps its own account's
-        # waiting, not the process's memory.
         async with self._api.lane(reader.caller.account_id, CATCHING_UP):
             for frame in await self._missed(reader):
                 if reader.is_over:
