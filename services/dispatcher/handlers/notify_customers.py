@@ -46,8 +46,9 @@ def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
 
     async def take(turn: Turn) -> list[Delivery]:
         turn.until = micros_of(now())
-        rows = await dispatcher.rows.take(turn, deliveries.due)
-        return [row for row in rows if dispatcher.peers.is_mine(row.delivery_id)]
+        return await dispatcher.rows.take_part(
+            dispatcher.peers, turn, deliveries.due, lambda row: row.delivery_id
+        )
 
     sweep = Sweep(
         "notifications",

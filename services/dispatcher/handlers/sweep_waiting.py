@@ -109,10 +109,12 @@ def _of_ended(
 ) -> Sweep[Owed]:
     async def take(turn: Turn) -> list[Owed]:
         turn.until = micros_of(now() - timedelta(seconds=patience))
-        rows = await dispatcher.rows.take(
-            turn, lambda connection, turn: owed.due(connection, duty, turn)
+        return await dispatcher.rows.take_part(
+            dispatcher.peers,
+            turn,
+            lambda connection, turn: owed.due(connection, duty, turn),
+            lambda row: row.job_id,
         )
-        return [row for row in rows if dispatcher.peers.is_mine(row.job_id)]
 
     return Sweep(
         duty.value,
@@ -127,19 +129,13 @@ def _of_ended(
 async def _due(
     dispatcher: Dispatcher, waits: Waits, patience: float, turn: Turn
 ) -> list[WaitingJob]:
-    """Return this process's part of what waits; others take theirs."""
-    if turn.limit < 1:
-        return []
-    wide = structs.replace(
+    turn.until = micros_of(now() - timedelta(seconds=patience))
+    return await dispatcher.rows.take_part(
+        dispatcher.peers,
         turn,
-        until=micros_of(now() - timedelta(seconds=patience)),
-        limit=turn.limit * dispatcher.peers.count,
+        lambda connection, turn: waiting_jobs.due(connection, waits, turn),
+        lambda row: row.job_id,
     )
-    rows = await dispatcher.rows.take(
-        wide, lambda connection, turn: waiting_jobs.due(connection, waits, turn)
-    )
-    turn.after = wide.after
-    return [row for row in rows if dispatcher.peers.is_mine(row.job_id)][: turn.limit]
 
 
 async def _count_at_provider(dispatcher: Dispatcher) -> int:
