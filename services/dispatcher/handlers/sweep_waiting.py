@@ -5,13 +5,11 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from adapters import fal
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import LogUnavailable, sequence_of
+from adapters import evidence, fal
+from adapters.clock import now
+from adapters.event_log import LogUnavailable
 from adapters.sweep import Pace, Sweep
-from contracts.commit import Commit
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
-from contracts.subjects import evidence_subject
 from domain.job import GiveUpAttempt
 from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
@@ -217,5 +215,4 @@ async def _record_answer(dispatcher: Dispatcher, row: Owed, answer: str) -> None
         answer=answer,
         attempt=row.attempt,
     )
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await dispatcher.log.append(evidence_subject("cancellation"), commit, after=None))
+    await evidence.record(dispatcher.log, "cancellation", event)

@@ -6,12 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import sequence_of
+from adapters import evidence
+from adapters.clock import now
 from adapters.sweep import Pace, Sweep, Take
-from contracts.commit import Commit
 from contracts.events import ArtifactsRemoved, ResultReceived
-from contracts.subjects import evidence_subject
 from domain.provider_results import Failure
 from domain.turns import Turn
 from read_models import jobs, owed, waiting_jobs
@@ -147,5 +145,4 @@ async def remove(ingestor: Ingestor, row: Owed) -> None:
     for key in keys:
         await ingestor.storage.delete(key)
     event = ArtifactsRemoved(job_id=row.job_id, account_id=row.account_id, keys=keys)
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await ingestor.log.append(evidence_subject("removal"), commit, after=None))
+    await evidence.record(ingestor.log, "removal", event)
