@@ -49,7 +49,6 @@ class SqliteDatabase:
     """
 
     def __init__(self, url: str, *, read_only: bool) -> None:
-        self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         path = url.removeprefix("sqlite:///")
         if not read_only:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -66,10 +65,7 @@ class SqliteDatabase:
             hide_parameters=True,
         )
         event.listen(self._engine, "connect", _prepare_reader if read_only else _prepare_writer)
-        event.listen(self._engine, "begin", self._on_begin)
-
-    def _on_begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql(self._begin)
+        event.listen(self._engine, "begin", _begin_read if read_only else _begin_write)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -87,6 +83,18 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         self._engine.dispose()
+
+
+def _begin_read(connection: Connection) -> None:
+    """At the driver itself: it opens nothing yet, so it cannot fail, and SQLAlchemy's share would
+    be a fifth of what a read costs.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN")
+
+
+def _begin_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _told(error: DBAPIError) -> Exception:

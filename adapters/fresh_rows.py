@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from adapters.changes import Changes, NotThereYet
 from adapters.database import Database, DatabaseUnavailable
 from adapters.event_log import EventLog
+from adapters.peers import Peers
 from contracts.commit import Mark
 from domain.turns import Turn
 
@@ -54,11 +55,30 @@ class FreshRows:
         return cast("T", found)
 
     async def take(self, turn: Turn, work: Callable[[Connection, Turn], list[T]]) -> list[T]:
-        """As `read`, for a turn of rows that are due. Where nothing waits, the log is not asked."""
-        first = structs.replace(turn)
-        if not await self._database.read(lambda connection: work(connection, first)):
+        """As `read`, for a turn of rows that are due. Where nothing waits, which one row tells, the
+        log is not asked.
+        """
+        one = structs.replace(turn, limit=min(turn.limit, 1))
+        if not await self._database.read(lambda connection: work(connection, one)):
             return []
         return await self.read(lambda connection: work(connection, turn))
+
+    async def take_part(
+        self,
+        peers: Peers,
+        turn: Turn,
+        work: Callable[[Connection, Turn], list[T]],
+        key_of: Callable[[T], str],
+    ) -> list[T]:
+        """As `take`, of which this process's part is returned; its peers take theirs. So much is
+        looked at that, as a rule, their parts do not hide its own.
+        """
+        if turn.limit < 1:
+            return []
+        wide = structs.replace(turn, limit=turn.limit * peers.count)
+        rows = await self.take(wide, work)
+        turn.after = wide.after
+        return [row for row in rows if peers.is_mine(key_of(row))][: turn.limit]
 
 
 async def expect_mark(

@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from adapters.clock import fresh_commit_id
 from adapters.http_door import Door
-from domain.refusals import CODES, Refused
+from domain.refusals import CODES, PROBLEM_TYPE, Refused, problem_of
 
 HEAD_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 100
@@ -207,19 +207,11 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
 
 def _answer(refused: Refused) -> bytes:
-    status, title = CODES[refused.code]
-    document = {
-        "type": f"urn:darkroom:problem:{refused.code}",
-        "title": title,
-        "status": status,
-        "detail": refused.detail,
-        "code": refused.code,
-        "request_id": fresh_commit_id(),
-    }
-    body = msgspec.json.encode(document)
+    status, _ = CODES[refused.code]
+    body = msgspec.json.encode(problem_of(refused, fresh_commit_id()))
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "content-type: application/problem+json",
+        f"content-type: {PROBLEM_TYPE}",
         f"content-length: {len(body)}",
         "cache-control: no-store",
         "x-content-type-options: nosniff",

@@ -1,7 +1,6 @@
 """Peers: which processes of one service live right now, and which of them takes what."""
 
 import asyncio
-from collections.abc import Callable
 from hashlib import blake2b
 from secrets import token_hex
 
@@ -11,8 +10,6 @@ from nats.aio.msg import Msg
 
 TELL_SECONDS = 1.0
 GONE_SECONDS = 3.5  # Who was not heard of for so long takes nothing any more.
-
-Clock = Callable[[], float]
 
 
 class Peers:

@@ -17,8 +17,6 @@ from adapters.settings import BadSetting, CommonSettings, load
 logger = structlog.get_logger()
 
 EXIT_USAGE = 2
-EXIT_DEPENDENCY_DOWN = 5
-DRAIN_SECONDS = 8.0
 
 PRIVATE = 0o077  # What we write is for our own user only.
 

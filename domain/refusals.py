@@ -37,6 +37,8 @@ CODES: dict[str, tuple[int, str]] = {
     "log_full": (503, "The log is full: new work has to wait"),
 }
 
+PROBLEM_TYPE = "application/problem+json"
+
 # Codes that a failed job can end with, and what its owner reads.
 JOB_CODES: dict[str, str] = {
     "cancelled": "The job was cancelled.",
@@ -73,6 +75,21 @@ class Refused(Exception):
         self.detail = detail
         self.errors = errors or []
         self.extra = extra
+
+
+def problem_of(refused: Refused, request_id: str) -> dict[str, Any]:
+    """Return the document that an error is answered with, as RFC 9457 says."""
+    status, title = CODES[refused.code]
+    document = {
+        "type": f"urn:darkroom:problem:{refused.code}",
+        "title": title,
+        "status": status,
+        "detail": refused.detail,
+        "code": refused.code,
+        "request_id": request_id,
+        **refused.extra,
+    }
+    return document | ({"errors": refused.errors} if refused.errors else {})
 
 
 def invalid(field: str, message: str) -> Refused:

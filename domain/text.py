@@ -71,7 +71,6 @@ ProjectId = Annotated[str, Meta(pattern=PROJECT_ID_PATTERN)]
 
 _line = re.compile(LINE_PATTERN)
 _query = re.compile(QUERY_PATTERN)
-_prose = re.compile(PROSE_PATTERN)
 _key = re.compile(KEY_PATTERN)
 _never = re.compile(f"[{_NEVER}]")
 _never_in_lines = re.compile(f"[{_NEVER_IN_LINES}]")
@@ -102,15 +101,12 @@ def is_key(text: str) -> bool:
 
 
 def check_line(field: str, text: str, characters_max: int = LINE_CHARACTERS_MAX) -> None:
-    _check(field, text, characters_max)
+    if not text.strip():
+        raise InvalidField(field, EMPTY)
+    if len(text) > characters_max:
+        raise InvalidField(field, f"must have at most {characters_max} characters")
     if not is_line(text):
         raise InvalidField(field, ONE_LINE)
-
-
-def check_prose(field: str, text: str, characters_max: int) -> None:
-    _check(field, text, characters_max)
-    if _prose.match(text) is None:
-        raise InvalidField(field, CONTROL)
 
 
 def check_json(field: str, value: Any) -> None:
@@ -152,10 +148,3 @@ def clean_json(value: Any, characters_max: int) -> Any:
             return [clean_json(each, characters_max) for each in value]
         case _:
             return value
-
-
-def _check(field: str, text: str, characters_max: int) -> None:
-    if not text.strip():
-        raise InvalidField(field, EMPTY)
-    if len(text) > characters_max:
-        raise InvalidField(field, f"must have at most {characters_max} characters")

@@ -5,19 +5,15 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from adapters import fal
-from adapters.clock import fresh_commit_id, now
+from adapters import evidence, fal
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import sequence_of
 from adapters.job_desk import KnownJob
 from adapters.provider_progress import Told, tell
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
-from contracts.commit import Commit
 from contracts.events import Artifact, ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import CommitId
-from contracts.subjects import evidence_subject
 from domain.job import Complete, Fail
 from domain.job_kinds import KINDS, AnyJobKind
 from domain.job_kinds.base import BadResult, Output, ProviderSaidNo
@@ -181,8 +177,7 @@ async def record_result(ingestor: Ingestor, row: WaitingJob, verdict: Verdict, b
 
 async def record(ingestor: Ingestor, event: ResultReceived) -> None:
     """Commit the evidence; raise LogUnavailable when the log did not acknowledge it."""
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await ingestor.log.append(evidence_subject("result"), commit, after=None))
+    await evidence.record(ingestor.log, "result", event)
 
 
 def _as_envelope(request_id: str, answer: fal.Finished) -> bytes:

@@ -4,7 +4,6 @@ import logging
 import re
 from functools import cache
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import structlog
@@ -27,13 +26,12 @@ from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
 from contracts.ids import BadId, checked
 from domain.job_kinds import refusal_of
-from domain.refusals import CODES, Refused, invalid
+from domain.refusals import CODES, PROBLEM_TYPE, Refused, invalid, problem_of
 
 logger = structlog.get_logger()
 
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 RETRY_AFTER_SECONDS = "2"
-PROBLEM_TYPE = "application/problem+json"
 _DEPENDENCY_DOWN = (
     LogUnavailable,
     NotThereYet,
@@ -103,18 +101,8 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
 
 
 def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
-    status, title = CODES[refused.code]
-    document: dict[str, Any] = {
-        "type": f"urn:darkroom:problem:{refused.code}",
-        "title": title,
-        "status": status,
-        "detail": refused.detail,
-        "code": refused.code,
-        "request_id": request_id_of(request),
-        **refused.extra,
-    }
-    if refused.errors:
-        document["errors"] = refused.errors
+    status, _ = CODES[refused.code]
+    document = problem_of(refused, request_id_of(request))
     headers = {}
     if status in {429, 503}:
         headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))

@@ -6,12 +6,11 @@ from litestar import Litestar
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from domain.refusals import CODES
+from domain.refusals import CODES, PROBLEM_TYPE
 from services.api.handlers.authenticate_callers import require_token
 from services.api.handlers.check_text import require_text
 from services.api.handlers.issue_tickets import require_ticket_or_token
 
-PROBLEM_TYPE = "application/problem+json"
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",

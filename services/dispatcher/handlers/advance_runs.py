@@ -38,8 +38,9 @@ def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
 
     async def take(turn: Turn) -> list[WaitingRun]:
         turn.until = micros_of(now())
-        rows = await dispatcher.rows.take(turn, waiting_runs.due)
-        return [row for row in rows if dispatcher.peers.is_mine(row.run_id)]
+        return await dispatcher.rows.take_part(
+            dispatcher.peers, turn, waiting_runs.due, lambda row: row.run_id
+        )
 
     sweep = Sweep(
         "runs",

@@ -5,15 +5,13 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import sequence_of
+from adapters import evidence
+from adapters.clock import now
 from adapters.vault import Unreadable
-from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
 from contracts.sealed import Sealed
-from contracts.subjects import evidence_subject
 from domain.turns import Turn
 from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
 from read_models import job_commits, owed, provider_requests, waiting_jobs
@@ -115,6 +113,5 @@ async def _sent(
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
     taken = dispatcher.gateway.known(event.endpoint, request_id)
     found = submitted(event, taken, LearntFrom.LISTING)
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(found,))
-    sequence_of(await dispatcher.log.append(evidence_subject("submitted"), commit, after=None))
+    await evidence.record(dispatcher.log, "submitted", found)
     logger.info("lost_reply_found", job=event.job_id, request_id=request_id)

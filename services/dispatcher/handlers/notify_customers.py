@@ -9,15 +9,13 @@ import msgspec
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
 
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import sequence_of
+from adapters import evidence
+from adapters.clock import now
 from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
-from contracts.commit import Commit
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
-from contracts.subjects import evidence_subject
 from domain.notifications import disables, next_attempt_at, signature
 from domain.turns import Turn
 from read_models import deliveries, endpoints, jobs, runs
@@ -46,8 +44,9 @@ def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
 
     async def take(turn: Turn) -> list[Delivery]:
         turn.until = micros_of(now())
-        rows = await dispatcher.rows.take(turn, deliveries.due)
-        return [row for row in rows if dispatcher.peers.is_mine(row.delivery_id)]
+        return await dispatcher.rows.take_part(
+            dispatcher.peers, turn, deliveries.due, lambda row: row.delivery_id
+        )
 
     sweep = Sweep(
         "notifications",
@@ -178,8 +177,7 @@ def _sent(delivery: Delivery, number: int, status: int) -> NotificationSent:
 
 
 async def _record(dispatcher: Dispatcher, event: NotificationSent | NotificationFailed) -> None:
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await dispatcher.log.append(evidence_subject("notification"), commit, after=None))
+    await evidence.record(dispatcher.log, "notification", event)
 
 
 async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:

@@ -5,13 +5,11 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from adapters import fal
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import LogUnavailable, sequence_of
+from adapters import evidence, fal
+from adapters.clock import now
+from adapters.event_log import LogUnavailable
 from adapters.sweep import Pace, Sweep
-from contracts.commit import Commit
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
-from contracts.subjects import evidence_subject
 from domain.job import GiveUpAttempt
 from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
@@ -109,10 +107,12 @@ def _of_ended(
 ) -> Sweep[Owed]:
     async def take(turn: Turn) -> list[Owed]:
         turn.until = micros_of(now() - timedelta(seconds=patience))
-        rows = await dispatcher.rows.take(
-            turn, lambda connection, turn: owed.due(connection, duty, turn)
+        return await dispatcher.rows.take_part(
+            dispatcher.peers,
+            turn,
+            lambda connection, turn: owed.due(connection, duty, turn),
+            lambda row: row.job_id,
         )
-        return [row for row in rows if dispatcher.peers.is_mine(row.job_id)]
 
     return Sweep(
         duty.value,
@@ -127,19 +127,13 @@ def _of_ended(
 async def _due(
     dispatcher: Dispatcher, waits: Waits, patience: float, turn: Turn
 ) -> list[WaitingJob]:
-    """Return this process's part of what waits; others take theirs."""
-    if turn.limit < 1:
-        return []
-    wide = structs.replace(
+    turn.until = micros_of(now() - timedelta(seconds=patience))
+    return await dispatcher.rows.take_part(
+        dispatcher.peers,
         turn,
-        until=micros_of(now() - timedelta(seconds=patience)),
-        limit=turn.limit * dispatcher.peers.count,
+        lambda connection, turn: waiting_jobs.due(connection, waits, turn),
+        lambda row: row.job_id,
     )
-    rows = await dispatcher.rows.take(
-        wide, lambda connection, turn: waiting_jobs.due(connection, waits, turn)
-    )
-    turn.after = wide.after
-    return [row for row in rows if dispatcher.peers.is_mine(row.job_id)][: turn.limit]
 
 
 async def _count_at_provider(dispatcher: Dispatcher) -> int:
@@ -221,5 +215,4 @@ async def _record_answer(dispatcher: Dispatcher, row: Owed, answer: str) -> None
         answer=answer,
         attempt=row.attempt,
     )
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await dispatcher.log.append(evidence_subject("cancellation"), commit, after=None))
+    await evidence.record(dispatcher.log, "cancellation", event)

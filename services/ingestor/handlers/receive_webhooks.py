@@ -22,6 +22,7 @@ from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
 from domain.provider_results import BadEnvelope, Envelope, read_envelope
+from domain.refusals import PROBLEM_TYPE
 from domain.text import clean_line
 from read_models import provider_requests
 from read_models.provider_requests import Requests
@@ -214,6 +215,4 @@ def _problem(status: int, code: str, detail: str) -> AnyResponse:
         "code": code,
     }
     headers = {"Retry-After": "5"} if status == 503 else {}  # noqa: PLR2004
-    return Response(
-        document, status_code=status, headers=headers, media_type="application/problem+json"
-    )
+    return Response(document, status_code=status, headers=headers, media_type=PROBLEM_TYPE)

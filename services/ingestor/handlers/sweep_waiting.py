@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import sequence_of
-from adapters.sweep import Pace, Sweep
-from contracts.commit import Commit
+from sqlalchemy import Connection
+
+from adapters import evidence
+from adapters.clock import now
+from adapters.sweep import Pace, Sweep, Take
 from contracts.events import ArtifactsRemoved, ResultReceived
-from contracts.subjects import evidence_subject
 from domain.provider_results import Failure
 from domain.turns import Turn
 from read_models import jobs, owed, waiting_jobs
@@ -33,6 +34,7 @@ REMOVALS = Pace(
 )
 
 Act = Callable[[WaitingJob], Awaitable[None]]
+OfJob = TypeVar("OfJob", WaitingJob, Owed)
 
 
 def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
@@ -56,44 +58,27 @@ def results(ingestor: Ingestor) -> Sweep[WaitingJob]:
         pause_seconds=pause,
         pause_seconds_max=4 * pause,
     )
-    return _sweep(
-        ingestor, Waits.RESULT, settings.look_after_seconds, pace, lambda row: look(ingestor, row)
-    )
+    take = _waiting_for(ingestor, Waits.RESULT, settings.look_after_seconds)
+    return _sweep("results", pace, take, lambda row: look(ingestor, row))
 
 
 def storing(ingestor: Ingestor) -> Sweep[WaitingJob]:
-    return _sweep(
-        ingestor,
-        Waits.STORING,
-        STORING_RETRY_SECONDS,
-        STORING,
-        lambda row: store_again(ingestor, row),
-    )
+    take = _waiting_for(ingestor, Waits.STORING, STORING_RETRY_SECONDS)
+    return _sweep("storing", STORING, take, lambda row: store_again(ingestor, row))
 
 
 def deadlines(ingestor: Ingestor) -> Sweep[WaitingJob]:
     async def take(turn: Turn) -> list[WaitingJob]:
-        turn.until = micros_of(now())
-        rows = await ingestor.rows.take(turn, waiting_jobs.past_deadline)
-        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
+        return await _part(ingestor, turn, 0.0, waiting_jobs.past_deadline)
 
-    return Sweep(
-        "deadlines",
-        DEADLINES,
-        take,
-        lambda row: fail_late(ingestor, row),
-        key_of=lambda row: row.job_id,
-        lane_of=lambda row: row.account_id,
-    )
+    return _sweep("deadlines", DEADLINES, take, lambda row: fail_late(ingestor, row))
 
 
 def removals(ingestor: Ingestor) -> Sweep[Owed]:
     async def take(turn: Turn) -> list[Owed]:
-        turn.until = micros_of(now())
-        rows = await ingestor.rows.take(
-            turn, lambda connection, turn: owed.due(connection, Duty.REMOVAL, turn)
+        return await _part(
+            ingestor, turn, 0.0, lambda connection, turn: owed.due(connection, Duty.REMOVAL, turn)
         )
-        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
 
     return Sweep(
         "removals",
@@ -105,23 +90,32 @@ def removals(ingestor: Ingestor) -> Sweep[Owed]:
     )
 
 
-def _sweep(
-    ingestor: Ingestor, waits: Waits, patience_seconds: float, pace: Pace, act: Act
-) -> Sweep[WaitingJob]:
+def _waiting_for(ingestor: Ingestor, waits: Waits, patience_seconds: float) -> Take[WaitingJob]:
     async def take(turn: Turn) -> list[WaitingJob]:
-        turn.until = micros_of(now() - timedelta(seconds=patience_seconds))
-        rows = await ingestor.rows.take(
-            turn, lambda connection, turn: waiting_jobs.due(connection, waits, turn)
+        return await _part(
+            ingestor,
+            turn,
+            patience_seconds,
+            lambda connection, turn: waiting_jobs.due(connection, waits, turn),
         )
-        return [row for row in rows if ingestor.peers.is_mine(row.job_id)]
 
+    return take
+
+
+async def _part(
+    ingestor: Ingestor,
+    turn: Turn,
+    patience_seconds: float,
+    due: Callable[[Connection, Turn], list[OfJob]],
+) -> list[OfJob]:
+    """Return this process's part of what has been due for so long."""
+    turn.until = micros_of(now() - timedelta(seconds=patience_seconds))
+    return await ingestor.rows.take_part(ingestor.peers, turn, due, lambda row: row.job_id)
+
+
+def _sweep(name: str, pace: Pace, take: Take[WaitingJob], act: Act) -> Sweep[WaitingJob]:
     return Sweep(
-        waits.value,
-        pace,
-        take,
-        act,
-        key_of=lambda row: row.job_id,
-        lane_of=lambda row: row.account_id,
+        name, pace, take, act, key_of=lambda row: row.job_id, lane_of=lambda row: row.account_id
     )
 
 
@@ -151,5 +145,4 @@ async def remove(ingestor: Ingestor, row: Owed) -> None:
     for key in keys:
         await ingestor.storage.delete(key)
     event = ArtifactsRemoved(job_id=row.job_id, account_id=row.account_id, keys=keys)
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await ingestor.log.append(evidence_subject("removal"), commit, after=None))
+    await evidence.record(ingestor.log, "removal", event)

@@ -3,12 +3,16 @@
 import asyncio
 from typing import Any, cast
 
+import msgspec
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from sqlalchemy import Connection
 
 from adapters.changes import Changes, NotThereYet
 from adapters.event_log.memory import MemoryLog
 from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.peers import Peers
 from contracts.commit import Mark
 from contracts.subjects import account_subject
 from domain.turns import Turn
@@ -16,6 +20,9 @@ from read_models import positions
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested
 from tests.support.memory import MemoryDatabase
 from tests.support.virtual_time import VirtualLoop, run
+
+LIMIT = 8
+KEYS = [f"row-{number}" for number in range(200)]
 
 
 class World:
@@ -99,5 +106,48 @@ def test_rows_that_went_back_unannounced_are_not_acted_on() -> None:
             await world.rows.read(positions.read)
         world.project(3, 5)
         assert await world.rows.read(positions.read) == 5
+
+    run(play(), VirtualLoop())
+
+
+async def two() -> tuple[Peers, Peers]:
+    mine, other = Peers("dispatcher", None), Peers("dispatcher", None)
+    for listener, speaker in ((mine, other), (other, mine)):
+        await listener._hear(Msg(Client(), data=msgspec.json.encode(speaker.name)))
+    return mine, other
+
+
+def test_what_a_peer_has_left_does_not_hide_ones_own_rows() -> None:
+    async def play() -> None:
+        mine, other = await two()
+        theirs = [key for key in KEYS if other.is_mine(key)][:LIMIT]
+        own = [key for key in KEYS if mine.is_mine(key)][:LIMIT]
+        waiting = theirs + own  # The peer's rows are the oldest.
+
+        def due(_connection: Connection, turn: Turn) -> list[str]:
+            turn.after = "the last lane"
+            return waiting[: turn.limit]
+
+        turn = Turn(until=0, limit=LIMIT)
+        assert await World().rows.take_part(mine, turn, due, str) == own
+        assert turn.after == "the last lane"
+
+    run(play(), VirtualLoop())
+
+
+def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> None:
+    async def play() -> None:
+        peers, waiting = await two(), list(KEYS)
+
+        def due(_connection: Connection, turn: Turn) -> list[str]:
+            return waiting[: turn.limit]
+
+        rows, whole = World().rows, Turn(until=0, limit=len(KEYS))
+        parts = [await rows.take_part(each, whole, due, str) for each in peers]
+        assert sorted(parts[0] + parts[1]) == sorted(KEYS)
+        waiting[:] = parts[0]
+        some = await rows.take_part(peers[0], Turn(until=0, limit=LIMIT), due, str)
+        assert some == parts[0][:LIMIT]
+        assert await rows.take_part(peers[0], Turn(until=0, limit=0), due, str) == []
 
     run(play(), VirtualLoop())
