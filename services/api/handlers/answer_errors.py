@@ -36,7 +36,6 @@ RETRY_AFTER_SECONDS = "2"
 PROBLEM_TYPE = "application/problem+json"
 _DEPENDENCY_DOWN = (
     LogUnavailable,
-    NotThereYet,
     DatabaseUnavailable,
     StorageUnavailable,
     KeysUnavailable,
@@ -54,6 +53,7 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
     ((OutcomeUnknown,), "outcome_unknown", _SEND_AGAIN),
     ((LogSetBack,), "unavailable", "the log is not the one that it was: an operator has to look"),
+    ((NotThereYet,), "unavailable", "what is read has not come that far yet: try again"),
     (_DEPENDENCY_DOWN, "unavailable", "a part is away; nothing was lost: try again"),
     ((Unreadable,), "not_found", "the content can no longer be read"),
 )
