@@ -39,8 +39,12 @@ from adapters.storage import FileStorage, S3Storage, Storage
 
 ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
 # At import, because fal's client reads its host when it is imported. The environment wins.
+_unread = ""
 if ENV_FILE:
-    load_dotenv(ENV_FILE)
+    try:
+        load_dotenv(ENV_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        _unread = f"{ENV_FILE}: cannot be read: {error}"
 
 READ_MODELS_FILE = "read-models.v3.sqlite3"
 
@@ -191,7 +195,7 @@ def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) 
     environment = os.environ if environment is None else environment
     types = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    wrong = list(misspelt(environment))
+    wrong = [each for each in (_unread, *misspelt(environment)) if each]
     for name in kind.__struct_fields__:
         if text := environment.get(name.upper()):
             try:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import click
+from nats.js.errors import APIError
 
 from adapters.broker_setup import set_up
 from cli.connection import reach, settings_of
-from cli.output import data_dir_option, json_option, runs, show
+from cli.output import REFUSED, data_dir_option, json_option, runs, show, stop_with
+from contracts.subjects import STREAM
 
 GIBIBYTE = 1024**3
 
@@ -18,16 +20,26 @@ def broker() -> None:
 
 @broker.command("setup")
 @click.option("--replicas", default=1, show_default=True, type=click.Choice(["1", "3"]))
-@click.option("--max-bytes", envvar="LOG_MAX_BYTES", default=20 * GIBIBYTE, show_default=True)
+@click.option(
+    "--max-bytes",
+    envvar="LOG_MAX_BYTES",
+    default=20 * GIBIBYTE,
+    show_default=True,
+    type=click.IntRange(min=1),
+)
 @data_dir_option
 @json_option
 @runs
 async def setup(data_dir: str, replicas: str, max_bytes: int, *, as_json: bool) -> None:
-    """Make what is missing, widen what has grown. Harmless to repeat."""
+    """Make what is missing, widen what has grown. Harmless to repeat: it narrows nothing."""
     settings = settings_of(Path(data_dir))
     client = await reach(settings, "darkroom broker setup")
     try:
         epoch = await set_up(client, log_bytes_max=max_bytes, replicas=int(replicas))
+        has = (await client.jetstream().stream_info(STREAM)).config
+    except APIError as error:
+        stop_with(REFUSED, f"darkroom: the broker refuses: {error.description}")
     finally:
         await client.close()
-    show({"epoch": epoch, "replicas": int(replicas), "max_bytes": max_bytes}, as_json=as_json)
+    shown = {"epoch": epoch, "replicas": has.num_replicas, "max_bytes": has.max_bytes}
+    show(shown, as_json=as_json)

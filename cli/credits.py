@@ -16,6 +16,7 @@ from contracts.ids import AccountId, account_id
 from domain.account import GrantCredits, RevokeCredits
 from domain.text import check_line
 from read_models import accounts
+from read_models.unit_of_work import time_of
 
 account_option = click.option("--account", required=True)
 key_option = click.option("--key", help="Idempotency key: a repeat with it changes nothing.")
@@ -80,7 +81,12 @@ async def list_entries(data_dir: str, account: str, limit: int, *, as_json: bool
         found = await connection.database.read(
             lambda database: accounts.newest_entries(database, owner, None, limit)
         )
-    show_all([structs.asdict(entry) for entry in found], as_json=as_json)
+    show_all(map(_row, found), as_json=as_json)
+
+
+def _row(entry: accounts.Entry) -> dict[str, Any]:
+    at = time_of(entry.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return structs.asdict(entry) | {"at": at}
 
 
 async def _move(
@@ -91,7 +97,7 @@ async def _move(
     *,
     as_json: bool,
 ) -> None:
-    key = key or str(uuid4())
+    key = str(uuid4()) if key is None else key
     check_line("reason", command.reason)
     check_line("key", key)
     wish = Wish(

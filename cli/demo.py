@@ -12,6 +12,7 @@ import httpx
 
 from cli.connection import connected
 from cli.events import follow_job
+from cli.jobs import refused
 from cli.output import FAILED, runs, say, stop_with
 from cli.running import running
 from cli.up import settings_for
@@ -40,6 +41,7 @@ async def demo(data_dir: str | None, prompt: str, kind: str) -> None:
     """
     settings_for("127.0.0.1", 0)
     folder = Path(data_dir or tempfile.mkdtemp(prefix="darkroom-demo-"))
+    say(f"the world's folder: {folder}")
     async with running(folder, "127.0.0.1", 0, tell=say) as (world, _):
         say(f"a world is running at {world.url} (provider: {world.provider})")
         async with asyncio.timeout(DEMO_SECONDS_MAX), _client(world) as client:
@@ -107,7 +109,8 @@ async def _funnel(_world: World, client: httpx.AsyncClient, prompt: str) -> str:
 async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     say(f"POST {path}")
     answer = await client.post(path, json=body)
-    answer.raise_for_status()
+    if not answer.is_success:
+        refused(answer)
     document: dict[str, Any] = answer.json()
     return document
 

@@ -60,8 +60,11 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
             async for finding in _look_at_services(connection):
                 yield finding
     except NoWorld as error:
-        yield Finding("world", "not running", str(error))
-        return
+        is_there = settings.nats_url or (world is not None and world.is_running)
+        what, state = ("broker", "away") if is_there else ("world", "not running")
+        yield Finding(what, state, str(error))
+        if world is None or not world.is_running:
+            return
     except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets.
         yield Finding("broker", "away", f"{type(error).__name__}: {error}")
     if world is not None:
@@ -108,6 +111,8 @@ async def _readiness(url: str) -> Finding:
     try:
         async with httpx.AsyncClient(timeout=3.0) as client:
             ready = (await client.get(f"{url}/health/ready")).is_success
+    except httpx.TimeoutException:
+        return Finding("front door", "does not answer", f"{url} says nothing: see the api's log")
     except httpx.HTTPError:
         return Finding("front door", "does not answer", f"nothing listens at {url}")
     return Finding("front door", url if ready else "not ready", "" if ready else "see the logs")

@@ -1,8 +1,10 @@
 """`darkroom events`: what the log says, event by event."""
 
 import re
+import typing
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from cli.output import NOT_FOUND, USAGE, data_dir_option, json_option, runs, sho
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.cursor import BadCursor, parse_cursor
-from contracts.events import Event, JobCancelled, JobCompleted, JobFailed
+from contracts.events import AnyEvent, Event, JobCancelled, JobCompleted, JobFailed
 from contracts.ids import JobId, account_id, job_id, run_id
 from contracts.sealed import Sealed
 from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
@@ -25,6 +27,7 @@ from read_models.unit_of_work import At, micros_of
 
 Row = dict[str, Any]
 PAGE = 500
+TYPES = frozenset(each.__name__ for each in typing.get_args(AnyEvent))
 CAUGHT_UP_SECONDS = 5.0
 
 
@@ -47,6 +50,7 @@ def events() -> None:
 @runs
 async def list_events(data_dir: str, limit: int, *, as_json: bool, **wanted: str | None) -> None:
     """List events, oldest first."""
+    _check(wanted)
     rows: list[Row] = []
     async with connected(Path(data_dir)) as connection:
         start = after_of(wanted.pop("after"))
@@ -139,6 +143,20 @@ async def _of_terms(
         for sequence in page:
             if (recorded := await connection.log.read(sequence)) is not None:
                 yield recorded
+
+
+def _check(wanted: dict[str, str | None]) -> None:
+    """Refuse what would be passed over in silence."""
+    if (wanted["boundary"] is None) != (wanted["boundary_id"] is None):
+        stop_with(USAGE, "darkroom: --boundary and --id belong together")
+    if wanted["job"] is not None and wanted["boundary"] is not None:
+        stop_with(USAGE, "darkroom: --job is about all boundaries: leave --boundary and --id out")
+    type_ = wanted["type_"]
+    if type_ is not None and type_ not in TYPES:
+        by_case = {each.lower(): each for each in TYPES}
+        like = get_close_matches(type_.lower(), by_case, 1)
+        hint = "".join(f": did you mean {by_case[each]}?" for each in like)
+        stop_with(USAGE, f"darkroom: there is no event {type_}{hint}")
 
 
 def _terms(wanted: dict[str, str | None]) -> list[str]:

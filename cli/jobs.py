@@ -2,20 +2,23 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import httpx
 
+from adapters.setting_types import BadValue, WebUrl, value_of
 from cli.connection import NoWorld
 from cli.output import (
     DEPENDENCY_DOWN,
     FAILED,
     NOT_FOUND,
     REFUSED,
+    USAGE,
     data_dir_option,
     json_option,
     runs,
@@ -24,7 +27,8 @@ from cli.output import (
     show_all,
     stop_with,
 )
-from cli.world import read_world
+from cli.world import World, read_world
+from contracts.ids import checked
 from domain.text import check_json
 
 POLL_SECONDS = 0.5
@@ -38,7 +42,7 @@ def jobs() -> None:
 
 
 @jobs.command("create")
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option("--kind", default="infograph", show_default=True)
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="More of the input.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 if it failed.")
@@ -49,18 +53,18 @@ def jobs() -> None:
 async def create(
     data_dir: str,
     token: str | None,
-    prompt: str,
+    prompt: str | None,
     kind: str,
     inputs: tuple[str, ...],
     *,
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Request one job."""
-    more = dict(each.partition("=")[::2] for each in inputs)
-    check_json("input", {"prompt": prompt, **more})
+    """Request one job. A kind that takes no prompt is given all of its input by --input."""
+    given = _input_of(inputs) if prompt is None else {"prompt": prompt, **_input_of(inputs)}
+    check_json("input", given)
     async with _client(data_dir, token) as client:
-        body = {"kind": kind, "input": {"prompt": prompt, **more}}
+        body = {"kind": kind, "input": given}
         job = await _ask(client, "POST", "/api/jobs", json=body)
         if wait:
             job = await _until_ended(client, job)
@@ -107,7 +111,7 @@ async def list_jobs(
 async def show_job(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Show one job."""
     async with _client(data_dir, token) as client:
-        show(await _ask(client, "GET", f"/api/jobs/{job_id}"), as_json=as_json)
+        show(await _ask(client, "GET", f"/api/jobs/{checked(job_id)}"), as_json=as_json)
 
 
 @jobs.command("watch")
@@ -119,7 +123,7 @@ async def show_job(data_dir: str, token: str | None, job_id: str, *, as_json: bo
 async def watch(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Follow one job to its end; exit code 1 if it failed."""
     async with _client(data_dir, token) as client:
-        job = await _ask(client, "GET", f"/api/jobs/{job_id}")
+        job = await _ask(client, "GET", f"/api/jobs/{checked(job_id)}")
         job = await _until_ended(client, job)
     show(job, as_json=as_json)
     if job["status"] != "completed":
@@ -135,7 +139,17 @@ async def watch(data_dir: str, token: str | None, job_id: str, *, as_json: bool)
 async def cancel(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Cancel one job; its credits come back."""
     async with _client(data_dir, token) as client:
-        show(await _ask(client, "POST", f"/api/jobs/{job_id}/cancel"), as_json=as_json)
+        show(await _ask(client, "POST", f"/api/jobs/{checked(job_id)}/cancel"), as_json=as_json)
+
+
+def _input_of(given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            stop_with(USAGE, f"darkroom: --input wants NAME=VALUE, not {each!r}")
+        found[name] = value
+    return found
 
 
 async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:
@@ -151,32 +165,57 @@ async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[s
 
 @asynccontextmanager
 async def _client(data_dir: str, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
-    url = os.environ.get("DARKROOM_URL")
     world = read_world(Path(data_dir))
-    if url is None and (world is None or not world.is_running):
-        msg = (
-            f"no world is running in {data_dir}: start one with `darkroom up`, or set DARKROOM_URL"
-        )
-        raise NoWorld(msg)
-    token = token or (world.tokens.get("user", "") if world is not None else "")
-    headers = {"Authorization": f"Token {token}"}
-    base = url or (world.local_url if world is not None else "")
-    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=40.0) as client:
+    if (url := os.environ.get("DARKROOM_URL")) is None:
+        if world is None or not world.is_running:
+            msg = (
+                f"no world is running in {data_dir}: start one with `darkroom up`, "
+                "or set DARKROOM_URL"
+            )
+            raise NoWorld(msg)
+        url = world.local_url
+    headers = {"Authorization": f"Token {_token(token, url, world)}"}
+    async with httpx.AsyncClient(base_url=_checked(url), headers=headers, timeout=40.0) as client:
         yield client
 
 
+def _token(token: str | None, url: str, world: World | None) -> str:
+    """Return what was given, or the demo account's: that is for its own world's front door only."""
+    if token is None:
+        if world is None or url.rstrip("/") not in {world.url, world.local_url}:
+            stop_with(USAGE, f"darkroom: say whose jobs at {url}: --token, or DARKROOM_TOKEN")
+        return world.tokens.get("user", "")
+    if not token or not token.isascii() or not token.isprintable():
+        stop_with(USAGE, "darkroom: --token: that is not a token")
+    return token
+
+
+def _checked(url: str) -> str:
+    try:
+        return str(value_of(url, WebUrl))
+    except BadValue as error:
+        stop_with(USAGE, f"darkroom: DARKROOM_URL: {error}")
+
+
 async def _ask(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
-    response = await client.request(method, path, **more)
+    try:
+        response = await client.request(method, path, **more)
+    except httpx.TransportError as error:
+        reason = str(error) or type(error).__name__
+        stop_with(DEPENDENCY_DOWN, f"darkroom: {client.base_url} does not answer: {reason}")
     if not response.is_success:
-        _refused(response)
+        refused(response)
     document: dict[str, Any] = response.json()
     return document
 
 
-def _refused(response: httpx.Response) -> NoReturn:
+def refused(response: httpx.Response) -> NoReturn:
+    """End the command with what the api says."""
     try:
         detail = response.json().get("detail", response.text)
     except ValueError:
         detail = response.text
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        detail = "the token is not known there, was revoked, or has ended"
     codes = {404: NOT_FOUND, 503: DEPENDENCY_DOWN}
     stop_with(codes.get(response.status_code, REFUSED), f"darkroom: {detail}")

@@ -94,11 +94,17 @@ def runs(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         os.umask(PRIVATE)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         telemetry.configure("cli", level="error", style="auto")
         try:
             asyncio.run(_awaited(command(*arguments, **options)))
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        except click.Abort:
+            say("nothing was done")
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # Whoever reads our output has had enough, as `head` has.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Stopped as stopped:
             say(str(stopped))
             sys.exit(stopped.code)

@@ -28,16 +28,17 @@ async def status(data_dir: str, *, as_json: bool) -> None:
         health = next(
             each for each in await ask_health(connection.client) if each.service == "projector"
         )
+        following = health.consuming and mark is not None
         document = {
             "epoch": mark.epoch if mark is not None else None,
             "position": mark.sequence if mark is not None else None,
             "log_epoch": connection.log.epoch,
             "log_end": end,
-            "following": health.consuming,
+            "following": following,
             "alarms": list(health.alarms),
         }
     show(document, as_json=as_json)
-    if not health.consuming:
+    if not following:
         stop_with(DIFFERENCES, "the read models do not follow the log")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ POSTING_SECONDS = 58.0  # A dispatcher waits for its last POST, and records what
 SERVICES = ("projector", "dispatcher", "ingestor", "api")
 DEMO_ACCOUNT = AccountId("demo")
 DEMO_CREDITS = 100
+LOG_SHARE_OF_DISK = 2
 
 
 @asynccontextmanager
@@ -89,10 +91,20 @@ async def _set_up(world: World) -> None:
     if not world.own_broker:
         user, password = settings.nats_user or "", settings.nats_password or ""
     client = await connect(world.nats_url, user or None, password or None, "darkroom up")
+    bytes_max = log_bytes_max()
+    if world.own_broker:
+        bytes_max = fitting(bytes_max, shutil.disk_usage(world.folder).free)
     try:
-        await set_up(client, log_bytes_max=log_bytes_max(), replicas=1)
+        await set_up(client, log_bytes_max=bytes_max, replicas=1)
     finally:
         await client.close()
+
+
+def fitting(log_bytes: int, free_bytes: int) -> int:
+    """Bound a new log by half of what the disk has: it has to say that it is full before the disk
+    does. One that is there already keeps its limit.
+    """
+    return min(log_bytes or free_bytes, free_bytes // LOG_SHARE_OF_DISK)
 
 
 async def _until_ready(world: World, supervisor: Supervisor, tell: Tell) -> None:

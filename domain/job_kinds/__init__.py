@@ -51,6 +51,8 @@ def refusal_of(error: msgspec.ValidationError) -> Refused:
     field = path.strip("`.").removeprefix("data").strip(".")
     if not field and ("unknown field" in message or "missing required field" in message):
         field = message.rsplit("`", 2)[-2]
+    if field == "data" and "missing" in message:
+        message = "has to be there, as JSON"
     for pattern, words in WORDS.items():
         if repr(pattern) in message:
             message = words

@@ -84,6 +84,22 @@ def test_a_body_that_is_no_object_is_a_422(client: httpx.Client, body: bytes) ->
 
 
 @pytest.mark.usefixtures("log_unchanged")
+def test_a_body_that_is_not_there_is_said_to_be_missing(client: httpx.Client) -> None:
+    told = problem(client.post(CREATE), 422, "invalid")
+    assert told["errors"] == [{"field": "body", "message": "has to be there, as JSON"}]
+
+
+def test_a_position_that_no_read_has_reached_is_told_as_that(client: httpx.Client) -> None:
+    epoch = client.get("/api/credits").json()["as_of"].partition(".")[0]
+    ahead = client.get(f"/api/jobs?min_as_of={epoch}.999999999.0")
+    assert "has not come that far" in problem(ahead, 503, "unavailable")["detail"]
+
+
+def test_figures_have_one_charset(world: RunningWorld) -> None:
+    with world.client(world.world.tokens["operator"]) as operator:
+        assert operator.get("/metrics").headers["content-type"].count("charset") == 1
+
+
 def test_a_body_of_20_megabytes_is_a_413(client: httpx.Client) -> None:
     problem(client.post(CREATE, content=b"x" * 20_000_000, headers=JSON), 413, "too_large")
 

@@ -4,8 +4,10 @@ Whatever goes wrong, there is something to read on stderr, nothing else on it, a
 """
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,22 +73,27 @@ def test_the_table_has_every_command() -> None:
     assert set(leaves(main)) == REFUSED.keys()
 
 
+def run(
+    arguments: tuple[str, ...], path: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments, "--data-dir", str(path)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 def run_all(
     cases: dict[str, tuple[str, ...]], path: Path, **environment: str
 ) -> dict[str, subprocess.CompletedProcess[str]]:
-    def run(name: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cli", *name.split(), *cases[name]]
-        return subprocess.run(
-            [*command, "--data-dir", str(path)],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    def one(name: str) -> subprocess.CompletedProcess[str]:
+        return run((*name.split(), *cases[name]), path, **environment)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(cases, pool.map(run, cases), strict=True))
+        return dict(zip(cases, pool.map(one, cases), strict=True))
 
 
 def check(done: dict[str, subprocess.CompletedProcess[str]], codes: dict[str, int]) -> None:
@@ -110,6 +117,99 @@ def test_what_a_world_refuses_is_told_in_lines(world: RunningWorld) -> None:
     check(done, {name: code for name, (_, code) in REFUSED.items()})
 
 
+MISLED: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "half a filter": (("events", "list", "--id", "demo"), 2, "belong together"),
+    "two filters": (
+        ("events", "list", "--job", "a", "--boundary", "job", "--id", "a"),
+        2,
+        "leave --boundary",
+    ),
+    "an event's name": (("events", "list", "--type", "jobrequested"), 2, "mean JobRequested?"),
+    "no name of an input": (("jobs", "create", "p", "--input", "=b"), 2, "NAME=VALUE"),
+    "no value of an input": (("jobs", "create", "p", "--input", "wide"), 2, "NAME=VALUE"),
+    "no prompt": (("jobs", "create"), 4, "prompt"),
+    "an empty token": (("jobs", "list", "--token", ""), 2, "not a token"),
+    "a token of two lines": (("jobs", "list", "--token", "a\nb"), 2, "not a token"),
+    "a token that is no ASCII": (("jobs", "list", "--token", "é"), 2, "not a token"),
+    "an unknown token": (("jobs", "list", "--token", "dkr_x"), 4, "not known there"),
+    "a path": (("jobs", "show", "../../health/live"), 2, "not an id"),
+    "no id": (("jobs", "show", ""), 2, "not an id"),
+    "an empty key": (
+        ("credits", "grant", *ACCOUNT, "--amount", "1", "--reason", "r", "--key", ""),
+        2,
+        "key",
+    ),
+    "a log of no bytes": (("broker", "setup", "--max-bytes", "0"), 2, "--max-bytes"),
+    "more replicas than servers": (("broker", "setup", "--replicas", "3"), 4, "the broker refuses"),
+}
+
+
+@pytest.mark.parametrize("case", MISLED)
+def test_what_cannot_be_meant_is_refused_and_said(case: str, world: RunningWorld) -> None:
+    """It is not passed over, nor taken for something else."""
+    arguments, code, words = MISLED[case]
+    done = run(arguments, world.path)
+    check({case: done}, {case: code})
+    assert words in done.stderr
+
+
+def test_the_demo_accounts_token_goes_to_its_own_world_only(world: RunningWorld) -> None:
+    elsewhere = run(("jobs", "list"), world.path, DARKROOM_URL="http://127.0.0.1:9")
+    check({"elsewhere": elsewhere}, {"elsewhere": 2})
+    assert "--token" in elsewhere.stderr
+    assert run(("jobs", "list"), world.path, DARKROOM_URL=world.url).returncode == 0
+
+
+def test_a_kind_without_a_prompt_is_asked_for_by_its_input(world: RunningWorld) -> None:
+    given = ("name=Dursley", "character_id=dursley-cli", "description=hardly any neck")
+    inputs = [each for one in given for each in ("--input", one)]
+    done = run(("jobs", "create", "--kind", "character_image", *inputs), world.path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_entries_have_times_that_people_read(world: RunningWorld) -> None:
+    (entry,) = (world.cli("credits", "entries", *ACCOUNT, "--limit", "1", "--json"),)
+    assert entry["at"].endswith("Z")
+
+
+def test_a_reader_that_has_had_enough_is_no_error(world: RunningWorld) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "cli", "events", "list", "--data-dir", str(world.path)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_told() -> None:
+    with folder() as path:
+        (path / "env").write_bytes("DARKROOM_PORT=1".encode("utf-16"))
+        environment = {"DARKROOM_ENV_FILE": str(path / "env")}
+        done = run_all(
+            {"config show": (), "up": (), "jobs list": ()}, path / "world", **environment
+        )
+    check(done, {"config show": 2, "up": 2, "jobs list": 5})
+
+
+def test_the_provider_itself_needs_a_key_at_once() -> None:
+    with folder() as path:
+        done = run_all({"up": ("--port", "0"), "demo": ()}, path / "world", PROVIDER="fal")
+        check(done, {"up": 2, "demo": 2})
+        assert not (path / "world").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.0])
+def test_ctrl_c_leaves_no_traceback_at_any_moment(seconds: float) -> None:
+    with folder() as path:
+        command = [sys.executable, "-m", "cli", "up", "--port", "0", "--data-dir", str(path / "w")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=30)[1]
+    assert process.returncode in {-signal.SIGINT, 0, 130}, told
+    assert not any(noise in told for noise in (*NOISE, "Aborted")), told
+
+
 def test_without_a_world_every_command_says_so() -> None:
     cases = with_good_arguments()
     with folder() as path:
@@ -123,6 +223,7 @@ def test_a_broker_and_a_front_door_that_do_not_answer_are_told() -> None:
     away = {
         "NATS_URL": f"nats://somebody:s3cr3t@127.0.0.1:{free_port()}",
         "DARKROOM_URL": f"http://127.0.0.1:{free_port()}",
+        "DARKROOM_TOKEN": "dkr_of_another_world",
     }
     with folder() as path:
         done = run_all(cases, path, **away)

@@ -112,7 +112,9 @@ def test_a_command_without_a_world_says_what_to_do() -> None:
 
 def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None:
     with folder() as path:
-        done = run(path, "jobs", "list", DARKROOM_URL=f"http://127.0.0.1:{free_port()}")
+        done = run(
+            path, "jobs", "list", "--token", "dkr_x", DARKROOM_URL=f"http://127.0.0.1:{free_port()}"
+        )
     assert done.returncode == 5
     assert "Traceback" not in done.stderr
 

@@ -34,7 +34,6 @@ _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.A
 RETRY_AFTER_SECONDS = "2"
 _DEPENDENCY_DOWN = (
     LogUnavailable,
-    NotThereYet,
     DatabaseUnavailable,
     StorageUnavailable,
     KeysUnavailable,
@@ -52,6 +51,7 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
     ((OutcomeUnknown,), "outcome_unknown", _SEND_AGAIN),
     ((LogSetBack,), "unavailable", "the log is not the one that it was: an operator has to look"),
+    ((NotThereYet,), "unavailable", "what is read has not come that far yet: try again"),
     (_DEPENDENCY_DOWN, "unavailable", "a part is away; nothing was lost: try again"),
     ((Unreadable,), "not_found", "the content can no longer be read"),
 )

@@ -42,4 +42,5 @@ async def show_readiness(request: AnyRequest) -> AnyResponse:
 @get("/metrics")
 async def show_metrics() -> AnyResponse:
     """Prometheus figures of this process. For operators on this port."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    # Litestar adds the charset itself.
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.partition("; charset")[0])
