@@ -10,7 +10,7 @@ from prometheus_client import Counter
 logger = structlog.get_logger()
 
 FIRST_PAUSE_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 30.0
+PAUSE_SECONDS_MAX = 3.0  # What was away may be back: nobody waits long for a sweep that rests.
 HEALTHY_SECONDS = 10.0  # A loop that has run for so long has got over its last failure.
 REASON_CHARACTERS_MAX = 300
 FAILURES = Counter("darkroom_loop_failures_total", "Failures of background loops", ["loop"])

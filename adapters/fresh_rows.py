@@ -16,6 +16,7 @@ from domain.turns import Turn
 T = TypeVar("T")
 
 FRESH_SECONDS = 2.0
+WIDE_MIN = 512  # Rows a look where others take some of them.
 
 
 class FreshRows:
@@ -70,15 +71,21 @@ class FreshRows:
         work: Callable[[Connection, Turn], list[T]],
         key_of: Callable[[T], str],
     ) -> list[T]:
-        """As `take`, of which this process's part is returned; its peers take theirs. So much is
-        looked at that, as a rule, their parts do not hide its own.
+        """As `take`, of which this process's part is returned; its peers take theirs. Their rows
+        are noted in the turn, so that the next look goes on behind them, however many there are.
+        `key_of` is what the turn's `skip` names.
         """
         if turn.limit < 1:
             return []
-        wide = structs.replace(turn, limit=turn.limit * peers.count)
+        count = peers.count
+        limit = turn.limit if count == 1 else max(turn.limit * count, WIDE_MIN)
+        wide = structs.replace(turn, limit=limit)
         rows = await self.take(wide, work)
+        own = [row for row in rows if peers.is_mine(key_of(row))]
         turn.after = wide.after
-        return [row for row in rows if peers.is_mine(key_of(row))][: turn.limit]
+        turn.others = {key_of(row) for row in rows} - {key_of(row) for row in own}
+        turn.hides_more = len(rows) >= limit and len(own) < turn.limit
+        return own[: turn.limit]
 
 
 async def expect_mark(

@@ -16,6 +16,8 @@ logger = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 WAKE_SECONDS = 0.01
+OTHERS_SECONDS = 2.0  # For so long a row that another process takes is not looked at again.
+OTHERS_MAX = 5000
 REMEMBERED_MAX = 2000  # Rows that wait for their next try; with so many, no more are taken.
 ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that failed", ["sweep"])
 
@@ -63,6 +65,7 @@ class Sweep(Generic[Row]):
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._lanes: Tally[str] = Tally()
         self._later: dict[str, _Later] = {}
+        self._others: dict[str, float] = {}
         self._changed: set[str] = set()  # Rows under way that have changed meanwhile.
         self._after = ""
         self._is_hungry = False  # The last look may have left something for want of room.
@@ -95,14 +98,18 @@ class Sweep(Generic[Row]):
             until=0,
             limit=free,
             after=self._after,
-            skip={*self._under_way, *later},
+            skip={*self._under_way, *later, *self._of_others()},
             full=[lane for lane, n in self._lanes.items() if n >= self._pace.at_once_of_lane],
         )
         rows = await self._take(turn)
         self._after = turn.after
+        are_new = not self._others.keys() >= set(turn.others)
+        until = asyncio.get_running_loop().time() + OTHERS_SECONDS
+        self._others |= dict.fromkeys(turn.others, until)
         begun = sum(self._begin(row) for row in rows)
         self._is_hungry = len(rows) >= free or bool(turn.full)
-        return begun > 0 and len(rows) >= free
+        goes_deeper = turn.hides_more and are_new and len(self._others) <= OTHERS_MAX
+        return goes_deeper or (begun > 0 and len(rows) >= free)
 
     async def _rest(self) -> None:
         try:
@@ -118,6 +125,14 @@ class Sweep(Generic[Row]):
         kept = clock - self._pace.pause_seconds_max
         self._later = {key: at for key, at in self._later.items() if at.not_before > kept}
         return [key for key, at in self._later.items() if at.not_before > clock]
+
+    def _of_others(self) -> list[str]:
+        """Return the rows that another process takes: seen lately, and not too many to name."""
+        clock = asyncio.get_running_loop().time()
+        if len(self._others) > OTHERS_MAX:
+            self._others.clear()
+        self._others = {key: at for key, at in self._others.items() if at > clock}
+        return list(self._others)
 
     def changed(self, key: str) -> None:
         """A row is not what it was: it need not wait for its next try."""

@@ -10,7 +10,9 @@ class Turn(Struct):
 
     Rows are grouped by lanes: an account, or a customer's endpoint. `skip` are keys of rows that
     somebody works on, or that have to wait before the next try; `full` are lanes that have enough
-    for now; `after` is the lane that was served last.
+    for now; `after` is the lane that was served last. What was found comes back in it too: `others`
+    are keys of rows that other processes take, and `hides_more` says that there was no room behind
+    them.
     """
 
     until: int
@@ -18,3 +20,5 @@ class Turn(Struct):
     after: str = ""
     skip: Collection[str] = ()
     full: Collection[str] = ()
+    others: Collection[str] = ()
+    hides_more: bool = False

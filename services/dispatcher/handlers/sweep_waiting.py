@@ -111,7 +111,7 @@ def _of_ended(
             dispatcher.peers,
             turn,
             lambda connection, turn: owed.due(connection, duty, turn),
-            lambda row: row.job_id,
+            lambda row: row.key,
         )
 
     return Sweep(

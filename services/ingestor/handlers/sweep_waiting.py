@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -34,7 +33,6 @@ REMOVALS = Pace(
 )
 
 Act = Callable[[WaitingJob], Awaitable[None]]
-OfJob = TypeVar("OfJob", WaitingJob, Owed)
 
 
 def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
@@ -76,8 +74,12 @@ def deadlines(ingestor: Ingestor) -> Sweep[WaitingJob]:
 
 def removals(ingestor: Ingestor) -> Sweep[Owed]:
     async def take(turn: Turn) -> list[Owed]:
-        return await _part(
-            ingestor, turn, 0.0, lambda connection, turn: owed.due(connection, Duty.REMOVAL, turn)
+        turn.until = micros_of(now())
+        return await ingestor.rows.take_part(
+            ingestor.peers,
+            turn,
+            lambda connection, turn: owed.due(connection, Duty.REMOVAL, turn),
+            lambda row: row.key,
         )
 
     return Sweep(
@@ -106,8 +108,8 @@ async def _part(
     ingestor: Ingestor,
     turn: Turn,
     patience_seconds: float,
-    due: Callable[[Connection, Turn], list[OfJob]],
-) -> list[OfJob]:
+    due: Callable[[Connection, Turn], list[WaitingJob]],
+) -> list[WaitingJob]:
     """Return this process's part of what has been due for so long."""
     turn.until = micros_of(now() - timedelta(seconds=patience_seconds))
     return await ingestor.rows.take_part(ingestor.peers, turn, due, lambda row: row.job_id)

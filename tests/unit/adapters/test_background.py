@@ -99,3 +99,21 @@ def test_what_was_spawned_comes_to_its_end_before_a_shutdown_goes_on() -> None:
 
 async def _broken() -> None:
     raise KeyError("nobody waits for this")
+
+
+def test_after_minutes_of_trouble_a_loop_is_back_within_seconds() -> None:
+    async def play() -> None:
+        background, done_at = Background(), list[float]()
+        clock = asyncio.get_running_loop().time
+
+        async def work() -> None:
+            if clock() < 300:
+                raise OSError("away")
+            done_at.append(clock())
+
+        background.repeat("tell", work, 1.0)
+        await asyncio.sleep(400)
+        assert done_at[0] < 304
+        await background.end_loops()
+
+    run(play(), VirtualLoop())

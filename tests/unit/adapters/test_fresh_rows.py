@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from adapters.changes import Changes, NotThereYet
 from adapters.event_log.memory import MemoryLog
-from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.fresh_rows import WIDE_MIN, FreshRows, expect_mark
 from adapters.peers import Peers
+from adapters.sweep import Pace, Sweep
 from contracts.commit import Mark
 from contracts.subjects import account_subject
 from domain.turns import Turn
@@ -149,5 +150,34 @@ def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> 
         some = await rows.take_part(peers[0], Turn(until=0, limit=LIMIT), due, str)
         assert some == parts[0][:LIMIT]
         assert await rows.take_part(peers[0], Turn(until=0, limit=0), due, str) == []
+
+    run(play(), VirtualLoop())
+
+
+def test_a_peers_heap_that_stays_hides_nobodys_rows_behind_it() -> None:
+    async def play() -> None:
+        mine, other = await two()
+        rows, looked_at = World().rows, set[str]()
+        keys = [f"job-{number}" for number in range(6 * WIDE_MIN)]
+        heap = [key for key in keys if other.is_mine(key)]
+        own = [key for key in keys if mine.is_mine(key)][:20]
+        waiting = heap + own
+
+        def due(_connection: Connection, turn: Turn) -> list[str]:
+            return [key for key in waiting if key not in turn.skip][: turn.limit]
+
+        async def act(key: str) -> None:
+            looked_at.add(key)  # The provider is not done: the row stays.
+
+        async def take(turn: Turn) -> list[str]:
+            return await rows.take_part(mine, turn, due, str)
+
+        pace = Pace(32, 32, act_seconds=60, pause_seconds=5, pause_seconds_max=20)
+        sweep = Sweep("t", pace, take, act, key_of=str, lane_of=lambda _: "one")
+        sweeping = asyncio.create_task(sweep.run())
+        await asyncio.sleep(2)  # Peers are heard of for longer than that.
+        sweeping.cancel()
+        assert len(heap) > 2 * WIDE_MIN
+        assert looked_at == set(own)
 
     run(play(), VirtualLoop())
