@@ -25,7 +25,7 @@ check: .venv/.done ## Lint, types, architecture
 
 test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path aims at some)
 	$(PY) -m pytest -q $(T)
-	@if [ "$(T)" = tests ]; then DARKROOM_TEST_DATABASE=postgresql $(PY) -m pytest -q tests/e2e; fi
+	@if [ "$(T)" = tests ]; then WORLDS_ON=postgresql $(PY) -m pytest -q tests/e2e; fi
 
 faults: .venv/.done ## The long fault runs, with a table of results (some ten minutes)
 	$(PY) -m tests.faults

@@ -127,8 +127,8 @@ class RunningWorld:
 
 @contextmanager
 def running_world(**environment: str) -> Iterator[RunningWorld]:
-    """Run a world on SQLite, or on a PostgreSQL of its own if DARKROOM_TEST_DATABASE says so."""
-    with world_on(os.environ.get("DARKROOM_TEST_DATABASE", "sqlite"), **environment) as world:
+    """Run a world on SQLite, or on a PostgreSQL of its own if WORLDS_ON says so."""
+    with world_on(os.environ.get("WORLDS_ON", "sqlite"), **environment) as world:
         yield world
 
 
