@@ -16,7 +16,6 @@ from domain.turns import Turn
 T = TypeVar("T")
 
 FRESH_SECONDS = 2.0
-WIDE_MIN = 512  # Rows a look where others take some of them.
 
 
 class FreshRows:
@@ -77,14 +76,13 @@ class FreshRows:
         """
         if turn.limit < 1:
             return []
-        count = peers.count
-        limit = turn.limit if count == 1 else max(turn.limit * count, WIDE_MIN)
-        wide = structs.replace(turn, limit=limit)
+        # No wider: turns by lane are made of more rows than are asked for only.
+        wide = structs.replace(turn, limit=turn.limit * peers.count)
         rows = await self.take(wide, work)
         own = [row for row in rows if peers.is_mine(key_of(row))]
         turn.after = wide.after
         turn.others = {key_of(row) for row in rows} - {key_of(row) for row in own}
-        turn.hides_more = len(rows) >= limit and len(own) < turn.limit
+        turn.hides_more = len(rows) >= wide.limit and len(own) < turn.limit
         return own[: turn.limit]
 
 

@@ -16,8 +16,9 @@ logger = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 WAKE_SECONDS = 0.01
-OTHERS_SECONDS = 2.0  # For so long a row that another process takes is not looked at again.
+OTHERS_SECONDS = 5.0  # For so long a row that another process takes is not looked at again.
 OTHERS_MAX = 5000
+DEEPER_MAX = 16  # Looks in a row behind the rows of others.
 REMEMBERED_MAX = 2000  # Rows that wait for their next try; with so many, no more are taken.
 ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that failed", ["sweep"])
 
@@ -66,6 +67,7 @@ class Sweep(Generic[Row]):
         self._lanes: Tally[str] = Tally()
         self._later: dict[str, _Later] = {}
         self._others: dict[str, float] = {}
+        self._deeper = 0
         self._changed: set[str] = set()  # Rows under way that have changed meanwhile.
         self._after = ""
         self._is_hungry = False  # The last look may have left something for want of room.
@@ -109,7 +111,8 @@ class Sweep(Generic[Row]):
         begun = sum(self._begin(row) for row in rows)
         self._is_hungry = len(rows) >= free or bool(turn.full)
         goes_deeper = turn.hides_more and are_new and len(self._others) <= OTHERS_MAX
-        return goes_deeper or (begun > 0 and len(rows) >= free)
+        self._deeper = self._deeper + 1 if goes_deeper and self._deeper < DEEPER_MAX else 0
+        return self._deeper > 0 or (begun > 0 and len(rows) >= free)
 
     async def _rest(self) -> None:
         try:
