@@ -39,6 +39,7 @@ SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Hea
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 MEBIBYTE = 1024 * 1024
+LOG_BYTES_MAX = 20 * 1024**3  # Of a new log, where nobody says more or less.
 PARKED_BYTES_MAX = 64 * MEBIBYTE
 DUPLICATE_SECONDS = 120.0
 
@@ -71,11 +72,11 @@ _MIGRATED = (
 )
 
 
-async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
+async def set_up(client: Client, *, log_bytes_max: int | None, replicas: int) -> str:
     """Make what is missing, widen what has grown; return the log's epoch.
 
     Nothing is ever narrowed: who repeats this without saying how a cluster was made must not take
-    its replicas or its room away.
+    its replicas or its room away. `log_bytes_max` None keeps what a log has.
     """
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
@@ -89,13 +90,13 @@ async def set_up(client: Client, *, log_bytes_max: int, replicas: int) -> str:
     return epoch
 
 
-async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -> str:
+async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas: int) -> str:
     config = StreamConfig(
         name=STREAM,
         subjects=[ALL],
         storage=StorageType.FILE,
         num_replicas=replicas,
-        max_bytes=log_bytes_max,
+        max_bytes=log_bytes_max or LOG_BYTES_MAX,
         discard=DiscardPolicy.NEW,
         duplicate_window=DUPLICATE_SECONDS,
         deny_delete=True,
@@ -111,7 +112,7 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int, replicas: int) -
     config.metadata = found.config.metadata
     config.num_replicas = max(found.config.num_replicas or 1, replicas)
     is_unbounded = (found.config.max_bytes or -1) < 0
-    config.max_bytes = -1 if is_unbounded else max(found.config.max_bytes or 0, log_bytes_max)
+    config.max_bytes = -1 if is_unbounded else max(found.config.max_bytes or 0, log_bytes_max or 0)
     before = (found.config.max_bytes, found.config.num_replicas)
     if before != (config.max_bytes, config.num_replicas):
         await jetstream.update_stream(config)

@@ -10,8 +10,6 @@ from cli.connection import reach, settings_of
 from cli.output import REFUSED, data_dir_option, json_option, runs, show, stop_with
 from contracts.subjects import STREAM
 
-GIBIBYTE = 1024**3
-
 
 @click.group()
 def broker() -> None:
@@ -23,14 +21,13 @@ def broker() -> None:
 @click.option(
     "--max-bytes",
     envvar="LOG_MAX_BYTES",
-    default=20 * GIBIBYTE,
-    show_default=True,
     type=click.IntRange(min=1),
+    help="Of the log. Default: what it has; 20 GiB for a new one.",
 )
 @data_dir_option
 @json_option
 @runs
-async def setup(data_dir: str, replicas: str, max_bytes: int, *, as_json: bool) -> None:
+async def setup(data_dir: str, replicas: str, max_bytes: int | None, *, as_json: bool) -> None:
     """Make what is missing, widen what has grown. Harmless to repeat: it narrows nothing."""
     settings = settings_of(Path(data_dir))
     client = await reach(settings, "darkroom broker setup")
