@@ -122,13 +122,13 @@ def fair() -> Iterator[RunningWorld]:
 
 
 def test_one_accounts_heap_does_not_starve_another(fair: RunningWorld) -> None:
-    with fair.client(fair.new_account("heap", 100)) as heap:
+    one, other = fair.new_account("heap", 100), fair.new_account("small", 1)
+    with fair.client(one) as heap, fair.client(other) as small:
         body = {"prompt": "heap", "number_of_infographs": 4}
+        headers = {"Prefer": "respond-async"}
         for _ in range(20):
-            headers = {"Prefer": "respond-async"}
             assert heap.post("/api/infographs/create/", json=body, headers=headers).is_success
-        with fair.client(fair.new_account("small", 1)) as small:
-            until_ended(small, create(small, headers={"Prefer": "respond-async"}))
+        until_ended(small, create(small, headers=headers))
         ended = heap.get("/api/jobs", params={"status": "completed", "limit": 100}).json()
     assert len(ended["items"]) < 60
 
