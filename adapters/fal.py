@@ -23,6 +23,7 @@ from adapters.one_post import (
     RESULT_BYTES_MAX,
     WORDS_MAX,
     Answered,
+    Hung,
     Lost,
     NotSent,
     OnePost,
@@ -76,9 +77,12 @@ class OperatorTrouble(Struct, frozen=True):
 
 
 class OutcomeUnknown(Struct, frozen=True):
-    """The POST was sent and nobody can tell whether it was taken."""
+    """The POST was sent and nobody can tell whether it was taken. `has_hung` tells a provider
+    that said nothing for so long from a reply that was lost on its way.
+    """
 
     words: str
+    has_hung: bool = False
 
 
 Submission = Accepted | Refused | Rejected | OperatorTrouble | OutcomeUnknown
@@ -155,7 +159,8 @@ class FalGateway:
         except Answered as error:
             return classify(error.status, error.headers, error.text)
         except (Lost, TimeoutError) as error:
-            return OutcomeUnknown(f"the reply was lost: {words_of(error)}")
+            has_hung = isinstance(error, Hung | TimeoutError)
+            return OutcomeUnknown(f"the reply was lost: {words_of(error)}", has_hung)
         except (KeyError, ValueError, TypeError) as error:
             return OutcomeUnknown(f"the reply has no request id: {words_of(error)}")
         taken = Accepted(

@@ -30,6 +30,10 @@ class Lost(Exception):
     """The POST went out, its answer did not come."""
 
 
+class Hung(Lost):
+    """The provider took the connection and the POST, and said nothing until the time was up."""
+
+
 class OnePost(httpx.AsyncBaseTransport):
     """The network under fal's client: each POST is sent exactly once.
 
@@ -53,8 +57,9 @@ class OnePost(httpx.AsyncBaseTransport):
                 NotSent(words_of(error)) if is_post else httpx.ConnectError(words_of(error))
             ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            lost = Hung if isinstance(error, TimeoutError) else Lost
             raise (
-                Lost(words_of(error)) if is_post else httpx.ReadError(words_of(error))
+                lost(words_of(error)) if is_post else httpx.ReadError(words_of(error))
             ) from error
         if is_post and not response.is_success:
             words = response.content.decode(errors="replace")

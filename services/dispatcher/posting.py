@@ -94,7 +94,7 @@ def _tell_breaker(dispatcher: Dispatcher, outcome: fal.Submission) -> None:
             dispatcher.breaker.refused(words)
         case fal.Refused(is_busy=True):
             return
-        case fal.Refused(words) | fal.OutcomeUnknown(words):
+        case fal.Refused(words) | fal.OutcomeUnknown(words, has_hung=True):
             dispatcher.breaker.trouble(words)
 
 

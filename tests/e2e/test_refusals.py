@@ -113,7 +113,11 @@ def with_good_arguments() -> dict[str, tuple[str, ...]]:
 
 
 def test_what_a_world_refuses_is_told_in_lines(world: RunningWorld) -> None:
-    done = run_all({name: arguments for name, (arguments, _) in REFUSED.items()}, world.path)
+    done = run_all(
+        {name: arguments for name, (arguments, _) in REFUSED.items()},
+        world.path,
+        **world.environment,
+    )
     check(done, {name: code for name, (_, code) in REFUSED.items()})
 
 

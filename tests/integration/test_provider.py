@@ -125,7 +125,9 @@ async def test_a_silent_provider_leaves_the_outcome_unknown_after_one_post(
     impatient = FalGateway("id:secret")
     before = simulated.posts()
     simulated.fault("submit", "slow_reply")
-    assert isinstance(await submit(impatient, WEBHOOK), fal.OutcomeUnknown)
+    outcome = await submit(impatient, WEBHOOK)
+    assert isinstance(outcome, fal.OutcomeUnknown)
+    assert outcome.has_hung
     assert simulated.posts() == before + 1
     await impatient.close()
 

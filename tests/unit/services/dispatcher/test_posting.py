@@ -152,7 +152,7 @@ def test_a_job_that_is_cancelled_while_the_provider_is_busy_is_not_posted_again(
 def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> None:
     async def play(world: DispatchingWorld) -> None:
         async def silent() -> fal.Submission:
-            return fal.OutcomeUnknown("the reply was lost")
+            return fal.OutcomeUnknown("the reply was lost", has_hung=True)
 
         world.provider.answer = silent
         for _ in range(TROUBLES_MAX):
@@ -233,7 +233,7 @@ def test_one_job_at_a_time_tries_whether_the_provider_is_back() -> None:
 
 async def _silent() -> fal.Submission:
     await asyncio.sleep(35)
-    return fal.OutcomeUnknown("the reply was lost")
+    return fal.OutcomeUnknown("the reply was lost", has_hung=True)
 
 
 def test_a_later_attempt_sends_what_the_first_one_did_without_holding_it_again() -> None:
@@ -275,3 +275,17 @@ def test_no_more_is_begun_than_the_provider_may_have(limit: int) -> None:
         assert world.dispatcher.has_declined
 
     played(play, provider_concurrency_max=limit)
+
+
+def test_replies_that_are_lost_on_their_way_hold_nobody_back() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        async def lost() -> fal.Submission:
+            return fal.OutcomeUnknown("the reply was lost")
+
+        world.provider.answer = lost
+        for _ in range(TROUBLES_MAX + 1):
+            known, work, _ = await world.asked()
+            await submit(world.dispatcher, known, work)
+        assert not world.dispatcher.breaker.alarm
+
+    played(play)
