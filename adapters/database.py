@@ -87,7 +87,7 @@ class SqliteDatabase:
 
 def _begin_read(connection: Connection) -> None:
     """At the driver itself: it opens nothing yet, so it cannot fail, and SQLAlchemy's share would
-    be a fifth of what a read costs.
+    be a sixth of what a read costs.
     """
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN")

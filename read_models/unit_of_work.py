@@ -133,7 +133,7 @@ class UnitOfWork:
 
     def _select(self, table: Table, keys: list[str]) -> Iterable[Any]:
         """Return rows as the driver has them; the keys are one parameter, however many there are:
-        what SQLAlchemy does to spell them out would be half of what reading costs.
+        what SQLAlchemy does to spell them out would be a third of what reading costs.
         """
         if self._connection.dialect.name == "sqlite":
             return self._connection.exec_driver_sql(
