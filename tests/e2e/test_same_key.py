@@ -115,7 +115,9 @@ def test_a_token_issued_again_is_the_same_token(told: RunningWorld, operator: ht
     path = "/api/operator/tokens"
     first, second = (operator.post(path, json=body, headers=KEY) for _ in range(2))
     shown = answers_alike(first, second)
-    listed = operator.get(path, params={"account": "twice"}).json()["items"]
+    listed = eventually(
+        lambda: operator.get(path, params={"account": "twice"}).json()["items"]
+    )  # the read model follows the log
     assert [each["id"] for each in listed] == [shown["id"]]
     with told.client(shown["token"]) as user:
         assert user.get("/api/credits").status_code == 200
