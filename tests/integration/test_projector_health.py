@@ -58,6 +58,20 @@ async def test_rows_that_are_being_made_are_not_ready_and_say_how_far(database: 
     assert (projector.behind, projector.alarms) == (0, ())
 
 
+async def test_a_look_at_an_empty_log_does_not_make_rows_ready_that_are_not_made_yet(
+    database: Database,
+) -> None:
+    projector = Projector(MemoryLog(), database, None)
+    await look_at_end(projector)
+    assert not is_ready(projector)
+    task = asyncio.create_task(project_commits(projector))
+    async with asyncio.timeout(SETTLED_SECONDS):
+        while not is_ready(projector):
+            await asyncio.sleep(0.01)
+    await end(task)
+    assert await database.read(positions.find) is not None
+
+
 async def test_a_database_that_does_not_take_rows_is_told_whatever_its_reason(
     database: Database,
 ) -> None:

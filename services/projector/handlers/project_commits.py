@@ -69,12 +69,16 @@ async def _open(projector: Projector) -> None:
         projector.has_caught_up = True  # With what was the end before: another one got it there.
     projector.log.expect(mark)
     await look_at_end(projector)
+    _note_progress(projector)
 
 
 async def look_at_end(projector: Projector) -> None:
-    """Note how far the log is; raise LogSetBack or LogUnavailable."""
+    """Note how far the log is; raise LogSetBack or LogUnavailable.
+
+    It says nothing of the rows: beside an empty log, a position of 0 may be of rows not yet made.
+    """
     projector.target = await projector.log.end()
-    _note_progress(projector)
+    BEHIND.set(projector.behind or 0)
 
 
 def _note_progress(projector: Projector) -> None:
