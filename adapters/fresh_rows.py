@@ -11,9 +11,11 @@ from adapters.database import Database, DatabaseUnavailable
 from adapters.event_log import EventLog
 from adapters.peers import Peers
 from contracts.commit import Mark
-from domain.turns import Turn
+from domain.turns import Turn, Waiting
 
 T = TypeVar("T")
+Row = TypeVar("Row", bound=Waiting)
+Due = Callable[[Connection, Turn], list[Row]]
 
 FRESH_SECONDS = 2.0
 
@@ -54,34 +56,27 @@ class FreshRows:
             raise NotThereYet(msg)
         return cast("T", found)
 
-    async def take(self, turn: Turn, work: Callable[[Connection, Turn], list[T]]) -> list[T]:
+    async def take(self, due: Due[Row], turn: Turn) -> list[Row]:
         """As `read`, for a turn of rows that are due. Where nothing waits, which one row tells, the
         log is not asked.
         """
         one = structs.replace(turn, limit=min(turn.limit, 1))
-        if not await self._database.read(lambda connection: work(connection, one)):
+        if not await self._database.read(lambda connection: due(connection, one)):
             return []
-        return await self.read(lambda connection: work(connection, turn))
+        return await self.read(lambda connection: due(connection, turn))
 
-    async def take_part(
-        self,
-        peers: Peers,
-        turn: Turn,
-        work: Callable[[Connection, Turn], list[T]],
-        key_of: Callable[[T], str],
-    ) -> list[T]:
+    async def take_part(self, peers: Peers, due: Due[Row], turn: Turn) -> list[Row]:
         """As `take`, of which this process's part is returned; its peers take theirs. Their rows
         are noted in the turn, so that the next look goes on behind them, however many there are.
-        `key_of` is what the turn's `skip` names.
         """
         if turn.limit < 1:
             return []
         # No wider: turns by lane are made of more rows than are asked for only.
         wide = structs.replace(turn, limit=turn.limit * peers.count)
-        rows = await self.take(wide, work)
-        own = [row for row in rows if peers.is_mine(key_of(row))]
+        rows = await self.take(due, wide)
+        own = [row for row in rows if peers.is_mine(row.key)]
         turn.after = wide.after
-        turn.others = {key_of(row) for row in rows} - {key_of(row) for row in own}
+        turn.others = {row.key for row in rows} - {row.key for row in own}
         turn.hides_more = len(rows) >= wide.limit and len(own) < turn.limit
         return own[: turn.limit]
 

@@ -3,14 +3,17 @@
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 import structlog
 from msgspec import Struct
 from prometheus_client import Counter
 
+from adapters.clock import now
 from adapters.event_log import LogUnavailable
-from domain.turns import Turn
+from domain.times import micros_of
+from domain.turns import Turn, Waiting
 
 logger = structlog.get_logger()
 
@@ -22,13 +25,14 @@ DEEPER_MAX = 16  # Looks in a row behind the rows of others.
 REMEMBERED_MAX = 2000  # Rows that wait for their next try; with so many, no more are taken.
 ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that failed", ["sweep"])
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Waiting)
 Take = Callable[[Turn], Awaitable[list[Row]]]
 
 
 class Pace(Struct, frozen=True):
-    """How many acts at once, in all and for one lane; how long one may take; and how long a row
-    that is still there waits for the next: doubling from `pause_seconds` to its maximum.
+    """How many acts at once, in all and for one lane; how long one may take; how long a row that
+    is still there waits for the next, doubling from `pause_seconds` to its maximum; and how long
+    a row has to be due before anybody looks at it.
     """
 
     at_once: int
@@ -36,6 +40,7 @@ class Pace(Struct, frozen=True):
     act_seconds: float
     pause_seconds: float
     pause_seconds_max: float
+    patience_seconds: float = 0.0
 
 
 class _Later(Struct):
@@ -56,13 +61,10 @@ class Sweep(Generic[Row]):
         pace: Pace,
         take: Take[Row],
         act: Callable[[Row], Awaitable[None]],
-        *,
-        key_of: Callable[[Row], str],
-        lane_of: Callable[[Row], str],
+        wake: asyncio.Event | None = None,
     ) -> None:
         self._name, self._pace = name, pace
         self._take, self._act = take, act
-        self._key_of, self._lane_of = key_of, lane_of
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._lanes: Tally[str] = Tally()
         self._later: dict[str, _Later] = {}
@@ -71,7 +73,7 @@ class Sweep(Generic[Row]):
         self._changed: set[str] = set()  # Rows under way that have changed meanwhile.
         self._after = ""
         self._is_hungry = False  # The last look may have left something for want of room.
-        self.wake = asyncio.Event()
+        self.wake = wake or asyncio.Event()
 
     async def run(self) -> None:
         """Sweep for ever. A look that fails ends this, but none of the acts under way; a shutdown
@@ -97,7 +99,7 @@ class Sweep(Generic[Row]):
         if free < 1:
             return False
         turn = Turn(
-            until=0,
+            until=micros_of(now() - timedelta(seconds=self._pace.patience_seconds)),
             limit=free,
             after=self._after,
             skip={*self._under_way, *later, *self._of_others()},
@@ -150,7 +152,7 @@ class Sweep(Generic[Row]):
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def _begin(self, row: Row) -> bool:
-        key, lane = self._key_of(row), self._lane_of(row)
+        key, lane = row.key, row.lane
         if key in self._under_way or self._lanes[lane] >= self._pace.at_once_of_lane:
             return False
         self._lanes[lane] += 1

@@ -15,8 +15,8 @@ from contracts.cursor import Cursor
 from contracts.ids import AccountId, account_id
 from domain.account import GrantCredits, RevokeCredits
 from domain.text import check_line
+from domain.times import time_of
 from read_models import accounts
-from read_models.unit_of_work import time_of
 
 account_option = click.option("--account", required=True)
 key_option = click.option("--key", help="Idempotency key: a repeat with it changes nothing.")

@@ -22,8 +22,9 @@ from contracts.events import AnyEvent, Event, JobCancelled, JobCompleted, JobFai
 from contracts.ids import JobId, account_id, job_id, run_id
 from contracts.sealed import Sealed
 from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
+from domain.times import micros_of
 from read_models import commit_index, job_commits
-from read_models.unit_of_work import At, micros_of
+from read_models.unit_of_work import At
 
 Row = dict[str, Any]
 PAGE = 500

@@ -19,7 +19,8 @@ from sqlalchemy import (
 from contracts.commit import Recorded
 from contracts.ids import AccountId
 from domain.account import Answered
-from read_models.unit_of_work import METADATA, Micros, UnitOfWork, micros_of
+from domain.times import micros_of
+from read_models.unit_of_work import METADATA, Micros, UnitOfWork
 
 KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
 PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.

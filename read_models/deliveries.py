@@ -18,9 +18,10 @@ from sqlalchemy import (
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by, micros_of
+from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by
 
 
 def _waiting(name: str, *columns: str) -> Index:
@@ -67,6 +68,14 @@ class Delivery(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     sequence: int
+
+    @property
+    def key(self) -> str:
+        return self.delivery_id
+
+    @property
+    def lane(self) -> str:
+        return self.endpoint_id
 
 
 def owe(event: Any, endpoint: EndpointId, wanted: str, at: At, unit: UnitOfWork) -> None:

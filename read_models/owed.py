@@ -74,6 +74,10 @@ class Owed(Struct, frozen=True, kw_only=True):
     cancel_url: str | None
     sequence: int
 
+    @property
+    def lane(self) -> str:
+        return self.account_id
+
 
 def cancel(waiting: Row, at: At, unit: UnitOfWork) -> None:
     """A job ended while the provider had it, or may have had it."""
@@ -157,7 +161,7 @@ _UNANSWERED = (
 )
 
 
-def due(connection: Connection, duty: Duty, turn: Turn) -> list[Owed]:
+def due(connection: Connection, turn: Turn, duty: Duty) -> list[Owed]:
     """Return what is owed since `turn.until` or longer, in turn by account."""
     rows = _LANES.take(connection, turn, duty=duty.value)
     return [Owed(**{**row._mapping, "duty": Duty(row.duty)}) for row in rows]  # noqa: SLF001

@@ -20,7 +20,8 @@ from sqlalchemy import (
 from contracts.commit import Recorded
 from contracts.events import AttemptFailed, JobSubmitted, ResultReceived
 from contracts.ids import JobId
-from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork, micros_of
+from domain.times import micros_of
+from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork
 
 TAKEN = "taken"
 OF_ATTEMPT_MAX = 32

@@ -32,7 +32,8 @@ from contracts.events import (
 )
 from contracts.ids import AccountId, RunId
 from contracts.sealed import Sealed
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, micros_of
+from domain.times import micros_of
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
 from read_models.waiting_runs import key
 
 table = Table(

@@ -1,7 +1,6 @@
 """A batch's rows in memory: loaded once, folded in Python, written once."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -18,6 +17,7 @@ from contracts.events import Event
 from contracts.ids import AccountId
 from contracts.job_state import JobState
 from contracts.run_state import RunState
+from domain.times import micros_of
 
 METADATA = MetaData()
 Micros = BigInteger  # A time: microseconds since 1970, UTC.
@@ -159,14 +159,6 @@ def key_by(name: str) -> Callable[[Any, At], str]:
         return str(getter(event))
 
     return key
-
-
-def micros_of(at: datetime) -> int:
-    return int(at.timestamp() * 1_000_000)
-
-
-def time_of(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
 def _changed(table: Table, row: Row) -> ChangedRow:

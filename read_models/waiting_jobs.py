@@ -35,10 +35,11 @@ from contracts.events import (
 )
 from contracts.events.evidence import Verdict
 from contracts.ids import AccountId, JobId
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import owed, provider_requests
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by, micros_of
+from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
 
 
 class Waits(StrEnum):
@@ -101,6 +102,14 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
     response_url: str | None
     cancel_url: str | None
     sequence: int
+
+    @property
+    def key(self) -> str:
+        return self.job_id
+
+    @property
+    def lane(self) -> str:
+        return self.account_id
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -215,7 +224,7 @@ _UNANSWERED = (
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 
 
-def due(connection: Connection, waits: Waits, turn: Turn) -> list[WaitingJob]:
+def due(connection: Connection, turn: Turn, waits: Waits) -> list[WaitingJob]:
     """Return who has waited since `turn.until` or longer, in turn by account."""
     return [_waiting(row) for row in _LANES.take(connection, turn, waits=waits.value)]
 

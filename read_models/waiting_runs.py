@@ -49,6 +49,14 @@ class WaitingRun(Struct, frozen=True):
     account_id: AccountId
     requested_in: int
 
+    @property
+    def key(self) -> str:
+        return self.run_id
+
+    @property
+    def lane(self) -> str:
+        return self.account_id
+
 
 def key(event: Any, at: At) -> str | None:
     """Return the event's run; a job's end has it in the state that its commit carries."""

@@ -14,11 +14,11 @@ from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
+from domain.times import micros_of
 from read_models import resources
 from read_models.accounts import Balance, Entry
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
-from read_models.unit_of_work import micros_of
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000

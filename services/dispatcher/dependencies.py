@@ -28,6 +28,7 @@ logger = structlog.get_logger()
 
 POSTS_AT_ONCE_MAX = 64
 SUBMISSIONS_AT_ONCE_MAX = 256  # Reading pages, waiting to be posted, being posted.
+REFILL_AT = 192  # A look for each that ends would cost more than what it finds.
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 10.0, 60.0
 TROUBLES_MAX = 5
 BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provider")
@@ -138,5 +139,5 @@ class Dispatcher(Struct):
 
     def end(self, job: JobId) -> None:
         self.active.discard(job)
-        if self.has_declined:
+        if self.has_declined and len(self.active) <= REFILL_AT:
             self.submissions_changed.set()

@@ -5,6 +5,7 @@ import gzip
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,39 @@ ANSWERS: dict[str, bytes] = {
 }
 
 
+class Held:
+    """Requests below /held/, in the order they came: each waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._go = asyncio.Semaphore(0)
+
+    async def wait(self, path: str) -> None:
+        self.asked.append(path)
+        await self._go.acquire()
+
+    def has(self, count: int) -> bool:
+        return len(self.asked) == count
+
+    def let_one_go(self) -> None:
+        self._go.release()
+
+
 @pytest.fixture
-async def host() -> AsyncIterator[str]:
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+async def host(held: Held) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
         try:
             if path == "/drip":
                 await drip(writer)
+            if path.startswith("/held/"):
+                await held.wait(path)
+                path = "/good"
             writer.write(ANSWERS.get(path, ANSWERS["/missing"]))
             await writer.drain()
         except ConnectionError:
@@ -158,24 +185,23 @@ async def test_the_child_knows_no_secret_and_is_polite(
 
 
 async def test_a_few_pages_are_read_at_once_and_a_heap_of_one_account_delays_no_other(
-    host: str,
+    host: str, held: Held
 ) -> None:
-    before, most = set(children()), 0
-    ended: list[str] = []
-
     async def read(account: AccountId) -> None:
-        await read_page(f"http://{host}/good", frozenset({host}), account)
-        ended.append(account)
+        await read_page(f"http://{host}/held/{account}", frozenset({host}), account)
 
     heap = [asyncio.create_task(read(ACCOUNT)) for _ in range(8)]
-    await until(lambda: len(set(children()) - before) == source_pages.READERS_MAX)
+    await until(partial(held.has, source_pages.READERS_MAX))
     one = asyncio.create_task(read(OTHER))
-    while not all(task.done() for task in (*heap, one)):
-        most = max(most, len(set(children()) - before))
-        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # It stands in the queue now.
+    for asked in range(source_pages.READERS_MAX + 1, len(heap) + 2):
+        held.let_one_go()
+        await until(partial(held.has, asked))
+    for _ in range(source_pages.READERS_MAX):
+        held.let_one_go()
     await asyncio.gather(one, *heap)
-    assert most == source_pages.READERS_MAX
-    assert ended.index(OTHER) <= source_pages.READERS_MAX + 2
+    accounts = [path.rpartition("/")[2] for path in held.asked]
+    assert accounts.index(OTHER) <= source_pages.READERS_MAX + 1
 
 
 async def test_when_the_parent_is_killed_the_child_dies_too(host: str) -> None:

@@ -21,8 +21,8 @@ from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import Refused, invalid
 from domain.run import CancelRun
 from domain.text import Line, ProjectId, check_json
+from domain.times import time_of
 from read_models.runs import Run, ShownStep
-from read_models.unit_of_work import time_of
 from services.api.dependencies import api_of
 from services.api.documents import run_document
 from services.api.handlers.answer_errors import carried_out

@@ -20,10 +20,11 @@ from domain.job_kinds.infograph import Infograph
 from domain.job_status import JobStatus
 from domain.refusals import invalid
 from domain.text import published
+from domain.times import micros_of
 from read_models import job_commits, job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job
-from read_models.unit_of_work import At, micros_of
+from read_models.unit_of_work import At
 from services.api.dependencies import Api, api_of
 from services.api.documents import (
     each_of,

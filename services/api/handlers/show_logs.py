@@ -20,7 +20,7 @@ from contracts.events import (
     SubmissionStarted,
 )
 from domain.refusals import JOB_CODES
-from read_models.unit_of_work import micros_of
+from domain.times import micros_of
 from services.api.dependencies import api_of
 from services.api.documents import time_of
 from services.api.handlers.authenticate_callers import caller_of

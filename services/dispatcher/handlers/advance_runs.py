@@ -1,6 +1,7 @@
 """Advances runs: settles the steps whose jobs have ended, lets the next one go."""
 
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -20,9 +21,7 @@ from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import JOB_CODES, Refused
 from domain.run import SettleStep, StartStep, next_step, under_way
 from domain.text import InvalidField
-from domain.turns import Turn
 from read_models import waiting_runs
-from read_models.unit_of_work import micros_of
 from read_models.waiting_runs import WaitingRun
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import fail
@@ -35,23 +34,8 @@ RUNS = Pace(
 
 def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
     """Advances runs: at once when the projector tells, and by a sweep in any case."""
-
-    async def take(turn: Turn) -> list[WaitingRun]:
-        turn.until = micros_of(now())
-        return await dispatcher.rows.take_part(
-            dispatcher.peers, turn, waiting_runs.due, lambda row: row.run_id
-        )
-
-    sweep = Sweep(
-        "runs",
-        RUNS,
-        take,
-        lambda row: advance(dispatcher, row),
-        key_of=lambda row: row.run_id,
-        lane_of=lambda row: row.account_id,
-    )
-    sweep.wake = dispatcher.runs_changed
-    return sweep
+    take = partial(dispatcher.rows.take_part, dispatcher.peers, waiting_runs.due)
+    return Sweep("runs", RUNS, take, partial(advance, dispatcher), dispatcher.runs_changed)
 
 
 async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:

@@ -1,6 +1,7 @@
 """Asks the provider's listing what became of attempts whose reply was lost."""
 
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import structlog
@@ -12,10 +13,10 @@ from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
 from contracts.sealed import Sealed
+from domain.times import micros_of, time_of
 from domain.turns import Turn
 from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
 from read_models import job_commits, owed, provider_requests, waiting_jobs
-from read_models.unit_of_work import micros_of, time_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import submitted
@@ -45,9 +46,7 @@ async def ask_witness(dispatcher: Dispatcher) -> None:
         return
     until = now() - timedelta(seconds=patience_of(dispatcher))
     turn = Turn(until=micros_of(until), limit=ATTEMPTS_MAX)
-    old = await dispatcher.rows.take(
-        turn, lambda connection, turn: waiting_jobs.due(connection, Waits.OUTCOME, turn)
-    )
+    old = await dispatcher.rows.take(partial(waiting_jobs.due, waits=Waits.OUTCOME), turn)
     for endpoint in sorted({row.endpoint for row in old if row.endpoint is not None}):
         await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,13 +18,12 @@ from adapters.vault import Unreadable
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
 from domain.notifications import disables, next_attempt_at, signature
-from domain.turns import Turn
+from domain.times import time_of
 from read_models import deliveries, endpoints, jobs, runs
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
 from read_models.jobs import Job
 from read_models.runs import Run
-from read_models.unit_of_work import micros_of, time_of
 from services.dispatcher.dependencies import Dispatcher
 
 # Many at once, few of one endpoint: who is slow holds up its own deliveries only.
@@ -41,23 +41,9 @@ class Undelivered(Exception):
 
 def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
     """Sends what is owed, in turn by endpoint."""
-
-    async def take(turn: Turn) -> list[Delivery]:
-        turn.until = micros_of(now())
-        return await dispatcher.rows.take_part(
-            dispatcher.peers, turn, deliveries.due, lambda row: row.delivery_id
-        )
-
-    sweep = Sweep(
-        "notifications",
-        DELIVERIES_PACE,
-        take,
-        lambda row: deliver(dispatcher, row),
-        key_of=lambda row: row.delivery_id,
-        lane_of=lambda row: row.endpoint_id,
-    )
-    sweep.wake = dispatcher.deliveries_changed
-    return sweep
+    take = partial(dispatcher.rows.take_part, dispatcher.peers, deliveries.due)
+    act = partial(deliver, dispatcher)
+    return Sweep("notifications", DELIVERIES_PACE, take, act, dispatcher.deliveries_changed)
 
 
 async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:

@@ -1,31 +1,29 @@
 """Sweeps what waits for the dispatcher: submissions, unknown outcomes, cancellations."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from functools import partial
 
 from msgspec import structs
 
 from adapters import evidence, fal
+from adapters.boundary_desk import Known
 from adapters.clock import now
 from adapters.event_log import LogUnavailable
+from adapters.job_desk import KnownJob
 from adapters.sweep import Pace, Sweep
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
-from domain.job import GiveUpAttempt
+from domain.job import GiveUpAttempt, requested
 from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import owed, waiting_jobs
 from read_models.owed import Duty, Owed
-from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.posting import fail
 from services.dispatcher.submitting import Work, submit
 
 LOST_WAKE_UP_SECONDS = 2.0  # A job that nobody took up for so long was missed by the fast path.
-REPLY_SECONDS = (
-    3600.0  # An ended job whose POST was not answered for so long has nothing to cancel.
-)
 NO_REPLY = "the reply to the POST never came"
 
 SUBMISSIONS = Pace(
@@ -41,25 +39,34 @@ OUTCOMES = Pace(
 CANCELLATIONS = Pace(
     at_once=16, at_once_of_lane=8, act_seconds=30.0, pause_seconds=5.0, pause_seconds_max=300.0
 )
+# An ended job whose POST was not answered for an hour has nothing to cancel.
+REPLIES = structs.replace(CANCELLATIONS, patience_seconds=3600.0)
 
 
 def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the dispatcher's sweeps by name. None of them waits for another."""
+    take_part = partial(dispatcher.rows.take_part, dispatcher.peers)
+    cancellation = partial(take_part, partial(owed.due, duty=Duty.CANCELLATION))
+    reply = partial(take_part, partial(owed.due, duty=Duty.REPLY))
     return {
         "submissions": submissions(dispatcher),
         "outcomes": outcomes(dispatcher),
-        "cancellations": _of_ended(dispatcher, Duty.CANCELLATION, 0.0, cancel),
-        "replies": _of_ended(dispatcher, Duty.REPLY, REPLY_SECONDS, give_up_reply),
+        "cancellations": Sweep(
+            "cancellations", CANCELLATIONS, cancellation, partial(cancel, dispatcher)
+        ),
+        "replies": Sweep("replies", REPLIES, reply, partial(give_up_reply, dispatcher)),
     }
 
 
 def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
+    to_submit = partial(waiting_jobs.due, waits=Waits.TO_SUBMIT)
+
     async def take(turn: Turn) -> list[WaitingJob]:
         dispatcher.at_provider = await _count_at_provider(dispatcher)
         turn.limit = min(turn.limit, dispatcher.room)
         turn.skip = {*turn.skip, *dispatcher.active}
         has_declined, dispatcher.has_declined = dispatcher.has_declined, False
-        rows = await _due(dispatcher, Waits.TO_SUBMIT, 0.0, turn)
+        rows = await dispatcher.rows.take_part(dispatcher.peers, to_submit, turn)
         dispatcher.has_declined |= len(rows) >= turn.limit
         if has_declined or dispatcher.peers.count > 1:
             return rows
@@ -70,70 +77,19 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
         if dispatcher.room >= 1:
             await submit_row(dispatcher, row)
 
-    sweep = _sweep("submissions", SUBMISSIONS, take, act)
-    sweep.wake = dispatcher.submissions_changed
-    return sweep
+    return Sweep("submissions", SUBMISSIONS, take, act, dispatcher.submissions_changed)
 
 
 def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
-    patience = dispatcher.settings.submit_unknown_seconds
+    outcome = partial(waiting_jobs.due, waits=Waits.OUTCOME)
 
     async def take(turn: Turn) -> list[WaitingJob]:
         turn.skip = {*turn.skip, *dispatcher.active}
-        return await _due(dispatcher, Waits.OUTCOME, patience, turn)
+        return await dispatcher.rows.take_part(dispatcher.peers, outcome, turn)
 
-    async def act(row: WaitingJob) -> None:
-        await settle_unknown(dispatcher, row)
-
-    return _sweep("outcomes", OUTCOMES, take, act)
-
-
-def _sweep(
-    name: str,
-    pace: Pace,
-    take: Callable[[Turn], Awaitable[list[WaitingJob]]],
-    act: Callable[[WaitingJob], Awaitable[None]],
-) -> Sweep[WaitingJob]:
-    return Sweep(
-        name, pace, take, act, key_of=lambda row: row.job_id, lane_of=lambda row: row.account_id
-    )
-
-
-def _of_ended(
-    dispatcher: Dispatcher,
-    duty: Duty,
-    patience: float,
-    act: Callable[[Dispatcher, Owed], Awaitable[None]],
-) -> Sweep[Owed]:
-    async def take(turn: Turn) -> list[Owed]:
-        turn.until = micros_of(now() - timedelta(seconds=patience))
-        return await dispatcher.rows.take_part(
-            dispatcher.peers,
-            turn,
-            lambda connection, turn: owed.due(connection, duty, turn),
-            lambda row: row.key,
-        )
-
-    return Sweep(
-        duty.value,
-        CANCELLATIONS,
-        take,
-        lambda row: act(dispatcher, row),
-        key_of=lambda row: row.key,
-        lane_of=lambda row: row.account_id,
-    )
-
-
-async def _due(
-    dispatcher: Dispatcher, waits: Waits, patience: float, turn: Turn
-) -> list[WaitingJob]:
-    turn.until = micros_of(now() - timedelta(seconds=patience))
-    return await dispatcher.rows.take_part(
-        dispatcher.peers,
-        turn,
-        lambda connection, turn: waiting_jobs.due(connection, waits, turn),
-        lambda row: row.job_id,
-    )
+    patience = dispatcher.settings.submit_unknown_seconds
+    pace = structs.replace(OUTCOMES, patience_seconds=patience)
+    return Sweep("outcomes", pace, take, partial(settle_unknown, dispatcher))
 
 
 async def _count_at_provider(dispatcher: Dispatcher) -> int:
@@ -147,8 +103,7 @@ async def _count_at_provider(dispatcher: Dispatcher) -> int:
 
 async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
     recorded = await dispatcher.log.read(row.requested_in)
-    known = await dispatcher.jobs.load(row.job_id, row.requested_in)
-    if recorded is None or known is None:
+    if recorded is None:
         return
     for event in recorded.commit.events:
         if isinstance(event, JobRequested) and event.job_id == row.job_id:
@@ -160,7 +115,12 @@ async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
             )
             if event.run_id is not None:
                 work = await _work_of_run(dispatcher, row, work)
-            await submit(dispatcher, known, work)
+            # A first attempt is the first commit of the job's own, as its guard makes sure.
+            known: KnownJob | None = Known(requested(event, recorded.sequence), 0)
+            if row.attempt > 0:
+                known = await dispatcher.jobs.load(row.job_id)
+            if known is not None:
+                await submit(dispatcher, known, work)
 
 
 async def _work_of_run(dispatcher: Dispatcher, row: WaitingJob, work: Work) -> Work:

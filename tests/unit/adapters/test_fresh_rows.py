@@ -1,10 +1,12 @@
 """Fresh rows: nothing is acted on that is older than the log."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from sqlalchemy import Connection
@@ -23,7 +25,14 @@ from tests.support.memory import MemoryDatabase
 from tests.support.virtual_time import VirtualLoop, run
 
 LIMIT = 8
-KEYS = [f"row-{number}" for number in range(200)]
+
+
+class Row(Struct, frozen=True, order=True):
+    key: str
+    lane: str = "one"
+
+
+ROWS = [Row(f"row-{number}") for number in range(200)]
 
 
 class World:
@@ -32,12 +41,12 @@ class World:
         self.database.now(lambda connection: positions.create(connection, "memory"))
         self.rows = FreshRows(self.log, Changes(self._position), self.database, positions.read)
         self.looks = 0
-        self.found: list[str] = ["row"]
+        self.found = [Row("row")]
 
     async def _position(self) -> int:
         return self.database.now(positions.read)
 
-    def look(self, _connection: Connection, _turn: Turn) -> list[str]:
+    def look(self, _connection: Connection, _turn: Turn) -> list[Row]:
         self.looks += 1
         return self.found
 
@@ -53,7 +62,7 @@ def test_rows_that_do_not_follow_the_log_are_not_given_out() -> None:
         world = World()
         await world.append()
         with pytest.raises(NotThereYet):
-            await world.rows.take(Turn(until=0, limit=1), world.look)
+            await world.rows.take(world.look, Turn(until=0, limit=1))
         with pytest.raises(NotThereYet):
             await world.rows.read(lambda _: "row")
 
@@ -64,7 +73,7 @@ def test_rows_are_read_again_once_they_have_reached_the_logs_end() -> None:
     async def play() -> None:
         world = World()
         await world.append()
-        taking = asyncio.create_task(world.rows.take(Turn(until=0, limit=1), world.look))
+        taking = asyncio.create_task(world.rows.take(world.look, Turn(until=0, limit=1)))
         await asyncio.sleep(0.5)
         world.found = []  # What had to be done is done: the old row is gone.
         world.project(0, 1)
@@ -80,7 +89,7 @@ def test_where_nothing_waits_the_log_is_not_asked() -> None:
         world.log = cast("Any", None)
         world.found = []
         rows = FreshRows(world.log, Changes(world._position), world.database, positions.read)
-        assert await rows.take(Turn(until=0, limit=1), world.look) == []
+        assert await rows.take(world.look, Turn(until=0, limit=1)) == []
 
     run(play(), VirtualLoop())
 
@@ -121,16 +130,16 @@ async def two() -> tuple[Peers, Peers]:
 def test_what_a_peer_has_left_does_not_hide_ones_own_rows() -> None:
     async def play() -> None:
         mine, other = await two()
-        theirs = [key for key in KEYS if other.is_mine(key)][:LIMIT]
-        own = [key for key in KEYS if mine.is_mine(key)][:LIMIT]
+        theirs = [row for row in ROWS if other.is_mine(row.key)][:LIMIT]
+        own = [row for row in ROWS if mine.is_mine(row.key)][:LIMIT]
         waiting = theirs + own  # The peer's rows are the oldest.
 
-        def due(_connection: Connection, turn: Turn) -> list[str]:
+        def due(_connection: Connection, turn: Turn) -> list[Row]:
             turn.after = "the last lane"
             return waiting[: turn.limit]
 
         turn = Turn(until=0, limit=LIMIT)
-        assert await World().rows.take_part(mine, turn, due, str) == own
+        assert await World().rows.take_part(mine, due, turn) == own
         assert turn.after == "the last lane"
 
     run(play(), VirtualLoop())
@@ -138,18 +147,18 @@ def test_what_a_peer_has_left_does_not_hide_ones_own_rows() -> None:
 
 def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> None:
     async def play() -> None:
-        peers, waiting = await two(), list(KEYS)
+        peers, waiting = await two(), list(ROWS)
 
-        def due(_connection: Connection, turn: Turn) -> list[str]:
+        def due(_connection: Connection, turn: Turn) -> list[Row]:
             return waiting[: turn.limit]
 
-        rows, whole = World().rows, Turn(until=0, limit=len(KEYS))
-        parts = [await rows.take_part(each, whole, due, str) for each in peers]
-        assert sorted(parts[0] + parts[1]) == sorted(KEYS)
+        rows, whole = World().rows, Turn(until=0, limit=len(ROWS))
+        parts = [await rows.take_part(each, due, whole) for each in peers]
+        assert sorted(parts[0] + parts[1]) == sorted(ROWS)
         waiting[:] = parts[0]
-        some = await rows.take_part(peers[0], Turn(until=0, limit=LIMIT), due, str)
+        some = await rows.take_part(peers[0], due, Turn(until=0, limit=LIMIT))
         assert some == parts[0][:LIMIT]
-        assert await rows.take_part(peers[0], Turn(until=0, limit=0), due, str) == []
+        assert await rows.take_part(peers[0], due, Turn(until=0, limit=0)) == []
 
     run(play(), VirtualLoop())
 
@@ -157,24 +166,21 @@ def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> 
 def test_a_peers_heap_that_stays_hides_nobodys_rows_behind_it() -> None:
     async def play() -> None:
         mine, other = await two()
-        rows, looked_at = World().rows, set[str]()
-        keys = [f"job-{number}" for number in range(2000)]
-        heap = [key for key in keys if other.is_mine(key)]
-        own = [key for key in keys if mine.is_mine(key)][:20]
+        looked_at = set[Row]()
+        rows = [Row(f"job-{number}") for number in range(2000)]
+        heap = [row for row in rows if other.is_mine(row.key)]
+        own = [row for row in rows if mine.is_mine(row.key)][:20]
         waiting = heap + own
 
-        def due(_connection: Connection, turn: Turn) -> list[str]:
+        def due(_connection: Connection, turn: Turn) -> list[Row]:
             assert turn.limit <= 2 * 32  # Asked for more, the read model gives no turns by lane.
-            return [key for key in waiting if key not in turn.skip][: turn.limit]
+            return [row for row in waiting if row.key not in turn.skip][: turn.limit]
 
-        async def act(key: str) -> None:
-            looked_at.add(key)  # The provider is not done: the row stays.
-
-        async def take(turn: Turn) -> list[str]:
-            return await rows.take_part(mine, turn, due, str)
+        async def act(row: Row) -> None:
+            looked_at.add(row)  # The provider is not done: the row stays.
 
         pace = Pace(32, 32, act_seconds=60, pause_seconds=5, pause_seconds_max=20)
-        sweep = Sweep("t", pace, take, act, key_of=str, lane_of=lambda _: "one")
+        sweep = Sweep("t", pace, partial(World().rows.take_part, mine, due), act)
         sweeping = asyncio.create_task(sweep.run())
         await asyncio.sleep(2)  # Peers are heard of for longer than that.
         sweeping.cancel()

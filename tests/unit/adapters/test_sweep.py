@@ -41,14 +41,7 @@ class Table:
             self.rows.remove(row)
 
     def sweep(self, pace: Pace = PACE) -> Sweep[Row]:
-        return Sweep(
-            "test",
-            pace,
-            self.take,
-            self.act,
-            key_of=lambda row: row.key,
-            lane_of=lambda row: row.lane,
-        )
+        return Sweep("test", pace, self.take, self.act)
 
 
 async def sweep_for(sweep: Sweep[Row], seconds: float) -> None:
@@ -81,10 +74,7 @@ def test_a_lane_that_hangs_holds_up_nobody_else() -> None:
                 await asyncio.sleep(3600)
             await table.act(row)
 
-        sweep = Sweep(
-            "t", PACE, table.take, act, key_of=lambda row: row.key, lane_of=lambda row: row.lane
-        )
-        await sweep_for(sweep, 2.0)
+        await sweep_for(Sweep("t", PACE, table.take, act), 2.0)
         assert {row.lane for row in table.rows} == {"slow"}
 
     run(play(), VirtualLoop())
@@ -141,10 +131,7 @@ def test_never_are_more_acts_under_way_than_may_be() -> None:
             await table.act(row)
             under_way -= 1
 
-        sweep = Sweep(
-            "t", PACE, table.take, act, key_of=lambda row: row.key, lane_of=lambda row: row.lane
-        )
-        await sweep_for(sweep, 5)
+        await sweep_for(Sweep("t", PACE, table.take, act), 5)
         assert (most, table.rows) == (PACE.at_once, [])
 
     run(play(), VirtualLoop())

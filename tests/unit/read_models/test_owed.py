@@ -5,10 +5,10 @@ from sqlalchemy import Connection
 
 import read_models
 from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobHidden
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import owed
 from read_models.owed import Duty
-from read_models.unit_of_work import micros_of
 from tests.support.examples import ACCOUNT, at
 from tests.unit.read_models.test_read_models import (
     DONE,
@@ -23,7 +23,7 @@ from tests.unit.read_models.test_read_models import (
 
 
 def duties(connection: Connection) -> list[Duty]:
-    rows = [owed.due(connection, duty, Turn(until=micros_of(at(999)), limit=9)) for duty in Duty]
+    rows = [owed.due(connection, Turn(until=micros_of(at(999)), limit=9), duty) for duty in Duty]
     return [row.duty for found in rows for row in found]
 
 

@@ -24,6 +24,7 @@ from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import Wanted
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import (
     access_tokens,
@@ -38,7 +39,7 @@ from read_models import (
 )
 from read_models.job_lists import Filter
 from read_models.owed import Duty
-from read_models.unit_of_work import METADATA, micros_of
+from read_models.unit_of_work import METADATA
 from read_models.waiting_jobs import Waits
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, at
@@ -180,8 +181,8 @@ def test_an_older_attempts_failure_does_not_end_the_wait_for_the_newer(
 def test_a_refused_attempt_waits_until_it_may_be_tried_again(connection: Connection) -> None:
     failed = attempt_failed(may_have_run=False, seconds=60)
     read_models.apply(connection, history(STARTED, ("job", (failed,))))
-    assert waiting_jobs.due(connection, Waits.TO_SUBMIT, until(59)) == []
-    (row,) = waiting_jobs.due(connection, Waits.TO_SUBMIT, until(60))
+    assert waiting_jobs.due(connection, until(59), Waits.TO_SUBMIT) == []
+    (row,) = waiting_jobs.due(connection, until(60), Waits.TO_SUBMIT)
     assert (row.job_id, row.arguments_in) == (JOB, 3), "the next attempt sends the same"
 
 
@@ -192,7 +193,7 @@ def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
         event = examples.requested(examples.a_job_id(account), account)
         commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
     read_models.apply(connection, commits)
-    due = waiting_jobs.due(connection, Waits.TO_SUBMIT, until(99, limit=2))
+    due = waiting_jobs.due(connection, until(99, limit=2), Waits.TO_SUBMIT)
     assert {row.requested_in for row in due} == {1, 5}
 
 
@@ -221,7 +222,7 @@ def test_a_hidden_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
     hidden = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
     read_models.apply(connection, history(STARTED, DONE, hidden))
     assert job_lists.newest(connection, Filter(account_id=ACCOUNT)) == []
-    assert len(owed.due(connection, Duty.REMOVAL, until(999))) == 1
+    assert len(owed.due(connection, until(999), Duty.REMOVAL)) == 1
 
 
 def test_every_commit_about_a_job_is_found_wherever_it_was_written(connection: Connection) -> None:

@@ -22,9 +22,10 @@ from contracts.subjects import account_subject, job_subject, run_subject
 from domain import job as jobs_rules
 from domain import run as run_rules
 from domain.estimates import COUNT_MIN
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import durations, jobs, resources, runs, waiting_jobs, waiting_runs
-from read_models.unit_of_work import METADATA, micros_of
+from read_models.unit_of_work import METADATA
 from read_models.waiting_jobs import Waits
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, at

@@ -29,7 +29,7 @@ def fill(connection: Connection, account: str, count: int, since: int = 0) -> No
 
 
 def take(connection: Connection, turn: Turn) -> list[str]:
-    return [row.job_id for row in waiting_jobs.due(connection, Waits.TO_SUBMIT, turn)]
+    return [row.job_id for row in waiting_jobs.due(connection, turn, Waits.TO_SUBMIT)]
 
 
 def accounts_of(taken: Iterable[str]) -> set[str]:

@@ -14,9 +14,9 @@ from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.subjects import Subject
 from domain.job import Cancel
+from domain.times import micros_of
 from domain.turns import Turn
 from read_models import waiting_jobs
-from read_models.unit_of_work import micros_of
 from read_models.waiting_jobs import Waits
 from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
@@ -248,7 +248,7 @@ def test_a_later_attempt_sends_what_the_first_one_did_without_holding_it_again()
         world.project()
         world.provider.answer = world.provider.accept
         turn = Turn(until=micros_of(now()), limit=1)
-        (row,) = world.database.now(lambda each: waiting_jobs.due(each, Waits.TO_SUBMIT, turn))
+        (row,) = world.database.now(lambda each: waiting_jobs.due(each, turn, Waits.TO_SUBMIT))
         await submit_row(world.dispatcher, row)
         first, second = world.provider.posts
         assert first == second

@@ -13,7 +13,7 @@ from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox
 from domain.job_kinds.base import image_files
 from domain.job_kinds.infograph import Infograph
-from services.ingestor.handlers.sweep_waiting import storing
+from services.ingestor.handlers.sweep_waiting import sweeps
 from services.ingestor.settling import OUTPUTS_MAX, settle
 from tests.support.examples import ACCOUNT, OTHER, at
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
@@ -120,7 +120,7 @@ async def waits_and_then_ends(world: IngestingWorld, job: JobId, result: ResultR
     world.ingestor.vault = world.vault
     clock.use(lambda: at(10))
     try:
-        sweep = storing(world.ingestor)
+        sweep = sweeps(world.ingestor)["storing"]
         await sweep.once()
         await sweep.settled()
     finally:
