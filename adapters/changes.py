@@ -119,7 +119,7 @@ class Changes:
         heard = announcement.decode(message.data)
         if heard.previous > self._told:
             self._wake(self._watches)  # An announcement was lost: anything may have changed.
-        else:
+        elif self._watches:
             self._wake(row.id for row in heard.rows)
         self._told = heard.position
         for listener in self._listeners:

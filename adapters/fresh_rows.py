@@ -36,14 +36,14 @@ class FreshRows:
         position_of: Callable[[Connection], int],
     ) -> None:
         self._log = log
-        self._changes = changes
+        self.changes = changes
         self._database = database
         self._position_of = position_of
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads, as of the log's end right now or later."""
         end = await self._log.end()
-        await self._changes.wait_for(end, FRESH_SECONDS)
+        await self.changes.wait_for(end, FRESH_SECONDS)
 
         def checked(connection: Connection) -> tuple[int, T | None]:
             position = self._position_of(connection)
@@ -51,7 +51,7 @@ class FreshRows:
 
         position, found = await self._database.read(checked)
         if position < end:
-            self._changes.advance(position)
+            self.changes.advance(position)
             msg = f"the read models went back to {position}, {end} was asked for"
             raise NotThereYet(msg)
         return cast("T", found)

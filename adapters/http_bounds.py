@@ -111,11 +111,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self._count(url)
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._count(name, value)
+        self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= PIPELINED_MAX:
@@ -146,8 +146,8 @@ class BoundedHttp(HttpToolsProtocol):
         self.server_state.leave(self._place)
         self._place = None
 
-    def _count(self, *parts: bytes) -> None:
-        self._counted_bytes += sum(len(part) for part in parts)
+    def _count(self, more_bytes: int) -> None:
+        self._counted_bytes += more_bytes
         if self._counted_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
             raise self._over_limit()
 

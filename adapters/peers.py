@@ -52,6 +52,8 @@ class Peers:
         return whole + (living.index(self.name) < rest)
 
     def _living(self) -> set[str]:
+        if not self._heard:
+            return {self.name}
         clock = asyncio.get_running_loop().time()
         self._heard = {name: at for name, at in self._heard.items() if clock - at < GONE_SECONDS}
         return {self.name, *self._heard}

@@ -68,12 +68,15 @@ def _can_be_found(request_id: str) -> bool:
 _OWNED = select(table.c.request_id).where(
     table.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
-_OF_ATTEMPT = (
-    select(table.c.request_id, table.c.said)
-    .where(table.c.job_id == bindparam("job_id"), table.c.attempt == bindparam("attempt"))
-    .order_by(table.c.sequence)
-    .limit(bindparam("limit"))
+# In the driver's own form: it is read for every webhook.
+_OF_ATTEMPT_TEXT = (
+    "SELECT request_id, said FROM provider_requests WHERE job_id = {} AND attempt = {} "
+    "ORDER BY sequence LIMIT {}"
 )
+_OF_ATTEMPT = {
+    "sqlite": _OF_ATTEMPT_TEXT.format("?", "?", "?"),
+    "postgresql": _OF_ATTEMPT_TEXT.format("$1", "$2", "$3"),
+}
 _LOST = (
     select(lost_attempts.c.job_id, lost_attempts.c.attempt)
     .where(
@@ -98,8 +101,9 @@ class Requests(Struct, frozen=True):
 
 def of_attempt(connection: Connection, job: JobId, attempt: int) -> Requests:
     """What the provider itself answered to the POST counts; before that, who came first."""
-    wanted = {"job_id": job, "attempt": attempt, "limit": OF_ATTEMPT_MAX}
-    rows = [(row.request_id, row.said) for row in connection.execute(_OF_ATTEMPT, wanted)]
+    sql = _OF_ATTEMPT[connection.dialect.name]
+    found = connection.exec_driver_sql(sql, (job, attempt, OF_ATTEMPT_MAX))
+    rows = [(row.request_id, row.said) for row in found]
     taken = [request_id for request_id, said in rows if said == TAKEN]
     first = [request_id for request_id, _ in rows[:1]]
     results = frozenset(row for row in rows if row[1] != TAKEN)

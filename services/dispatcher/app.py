@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
@@ -25,8 +24,8 @@ from adapters.peers import TELL_SECONDS, Peers
 from adapters.run_desk import RunDesk
 from adapters.sweep import Sweep
 from adapters.vault import BrokerKeyStore, Vault
-from contracts import announcement
-from contracts.subjects import CHANGES, CLAIM_BUCKET
+from contracts.announcement import Announcement
+from contracts.subjects import CLAIM_BUCKET
 from read_models import positions
 from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.handlers import submit_jobs
@@ -69,7 +68,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         return Health("dispatcher", is_consuming, tuple(filter(None, alarms)))
 
     await answer_health(client, "dispatcher", check)
-    await keep_sweeping(dispatcher, client)
+    keep_sweeping(dispatcher)
     await stop.wait()
     dispatcher.stopping.set()
     await dispatcher.background.end_loops()
@@ -114,7 +113,7 @@ async def connect(
     )
 
 
-async def keep_sweeping(dispatcher: Dispatcher, client: Client) -> None:
+def keep_sweeping(dispatcher: Dispatcher) -> None:
     background = dispatcher.background
     background.repeat("peers", dispatcher.peers.tell, TELL_SECONDS)
     background.repeat("listing", lambda: ask_witness(dispatcher), pause_of(dispatcher))
@@ -123,18 +122,17 @@ async def keep_sweeping(dispatcher: Dispatcher, client: Client) -> None:
         background.keep(name, sweep.run)
     background.keep("runs", of_runs.run)
     background.keep("notifications", of_deliveries.run)
-    await _listen(dispatcher, client, {"runs": of_runs, "deliveries": of_deliveries})
+    _listen(dispatcher, {"runs": of_runs, "deliveries": of_deliveries})
 
 
-async def _listen(dispatcher: Dispatcher, client: Client, by_table: dict[str, Sweep[Any]]) -> None:
+def _listen(dispatcher: Dispatcher, by_table: dict[str, Sweep[Any]]) -> None:
     """Be woken by the projector's announcements; one that is lost costs a second."""
 
-    async def heard(message: Msg) -> None:
-        rows = announcement.decode(message.data).rows
-        for row in rows:
+    def hear(heard: Announcement) -> None:
+        for row in heard.rows:
             if row.table in by_table:
                 by_table[row.table].changed(row.id)
-        if dispatcher.peers.count > 1 and any(row.table == "jobs" for row in rows):
+        if dispatcher.peers.count > 1 and any(row.table == "jobs" for row in heard.rows):
             dispatcher.submissions_changed.set()  # Another's messages may be this one's jobs.
 
-    await client.subscribe(CHANGES, cb=heard)
+    dispatcher.rows.changes.listen(hear)

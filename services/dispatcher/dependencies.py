@@ -111,6 +111,7 @@ class Dispatcher(Struct):
     active: set[JobId] = field(default_factory=set)
     at_provider: int = 0  # Jobs of this process's part that the provider has, or may have.
     has_declined: bool = False  # Jobs were left to the sweep for want of room.
+    heard_up_to: int = 0  # Sequence of the last commit that asked here for a job.
     runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries_changed: asyncio.Event = field(default_factory=asyncio.Event)
     submissions_changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,7 +1,7 @@
 """Submitting a job: gather what is to be sent, then post it."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,15 @@ from domain.refusals import JOB_CODES
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import Post, fail, start_and_post
 from services.dispatcher.source_pages import PageUnreadable, read_page
+
+LATE_SECONDS = 2.0
+
+
+def is_late(requested_at: datetime) -> bool:
+    """Tell whether a job is a sweep's by its age: its message was lost, or comes too late. With a
+    backlog of messages, both would submit it otherwise.
+    """
+    return now() - requested_at > timedelta(seconds=LATE_SECONDS)
 
 
 class Work(Struct, frozen=True):

@@ -136,7 +136,7 @@ class Services:
                 customers,
                 cast("ClaimsOf", bucket),
             )
-            await keep_dispatching(dispatcher, self.wire(process))
+            keep_dispatching(dispatcher)
             try:
                 await self.requests.run(lambda recorded: submit_jobs(dispatcher, recorded))
             finally:

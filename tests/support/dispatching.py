@@ -1,14 +1,15 @@
 """A dispatcher over a log, a store and rows in memory, and a provider that does as it is told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
+from msgspec import structs
 
 import read_models
-from adapters import fal
+from adapters import clock, fal
 from adapters.attempt_tokens import AttemptTokens
 from adapters.boundary_desk import Known
 from adapters.changes import Changes
@@ -31,6 +32,7 @@ from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.submitting import Work
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested, reserved
 from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.virtual_time import VirtualLoop, run
 
 MASTER_KEY = bytes(range(32))
 ACCEPTED = fal.Accepted("request-1", "https://s", "https://r", "https://c")
@@ -91,7 +93,7 @@ class DispatchingWorld:
         return self.database.now(positions.read)
 
     async def add(self, subject: Subject, *events: AnyEvent) -> Recorded:
-        await self.log.append(subject, commit(*events), after=None)
+        await self.log.append(subject, structs.replace(commit(*events), at=now()), after=None)
         found = await self.log.read(await self.log.end())
         assert found is not None
         return found
@@ -133,3 +135,16 @@ class DispatchingWorld:
     def bytes_of(self, job: JobId) -> int:
         """Return what the job's own commits take in the log."""
         return sum(len(each.body) for each in self.log.entries() if each.subject.endswith(job))
+
+
+Play = Callable[[DispatchingWorld], Coroutine[Any, Any, None]]
+
+
+def played(play: Play, **settings: Any) -> None:
+    """Play it in virtual time, which is the clock's too."""
+    loop = VirtualLoop()
+    clock.use(loop.now)
+    try:
+        run(play(DispatchingWorld(**settings)), loop)
+    finally:
+        clock.use()

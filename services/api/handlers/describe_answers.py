@@ -8,7 +8,6 @@ from litestar.routes import HTTPRoute
 
 from domain.refusals import CODES, PROBLEM_TYPE
 from services.api.handlers.authenticate_callers import require_token
-from services.api.handlers.check_text import require_text
 from services.api.handlers.issue_tickets import require_ticket_or_token
 
 PROBLEM: dict[str, Any] = {
@@ -136,13 +135,11 @@ def add_answers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
 
 
 def _statuses(operation: dict[str, Any], handler: HTTPRouteHandler) -> set[int]:
-    name, guards = str(handler.handler_name), _guards(handler)
-    found = set(MORE.get(name, ()))
-    if require_text in guards:
-        found.add(422)
-    if guards - {require_text}:
+    name, admits = str(handler.handler_name), _admits(handler)
+    found = {*MORE.get(name, ()), 422}
+    if admits:
         found |= OF_EVERY_CALLER
-    if guards - {require_text, require_token}:
+    if admits - {require_token}:
         found.add(403)
     if "requestBody" in operation:
         found |= OF_BODIES
@@ -154,15 +151,17 @@ def _statuses(operation: dict[str, Any], handler: HTTPRouteHandler) -> set[int]:
 
 
 def _security(handler: HTTPRouteHandler) -> list[dict[str, list[str]]]:
-    guards = _guards(handler)
-    if not guards - {require_text}:
+    admits = _admits(handler)
+    if not admits:
         return []
-    names = ["token", "bearer"] + ["ticket"] * (require_ticket_or_token in guards)
+    names = ["token", "bearer"] + ["ticket"] * (require_ticket_or_token in admits)
     return [{name: []} for name in names]
 
 
-def _guards(handler: BaseRouteHandler) -> set[Any]:
-    return set(handler.resolve_guards())
+def _admits(handler: BaseRouteHandler) -> set[Any]:
+    """Return what says who may come in."""
+    guards = (getattr(each, "admit", each) for each in handler.resolve_guards())
+    return {each for each in guards if each is not None}
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from services.api.handlers.authenticate_callers import (
     require_operator,
     require_token,
 )
-from services.api.handlers.check_text import require_text
+from services.api.handlers.check_text import Admit, Guard
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
@@ -123,9 +123,8 @@ def routes() -> list[Any]:
     ]
 
 
-def _guarded(path: str, handlers: list[Any], *guards: Any) -> Router:
-    """Who may come in is asked first; then every address is checked in the same way."""
-    router = Router(path, route_handlers=handlers, guards=[*guards, require_text])
+def _guarded(path: str, handlers: list[Any], admit: Admit | None = None) -> Router:
+    router = Router(path, route_handlers=handlers, guards=[Guard(admit)])
     router.routes = [_with_true_options(route) for route in router.routes]
     return router
 

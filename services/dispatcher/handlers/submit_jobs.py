@@ -10,7 +10,7 @@ from contracts.commit import Headline, Recorded
 from contracts.events import JobRequested
 from domain.job import requested
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import Work, begin
+from services.dispatcher.submitting import Work, begin, is_late
 
 WORKERS = 64
 
@@ -27,12 +27,14 @@ async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
     """Begin what there is room for. Nobody waits for a POST here: what is not begun, or is lost
     with this process, is a row, and the sweep goes round the accounts.
     """
+    dispatcher.heard_up_to = max(dispatcher.heard_up_to, recorded.sequence)
     if recorded.commit.headline is Headline.RUN_REQUESTED:
         dispatcher.runs_changed.set()  # Its steps' jobs wait for it.
     for event in recorded.commit.events:
         if not isinstance(event, JobRequested) or event.run_id is not None:
             continue
-        if dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1:
+        is_ours = dispatcher.peers.is_mine(event.job_id) and not is_late(recorded.commit.at)
+        if is_ours and dispatcher.room >= 1:
             known = Known(requested(event, recorded.sequence), 0)
             work = Work(event.kind, event.input, causation=recorded.commit.id)
             begin(dispatcher, known, work)

@@ -14,16 +14,15 @@ from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
 from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
-from domain.times import micros_of
+from domain.times import time_of
 from domain.turns import Turn
 from read_models import owed, waiting_jobs
 from read_models.owed import Duty, Owed
 from read_models.waiting_jobs import WaitingJob, Waits
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.posting import fail
-from services.dispatcher.submitting import Work, submit
+from services.dispatcher.submitting import Work, is_late, submit
 
-LOST_WAKE_UP_SECONDS = 2.0  # A job that nobody took up for so long was missed by the fast path.
 NO_REPLY = "the reply to the POST never came"
 
 SUBMISSIONS = Pace(
@@ -65,19 +64,26 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
         dispatcher.at_provider = await _count_at_provider(dispatcher)
         turn.limit = min(turn.limit, dispatcher.room)
         turn.skip = {*turn.skip, *dispatcher.active}
-        has_declined, dispatcher.has_declined = dispatcher.has_declined, False
+        dispatcher.has_declined = False
         rows = await dispatcher.rows.take_part(dispatcher.peers, to_submit, turn)
         dispatcher.has_declined |= len(rows) >= turn.limit
-        if has_declined or dispatcher.peers.count > 1:
-            return rows
-        youngest = micros_of(now()) - int(LOST_WAKE_UP_SECONDS * 1_000_000)
-        return [row for row in rows if row.attempt > 0 or row.waits_from < youngest]
+        return [row for row in rows if _is_left(dispatcher, row)]
 
     async def act(row: WaitingJob) -> None:
         if dispatcher.room >= 1:
             await submit_row(dispatcher, row)
 
     return Sweep("submissions", SUBMISSIONS, take, act, dispatcher.submissions_changed)
+
+
+def _is_left(dispatcher: Dispatcher, row: WaitingJob) -> bool:
+    """Tell whether nobody but a sweep submits this job. A row can be faster than the message that
+    asks for its job: then it is the message's, until that would be late.
+    """
+    if row.job_id in dispatcher.active:  # Begun since the rows were read.
+        return False
+    is_heard = row.requested_in <= dispatcher.heard_up_to or dispatcher.peers.count > 1
+    return is_heard or row.attempt > 0 or is_late(time_of(row.waits_from))
 
 
 def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:

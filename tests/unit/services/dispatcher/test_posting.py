@@ -1,13 +1,11 @@
 """Posting: one paid POST an attempt, never cut, never too late, and few words in the log."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from adapters import clock, fal
+from adapters import fal
 from adapters.clock import now
 from adapters.event_log import Outcome, Unavailable
 from contracts.commit import Commit
@@ -22,19 +20,7 @@ from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, T
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
 from services.dispatcher.submitting import submit
-from tests.support.dispatching import ACCEPTED, BUSY, DispatchingWorld
-from tests.support.virtual_time import VirtualLoop, run
-
-Play = Callable[[DispatchingWorld], Coroutine[Any, Any, None]]
-
-
-def played(play: Play, **settings: Any) -> None:
-    loop = VirtualLoop()
-    clock.use(loop.now)
-    try:
-        run(play(DispatchingWorld(**settings)), loop)
-    finally:
-        clock.use()
+from tests.support.dispatching import ACCEPTED, BUSY, DispatchingWorld, played
 
 
 def test_a_post_goes_on_when_whoever_waits_for_it_is_cancelled() -> None:
