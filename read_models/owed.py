@@ -40,6 +40,7 @@ class Duty(StrEnum):
     REPLY = "reply"  # When the job ended before its POST was answered. Dispatcher.
     CANCELLATION = "cancellation"  # When both the end and the request were known. Dispatcher.
     REMOVAL = "removal"  # When its owner deleted it. Ingestor.
+    ANSWERED = "answered"  # A cancellation that is done: heard of again, the request owes nothing.
 
 
 table = Table(
@@ -95,8 +96,10 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
         case JobSubmitted():
             _submitted(event, key, at, unit)
         case CancellationAnswered() | ArtifactsRemoved():
-            if unit.row(table, key) is not None:
-                unit.put(table, key, None)
+            if (row := unit.row(table, key)) is not None:
+                is_kept = row["duty"] == Duty.CANCELLATION
+                done = {"duty": Duty.ANSWERED.value, "sequence": at.sequence}
+                unit.put(table, key, row | done if is_kept else None)
 
 
 def _submitted(event: JobSubmitted, key: str, at: At, unit: UnitOfWork) -> None:
@@ -108,6 +111,9 @@ def _submitted(event: JobSubmitted, key: str, at: At, unit: UnitOfWork) -> None:
     if status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
         return
     known = unit.row(table, key)
+    done = (Duty.ANSWERED, event.request_id)
+    if known is not None and (known["duty"], known["request_id"]) == done:
+        return
     about = {
         "job_id": event.job_id,
         "account_id": event.account_id,

@@ -42,7 +42,7 @@ def without_a_look(connection: Connection) -> list[Any]:
 
 def left_at_rest(connection: Connection) -> list[Any]:
     """Return what must be gone once every job and run has ended and everybody has looked."""
-    duties = owed.table.c.duty != Duty.REPLY.value
+    duties = owed.table.c.duty.in_([Duty.CANCELLATION.value, Duty.REMOVAL.value])
     return [
         *connection.execute(select(waiting_jobs.table)),
         *connection.execute(select(waiting_runs.table)),
@@ -67,12 +67,16 @@ def no_attempt_is_given_up_that_is_known(commits: list[Recorded]) -> None:
 def what_was_owed_was_done(commits: list[Recorded]) -> None:
     """What the provider has of a cancelled job was cancelled; what was deleted is removed."""
     at_provider: dict[JobId, int] = {}  # The attempt that it has, and says nothing of yet.
+    said: set[tuple[JobId, int]] = set()
     owed_now: set[tuple[JobId, int]] = set()
     for event in (event for recorded in commits for event in recorded.commit.events):
         match event:
-            case SubmissionStarted() | ResultReceived():
+            case SubmissionStarted():
                 at_provider.pop(event.job_id, None)
-            case JobSubmitted(attempt=attempt):
+            case ResultReceived():
+                at_provider.pop(event.job_id, None)
+                said.add((event.job_id, event.attempt))
+            case JobSubmitted(attempt=attempt) if (event.job_id, attempt) not in said:
                 at_provider[event.job_id] = attempt
             case JobCancelled() if event.job_id in at_provider:
                 owed_now.add((event.job_id, at_provider[event.job_id]))

@@ -1,6 +1,7 @@
 """What ended jobs still owe: a row for each, so that none is lost."""
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Connection
 
 import read_models
@@ -32,6 +33,7 @@ ANSWERED = (
     "evidence",
     (CancellationAnswered(job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"),),
 )
+OTHER = ("evidence", (structs.replace(SUBMITTED[1][0], request_id="request-2"),))
 REMOVED = ("evidence", (ArtifactsRemoved(job_id=JOB, account_id=ACCOUNT, keys=()),))
 
 
@@ -46,8 +48,10 @@ REMOVED = ("evidence", (ArtifactsRemoved(job_id=JOB, account_id=ACCOUNT, keys=()
         ((STARTED, SUBMITTED, STOPPED, RECEIVED), [Duty.CANCELLATION]),
         ((STARTED, SUBMITTED, STOPPED, HIDDEN), [Duty.CANCELLATION, Duty.REMOVAL]),
         ((STARTED, SUBMITTED, STOPPED, HIDDEN, REMOVED), [Duty.CANCELLATION]),
-        ((STARTED, SUBMITTED, STOPPED, HIDDEN, ANSWERED), [Duty.REMOVAL]),
+        ((STARTED, SUBMITTED, STOPPED, HIDDEN, ANSWERED), [Duty.REMOVAL, Duty.ANSWERED]),
         ((STARTED, RECEIVED, DONE, SUBMITTED), []),
+        ((STARTED, SUBMITTED, STOPPED, ANSWERED, SUBMITTED), [Duty.ANSWERED]),
+        ((STARTED, SUBMITTED, STOPPED, ANSWERED, OTHER), [Duty.CANCELLATION]),
     ],
 )
 def test_what_an_ended_job_owes_is_a_row_each_and_none_overwrites_another(
