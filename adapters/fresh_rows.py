@@ -75,7 +75,8 @@ class FreshRows:
         wide = structs.replace(turn, limit=turn.limit * peers.count)
         rows = await self.take(due, wide)
         own = [row for row in rows if peers.is_mine(row.key)]
-        turn.after = wide.after
+        # Who was left out for want of room is the next one's turn.
+        turn.after = own[turn.limit - 1].lane if len(own) > turn.limit else wide.after
         turn.others = {row.key for row in rows} - {row.key for row in own}
         turn.hides_more = len(rows) >= wide.limit and len(own) < turn.limit
         return own[: turn.limit]

@@ -19,11 +19,12 @@ class Peers:
     hear each other both act, and the log's guards decide.
     """
 
-    def __init__(self, service: str, client: Client | None) -> None:
+    def __init__(self, service: str, client: Client | None, at_work_max: int | None = None) -> None:
         self.name = token_hex(8)
         self._subject = f"live.peers.{service}"
         self._client = client
         self._heard: dict[str, float] = {}
+        self._at_work_max = at_work_max
 
     async def start(self) -> None:
         if self._client is not None:
@@ -41,9 +42,14 @@ class Peers:
         return len(self._living())
 
     def is_mine(self, key: str) -> bool:
-        """Tell whether this process is the one to take what has this key."""
+        """Tell whether this process is the one to take what has this key. More processes than
+        may be at work stand by: what they are given of the room is nothing, so they take nothing.
+        """
         living = self._living()
-        return len(living) == 1 or self.name == max(living, key=lambda name: _weight(name, key))
+        if len(living) == 1:
+            return True
+        at_work = sorted(living)[: self._at_work_max]
+        return self.name == max(at_work, key=lambda name: _weight(name, key))
 
     def share_of(self, amount: int) -> int:
         """Return this process's part of an amount: the parts of all add up to no more."""

@@ -111,7 +111,7 @@ class Sweep(Generic[Row]):
         until = asyncio.get_running_loop().time() + OTHERS_SECONDS
         self._others |= dict.fromkeys(turn.others, until)
         begun = sum(self._begin(row) for row in rows)
-        self._is_hungry = len(rows) >= free or bool(turn.full)
+        self._is_hungry = len(rows) >= free or bool(turn.full) or begun < len(rows)
         goes_deeper = turn.hides_more and are_new and len(self._others) <= OTHERS_MAX
         self._deeper = self._deeper + 1 if goes_deeper and self._deeper < DEEPER_MAX else 0
         return self._deeper > 0 or (begun > 0 and len(rows) >= free)

@@ -94,7 +94,7 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
             about = {"job_id": event.job_id, "account_id": event.account_id, "attempt": 0}
             unit.put(table, key, _row(key, Duty.REMOVAL, about, at))
         case JobSubmitted():
-            _submitted(event, key, at, unit)
+            _submitted(event, at, unit)
         case CancellationAnswered() | ArtifactsRemoved():
             if (row := unit.row(table, key)) is not None:
                 is_kept = row["duty"] == Duty.CANCELLATION
@@ -102,14 +102,9 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
                 unit.put(table, key, row | done if is_kept else None)
 
 
-def _submitted(event: JobSubmitted, key: str, at: At, unit: UnitOfWork) -> None:
-    """A request that the provider has of a job that has ended without success is to be cancelled,
-    however late it is heard of.
-    """
-    job = unit.peek(jobs.table, event.job_id)
-    status = JobStatus(job["status"]) if job is not None else None
-    if status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
-        return
+def cancel_request(event: JobSubmitted, endpoint: str | None, at: At, unit: UnitOfWork) -> None:
+    """The provider has a request that nobody waits for."""
+    key = _cancellation(event.job_id, event.attempt)
     known = unit.row(table, key)
     done = (Duty.ANSWERED, event.request_id)
     if known is not None and (known["duty"], known["request_id"]) == done:
@@ -122,7 +117,17 @@ def _submitted(event: JobSubmitted, key: str, at: At, unit: UnitOfWork) -> None:
         "cancel_url": event.cancel_url,
     }
     row = _row(key, Duty.CANCELLATION, about, at)
-    unit.put(table, key, row | {"endpoint": known["endpoint"] if known is not None else None})
+    unit.put(table, key, row | {"endpoint": known["endpoint"] if known is not None else endpoint})
+
+
+def _submitted(event: JobSubmitted, at: At, unit: UnitOfWork) -> None:
+    """A request that the provider has of a job that has ended without success is to be cancelled,
+    however late it is heard of.
+    """
+    job = unit.peek(jobs.table, event.job_id)
+    status = JobStatus(job["status"]) if job is not None else None
+    if status in {JobStatus.FAILED, JobStatus.CANCELLED}:
+        cancel_request(event, None, at, unit)
 
 
 def _row(key: str, duty: Duty, about: Row, at: At) -> Row:

@@ -120,7 +120,9 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row["sequence"] = at.sequence
         if isinstance(event, ResultReceived | JobCompleted) and event.attempt < row["attempt"]:
             _overtaken(row, at, unit)
-        if type(event) in _CHANGES:
+        if isinstance(event, JobSubmitted) and event.attempt < row["attempt"]:
+            owed.cancel_request(event, row["endpoint"], at, unit)  # The newer one is awaited.
+        elif type(event) in _CHANGES:
             _CHANGES[type(event)](event, row, at)
         else:
             unit.put(table, job_id, None)

@@ -87,7 +87,7 @@ async def connect(
     await expect_mark(log, database, positions.find)
     changes = Changes(lambda: database.read(positions.read))
     await changes.start(client)
-    peers = Peers("dispatcher", client)
+    peers = Peers("dispatcher", client, settings.provider_concurrency_max)
     await peers.start()
     storage = settings.storage()
     master_key = settings.master_key()

@@ -248,11 +248,13 @@ async def _back_off(
 async def fail(
     dispatcher: Dispatcher, known: KnownJob, code: str, message: str, detail: str = ""
 ) -> None:
-    """End the job as failed; its hold is released in the same commit."""
+    """End the job as failed; its hold is released in the same commit. Where it is not as it was
+    known, somebody else has it: an attempt that runs is not failed for what another one found.
+    """
     account = known.state.account_id
     sealed = await dispatcher.vault.seal_words(account, message)
     words = await dispatcher.vault.seal_words(account, detail) if detail else None
-    await dispatcher.jobs.decide(known, Fail(code=code, message=sealed, detail=words))
+    await dispatcher.jobs.decide_once(known, Fail(code=code, message=sealed, detail=words))
 
 
 def _webhook_url(dispatcher: Dispatcher, started: MadeJob) -> str | None:

@@ -24,8 +24,8 @@ LATE_SECONDS = 2.0
 
 
 def is_late(requested_at: datetime) -> bool:
-    """Tell whether a job is a sweep's by its age: its message was lost, or comes too late. With a
-    backlog of messages, both would submit it otherwise.
+    """Tell whether a job is so old that a sweep takes it for one whose message was lost. With a
+    backlog of messages both would prepare it otherwise.
     """
     return now() - requested_at > timedelta(seconds=LATE_SECONDS)
 

@@ -5,10 +5,12 @@ from collections import defaultdict
 
 from msgspec import Struct
 
+from adapters.fresh_rows import FRESH_SECONDS
 from contracts.commit import Commit
 from contracts.events import CancellationAnswered, NotificationSent
 from tests.faults.processes import Process
 
+LOOK_SECONDS = FRESH_SECONDS  # So old may be the log's end that a look was compared with.
 RECORDED_SECONDS = 20.0  # A slow server, its record, and what passes after the services end.
 
 
@@ -17,8 +19,12 @@ class Act(Struct):
 
     life: Process
     at: float
-    stored: bool = False
+    stored_at: float | None = None
     failed: bool = False
+
+    @property
+    def stored(self) -> bool:
+        return self.stored_at is not None
 
 
 class Acts:
@@ -32,7 +38,9 @@ class Acts:
         self._answered: dict[str, list[Act]] = defaultdict(list)
 
     def begins(self, key: str) -> None:
-        if any(act.stored for act in self._answered[key]):
+        looked_at = asyncio.get_running_loop().time() - LOOK_SECONDS
+        stored = [at for act in self._answered[key] if (at := act.stored_at) is not None]
+        if any(at < looked_at for at in stored):
             self.broken.append(f"{key}: done again although that it was done stood in the log")
 
     def answered(self, key: str, life: Process) -> None:

@@ -143,7 +143,7 @@ class FaultyLog:
         outcome = await self._log.append(subject, commit, after=after)
         if isinstance(outcome, Stored | AlreadyMine):
             for act in acts:
-                act.stored = True
+                act.stored_at = asyncio.get_running_loop().time()
         self._process.point()
         if weather.is_faulty(0.02):
             return Unavailable("the broker's reply was lost")

@@ -10,6 +10,7 @@ from contracts.events import (
     AttemptFailed,
     CancellationAnswered,
     JobCancelled,
+    JobCompleted,
     JobHidden,
     JobSubmitted,
     ResultReceived,
@@ -21,7 +22,6 @@ from read_models.owed import Duty
 from read_models.waiting_jobs import Waits
 
 KNOWN_SECONDS = 3.0
-REMOVAL = 0  # Where an attempt's number stands otherwise.
 
 
 def without_a_look(connection: Connection) -> list[Any]:
@@ -64,26 +64,40 @@ def no_attempt_is_given_up_that_is_known(commits: list[Recorded]) -> None:
                 assert seconds <= KNOWN_SECONDS, f"{event.job_id} was known for {seconds:.1f} s"
 
 
-def what_was_owed_was_done(commits: list[Recorded]) -> None:
-    """What the provider has of a cancelled job was cancelled; what was deleted is removed."""
+def what_was_deleted_is_removed(commits: list[Recorded]) -> None:
+    owed_now: set[JobId] = set()
+    for event in (event for recorded in commits for event in recorded.commit.events):
+        if isinstance(event, JobHidden):
+            owed_now.add(event.job_id)
+        elif isinstance(event, ArtifactsRemoved):
+            owed_now.discard(event.job_id)
+    assert not owed_now, f"still to be removed, and forgotten: {sorted(owed_now)}"
+
+
+def what_nobody_waits_for_was_cancelled(commits: list[Recorded]) -> None:
+    """What the provider has of a cancelled job, and of an attempt that a newer one follows."""
     at_provider: dict[JobId, int] = {}  # The attempt that it has, and says nothing of yet.
-    said: set[tuple[JobId, int]] = set()
+    newest: dict[JobId, int] = {}  # Of open jobs.
+    settled: set[tuple[JobId, int]] = set()  # It said what came of them, or that it cancelled them.
     owed_now: set[tuple[JobId, int]] = set()
     for event in (event for recorded in commits for event in recorded.commit.events):
         match event:
-            case SubmissionStarted():
-                at_provider.pop(event.job_id, None)
-            case ResultReceived():
-                at_provider.pop(event.job_id, None)
-                said.add((event.job_id, event.attempt))
-            case JobSubmitted(attempt=attempt) if (event.job_id, attempt) not in said:
-                at_provider[event.job_id] = attempt
-            case JobCancelled() if event.job_id in at_provider:
-                owed_now.add((event.job_id, at_provider[event.job_id]))
-            case JobHidden():
-                owed_now.add((event.job_id, REMOVAL))
-            case CancellationAnswered() | ArtifactsRemoved():
-                owed_now.discard((event.job_id, getattr(event, "attempt", REMOVAL)))
+            case SubmissionStarted(job_id=job, attempt=attempt):
+                at_provider.pop(job, None)
+                newest[job] = attempt
+            case ResultReceived(job_id=job, attempt=attempt):
+                at_provider.pop(job, None)
+                settled.add((job, attempt))
+            case JobSubmitted(job_id=job, attempt=attempt) if (job, attempt) not in settled:
+                at_provider[job] = max(attempt, at_provider.get(job, 0))
+                owed_now |= {(job, attempt)} if attempt < newest.get(job, 0) else set()
+            case JobCancelled(job_id=job) if job in at_provider:
+                owed_now.add((job, at_provider[job]))
+            case CancellationAnswered(job_id=job, attempt=attempt):
+                owed_now.discard((job, attempt))
+                settled.add((job, attempt))
+            case JobCompleted(job_id=job):
+                newest.pop(job, None)
     assert not owed_now, f"still owed, and forgotten: {sorted(owed_now)}"
 
 

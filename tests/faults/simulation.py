@@ -114,7 +114,8 @@ class World:
         await check(witness)
         commits = await witness.commits()
         next_looks.no_attempt_is_given_up_that_is_known(commits)
-        next_looks.what_was_owed_was_done(commits)
+        next_looks.what_nobody_waits_for_was_cancelled(commits)
+        next_looks.what_was_deleted_is_removed(commits)
         lost = self.database.now(next_looks.without_a_look)
         assert not lost, f"nobody looks at {lost} again"
         self.services.broker.acts.check()

@@ -132,6 +132,15 @@ async def test_two_projectors_of_one_database_apply_nothing_twice(
     assert await granted(database) == 40
 
 
+async def stuck(projector: Projector) -> "asyncio.Task[None]":
+    """Project until it stands still."""
+    task = asyncio.create_task(project_commits(projector))
+    async with asyncio.timeout(10):
+        while not projector.trouble:
+            await asyncio.sleep(0.01)
+    return task
+
+
 class Poisoned(MemoryLog):
     """A log whose second message is no commit."""
 
@@ -149,10 +158,7 @@ async def test_what_cannot_be_digested_is_never_skipped_past(
     log = Poisoned()
     await append(log, 3)
     projector = Projector(log, database, client)
-    task = asyncio.create_task(project_commits(projector))
-    async with asyncio.timeout(10):
-        while not projector.trouble:
-            await asyncio.sleep(0.01)
+    task = await stuck(projector)
     await asyncio.sleep(0.2)
     await stop(task)
     assert "commit 2" in projector.trouble
@@ -178,10 +184,7 @@ async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the
     log = WrittenByNewer()
     await append(log, 3)
     projector = Projector(log, database, client)
-    task = asyncio.create_task(project_commits(projector))
-    async with asyncio.timeout(10):
-        while not projector.trouble:
-            await asyncio.sleep(0.01)
+    task = await stuck(projector)
     assert "a newer version wrote 'credits.granted.v2': upgrade" in projector.trouble
     assert await database.read(positions.read) == 1
 

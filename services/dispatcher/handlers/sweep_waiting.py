@@ -69,10 +69,7 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
         dispatcher.has_declined |= len(rows) >= turn.limit
         return [row for row in rows if _is_left(dispatcher, row)]
 
-    async def act(row: WaitingJob) -> None:
-        if dispatcher.room >= 1:
-            await submit_row(dispatcher, row)
-
+    act = partial(submit_row, dispatcher)
     return Sweep("submissions", SUBMISSIONS, take, act, dispatcher.submissions_changed)
 
 
@@ -100,14 +97,17 @@ def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
 async def _count_at_provider(dispatcher: Dispatcher) -> int:
     """Count what this process's part of the provider's room is taken by, also what is begun here
-    and stands in no row yet.
+    and stands in no row yet. What has ended before the rows were asked for stands in them.
     """
-    taken = set(await dispatcher.database.read(waiting_jobs.at_provider))
+    begun = set(dispatcher.active)
+    taken = await dispatcher.rows.read(waiting_jobs.at_provider)
     own = {job for job in taken if dispatcher.peers.is_mine(job)}
-    return len(own | dispatcher.active)
+    return len(own | begun | dispatcher.active)
 
 
 async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
+    if dispatcher.room < 1:
+        return
     recorded = await dispatcher.log.read(row.requested_in)
     if recorded is None:
         return
@@ -125,7 +125,7 @@ async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
             known: KnownJob | None = Known(requested(event, recorded.sequence), 0)
             if row.attempt > 0:
                 known = await dispatcher.jobs.load(row.job_id)
-            if known is not None:
+            if known is not None and dispatcher.room >= 1:
                 await submit(dispatcher, known, work)
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from sqlalchemy import Connection
@@ -141,6 +141,25 @@ def test_what_a_peer_has_left_does_not_hide_ones_own_rows() -> None:
         turn = Turn(until=0, limit=LIMIT)
         assert await World().rows.take_part(mine, due, turn) == own
         assert turn.after == "the last lane"
+
+    run(play(), VirtualLoop())
+
+
+def test_a_lane_that_was_left_out_is_the_next_one_to_be_served() -> None:
+    async def play() -> None:
+        mine, _ = await two()
+        own = [row for row in ROWS if mine.is_mine(row.key)]
+        waiting = [structs.replace(own[0], lane="big"), structs.replace(own[1], lane="small")]
+
+        def due(_connection: Connection, turn: Turn) -> list[Row]:
+            behind = [row for row in waiting if row.lane > turn.after]
+            found = [*behind, *(row for row in waiting if row not in behind)][: turn.limit]
+            turn.after = found[-1].lane
+            return found
+
+        turn, rows = Turn(until=0, limit=1), World().rows
+        taken = [await rows.take_part(mine, due, turn) for _ in range(2)]
+        assert taken == [waiting[:1], waiting[1:]]
 
     run(play(), VirtualLoop())
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -15,8 +16,8 @@ async def hear(listener: Peers, speaker: Peers) -> None:
     await listener._hear(Msg(nobody, data=msgspec.json.encode(speaker.name)))
 
 
-async def three() -> list[Peers]:
-    peers = [Peers("dispatcher", None) for _ in range(3)]
+async def three(at_work_max: int | None = None) -> list[Peers]:
+    peers = [Peers("dispatcher", None, at_work_max) for _ in range(3)]
     for listener in peers:
         for speaker in peers:
             await hear(listener, speaker)
@@ -40,6 +41,18 @@ def test_each_key_is_one_processs_and_the_shares_add_up() -> None:
         assert set(owners) == {1}
         assert min(sum(each.is_mine(key) for key in keys) for each in peers) > 50
         assert sum(each.share_of(10) for each in peers) == 10
+
+    run(play(), VirtualLoop())
+
+
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_nobody_takes_keys_who_has_no_part_of_the_room(room: int) -> None:
+    async def play() -> None:
+        peers = await three(room)
+        keys = [f"job-{number}" for number in range(300)]
+        owners = [[each for each in peers if each.is_mine(key)] for key in keys]
+        assert {len(each) for each in owners} == {1}
+        assert all(each.share_of(room) == 1 for (each,) in owners)
 
     run(play(), VirtualLoop())
 

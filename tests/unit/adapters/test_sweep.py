@@ -65,6 +65,16 @@ def test_a_backlog_is_worked_off_without_waiting_for_the_next_tick() -> None:
     run(play(), VirtualLoop())
 
 
+def test_rows_of_one_lane_follow_each_other_without_waiting_for_the_next_tick() -> None:
+    async def play() -> None:
+        table = Table(*rows("a", 12))
+        wide = Pace(20, 2, act_seconds=5, pause_seconds=1, pause_seconds_max=8)
+        await sweep_for(table.sweep(wide), TICK_SECONDS)
+        assert not table.rows
+
+    run(play(), VirtualLoop())
+
+
 def test_a_lane_that_hangs_holds_up_nobody_else() -> None:
     async def play() -> None:
         table = Table(*rows("slow", 50), *rows("b", 3))

@@ -8,7 +8,7 @@ import read_models
 from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobHidden
 from domain.times import micros_of
 from domain.turns import Turn
-from read_models import owed
+from read_models import owed, waiting_jobs
 from read_models.owed import Duty
 from tests.support.examples import ACCOUNT, at
 from tests.unit.read_models.test_read_models import (
@@ -70,3 +70,24 @@ def test_a_request_that_is_heard_of_long_after_the_end_is_cancelled(
     gone = attempt_failed(may_have_run=True, seconds=3)
     read_models.apply(connection, history(STARTED, ("job", (gone,)), STOPPED, SUBMITTED))
     assert duties(connection) == [Duty.CANCELLATION]
+
+
+def test_an_older_attempts_request_is_cancelled_and_the_newer_one_is_awaited(
+    connection: Connection,
+) -> None:
+    """Its reply was so late that the attempt had been given up on."""
+    second = {"attempt": 2, "request_id": "request-2"}
+    read_models.apply(
+        connection,
+        history(
+            STARTED,
+            ("job", (attempt_failed(may_have_run=True, seconds=3),)),
+            ("job", (structs.replace(STARTED[1][0], attempt=2),)),
+            ("evidence", (structs.replace(SUBMITTED[1][0], **second),)),
+            SUBMITTED,
+        ),
+    )
+    assert duties(connection) == [Duty.CANCELLATION]
+    waiting = waiting_jobs.find(connection, JOB)
+    assert waiting is not None
+    assert (waiting.attempt, waiting.request_id) == (2, "request-2")

@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from adapters.changes import NotThereYet
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions
-from services.dispatcher.submitting import LATE_SECONDS
+from services.dispatcher.submitting import LATE_SECONDS, submit
 from tests.support.dispatching import DispatchingWorld, played
 
 
@@ -30,19 +32,68 @@ def test_of_a_job_whose_message_is_still_to_come_no_sweep_makes_a_second_submiss
     played(play)
 
 
-@pytest.mark.parametrize("message", ["late", "lost"])
-def test_a_job_whose_message_is_late_or_lost_is_a_sweeps(message: str) -> None:
+def test_a_job_whose_message_is_lost_is_a_sweeps() -> None:
     async def play(world: DispatchingWorld) -> None:
-        _, _, recorded = await world.asked()
+        await world.asked()
         await asyncio.sleep(LATE_SECONDS + 0.1)
-        if message == "late":
-            await submit_jobs(world.dispatcher, recorded)
-            assert world.dispatcher.has_declined
-        assert world.dispatcher.active == set()
         await sweep(world)
         assert len(world.provider.posts) == 1
 
     played(play)
+
+
+def test_a_message_that_is_late_needs_no_row() -> None:
+    """While the projector stands still no sweep would find its job."""
+
+    async def play(world: DispatchingWorld) -> None:
+        _, _, recorded = await world.asked()
+        await asyncio.sleep(LATE_SECONDS + 0.1)
+        await submit_jobs(world.dispatcher, recorded)
+        await world.dispatcher.background.drain(10)
+        assert len(world.provider.posts) == 1
+
+    played(play)
+
+
+def test_a_message_that_comes_after_the_sweep_prepares_nothing() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        _, _, recorded = await world.asked()
+        await asyncio.sleep(LATE_SECONDS + 0.1)
+        await sweep(world)
+        await submit_jobs(world.dispatcher, recorded)
+        assert world.dispatcher.active == set()
+        assert len(world.provider.posts) == 1
+
+    played(play)
+
+
+def test_a_job_that_another_one_has_is_not_failed_for_what_is_found_here() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        known, work, _ = await world.asked()
+        await submit(world.dispatcher, known, work)
+        await submit(world.dispatcher, known, structs.replace(work, kind="gone"))
+        assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+
+    played(play)
+
+
+@pytest.mark.parametrize("room", [1, 3])
+def test_the_room_holds_while_the_rows_are_behind(room: int) -> None:
+    async def play(world: DispatchingWorld) -> None:
+        for _ in range(8):
+            _, _, recorded = await world.asked()
+            world.dispatcher.heard_up_to = recorded.sequence
+        world.project()
+        sweeping = submissions(world.dispatcher)
+        await sweeping.once()
+        await sweeping.settled()
+        assert len(world.provider.posts) == room
+        with pytest.raises(NotThereYet):  # The rows know nothing of the POSTs yet.
+            await sweeping.once()
+        await sweeping.settled()
+        assert len(world.provider.posts) == room
+
+    played(play, provider_concurrency_max=room)
 
 
 def test_what_was_begun_while_the_rows_were_read_is_not_begun_again(
