@@ -27,7 +27,7 @@ test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path a
 	$(PY) -m pytest -q $(T)
 	@if [ "$(T)" = tests ]; then WORLDS_ON=postgresql $(PY) -m pytest -q tests/e2e; fi
 
-faults: .venv/.done ## The long fault runs, with a table of results (some ten minutes)
+faults: .venv/.done ## The long fault runs, with a table of results (some twenty minutes)
 	$(PY) -m tests.faults
 
 bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
