@@ -23,6 +23,7 @@ from adapters.one_post import (
     RESULT_BYTES_MAX,
     WORDS_MAX,
     Answered,
+    CookielessClient,
     Hung,
     Lost,
     NotSent,
@@ -140,7 +141,7 @@ class FalGateway:
 
     def __init__(self, key: str, *, platform_url: str = "", connections_max: int = 64) -> None:
         self._platform_url = platform_url
-        self._http = httpx.AsyncClient(
+        self._http: httpx.AsyncClient = CookielessClient(
             transport=OnePost(connections_max, POST_SECONDS, CONNECT_SECONDS),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS),

@@ -74,7 +74,9 @@ class OnePost(httpx.AsyncBaseTransport):
         if self._session is None:
             tls = httpx.create_ssl_context()  # Trusts what SSL_CERT_FILE names.
             connector = aiohttp.TCPConnector(limit=self._connections_max, ssl=tls)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
         async with self._session.request(
             request.method,
             URL(str(request.url), encoded=True),
@@ -91,6 +93,21 @@ class OnePost(httpx.AsyncBaseTransport):
                 if name.lower() not in {b"content-encoding", b"transfer-encoding"}
             ]
             return httpx.Response(answer.status, headers=headers, content=body, request=request)
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Look for none: that takes as long as sending the request."""
+
+
+class CookielessClient(httpx.AsyncClient):
+    """A client that keeps nothing of what a server sets."""
+
+    _none = _NoCookies()
+
+    @property  # type: ignore[misc]  # Nobody sets one.
+    def cookies(self) -> httpx.Cookies:
+        return self._none
 
 
 def words_of(error: BaseException) -> str:

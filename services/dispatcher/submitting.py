@@ -20,7 +20,7 @@ from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import Post, fail, start_and_post
 from services.dispatcher.source_pages import PageUnreadable, read_page
 
-LATE_SECONDS = 2.0
+LATE_SECONDS = 5.0
 
 
 def is_late(requested_at: datetime) -> bool:
