@@ -18,7 +18,7 @@ import pytest
 from cli.commands import main
 from cli.world import free_port, prepare
 from tests.support.servers import folder
-from tests.support.worlds import RunningWorld
+from tests.support.worlds import RunningWorld, darkroom
 
 AT_ONCE = 4
 NOISE = ("Traceback", "never retrieved", "was destroyed", "never awaited", 'File "')
@@ -73,24 +73,11 @@ def test_the_table_has_every_command() -> None:
     assert set(leaves(main)) == REFUSED.keys()
 
 
-def run(
-    arguments: tuple[str, ...], path: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments, "--data-dir", str(path)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def run_all(
     cases: dict[str, tuple[str, ...]], path: Path, **environment: str
 ) -> dict[str, subprocess.CompletedProcess[str]]:
     def one(name: str) -> subprocess.CompletedProcess[str]:
-        return run((*name.split(), *cases[name]), path, **environment)
+        return darkroom(path, *name.split(), *cases[name], **environment)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(cases, pool.map(one, cases), strict=True))
@@ -152,22 +139,22 @@ MISLED: dict[str, tuple[tuple[str, ...], int, str]] = {
 def test_what_cannot_be_meant_is_refused_and_said(case: str, world: RunningWorld) -> None:
     """It is not passed over, nor taken for something else."""
     arguments, code, words = MISLED[case]
-    done = run(arguments, world.path)
+    done = darkroom(world.path, *arguments)
     check({case: done}, {case: code})
     assert words in done.stderr
 
 
 def test_the_demo_accounts_token_goes_to_its_own_world_only(world: RunningWorld) -> None:
-    elsewhere = run(("jobs", "list"), world.path, DARKROOM_URL="http://127.0.0.1:9")
+    elsewhere = darkroom(world.path, "jobs", "list", DARKROOM_URL="http://127.0.0.1:9")
     check({"elsewhere": elsewhere}, {"elsewhere": 2})
     assert "--token" in elsewhere.stderr
-    assert run(("jobs", "list"), world.path, DARKROOM_URL=world.url).returncode == 0
+    assert darkroom(world.path, "jobs", "list", DARKROOM_URL=world.url).returncode == 0
 
 
 def test_a_kind_without_a_prompt_is_asked_for_by_its_input(world: RunningWorld) -> None:
     given = ("name=Dursley", "character_id=dursley-cli", "description=hardly any neck")
     inputs = [each for one in given for each in ("--input", one)]
-    done = run(("jobs", "create", "--kind", "character_image", *inputs), world.path)
+    done = darkroom(world.path, "jobs", "create", "--kind", "character_image", *inputs)
     assert done.returncode == 0, done.stderr
 
 

@@ -13,7 +13,14 @@ import pytest
 
 from cli.world import free_port
 from tests.support.servers import folder
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.worlds import (
+    RunningWorld,
+    create,
+    darkroom,
+    eventually,
+    running_world,
+    until_ended,
+)
 
 
 def children_of(pid: int) -> list[int]:
@@ -84,20 +91,9 @@ def test_two_worlds_run_beside_each_other() -> None:
             assert client.get(f"/api/jobs/{job}").status_code == 404
 
 
-def run(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments, "--data-dir", str(path)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_a_taken_port_is_a_friendly_message(world: RunningWorld) -> None:
     with folder() as path:
-        done = run(path, "up", "--port", str(world.world.port))
+        done = darkroom(path, "up", "--port", str(world.world.port))
     assert done.returncode == 2
     assert f"port {world.world.port} is taken" in done.stderr
     assert "Traceback" not in done.stderr
@@ -105,14 +101,14 @@ def test_a_taken_port_is_a_friendly_message(world: RunningWorld) -> None:
 
 def test_a_command_without_a_world_says_what_to_do() -> None:
     with folder() as path:
-        done = run(path, "credits", "show", "--account", "demo")
+        done = darkroom(path, "credits", "show", "--account", "demo")
     assert done.returncode == 5
     assert "darkroom up" in done.stderr
 
 
 def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None:
     with folder() as path:
-        done = run(
+        done = darkroom(
             path, "jobs", "list", "--token", "dkr_x", DARKROOM_URL=f"http://127.0.0.1:{free_port()}"
         )
     assert done.returncode == 5
@@ -121,7 +117,7 @@ def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None
 
 def test_up_beside_given_parts_needs_a_key_or_says_that_the_simulator_is_meant() -> None:
     with folder() as path:
-        done = run(path, "up", DATABASE_URL="sqlite:////tmp/none.sqlite3")
+        done = darkroom(path, "up", DATABASE_URL="sqlite:////tmp/none.sqlite3")
     assert done.returncode == 2
     assert "PROVIDER=simulator" in done.stderr
 
@@ -149,7 +145,7 @@ def test_the_command_line_makes_and_shows_a_job(world: RunningWorld) -> None:
     assert types[-2:] == ["JobCompleted", "CreditsCharged"]
     own = world.cli("events", "list", "--boundary", "job", "--id", job["id"])
     assert own[0]["type"] == "SubmissionStarted"
-    assert run(world.path, "jobs", "show", "no-such-job").returncode == 3
+    assert darkroom(world.path, "jobs", "show", "no-such-job").returncode == 3
 
 
 def test_the_log_can_be_followed(world: RunningWorld) -> None:
@@ -181,7 +177,7 @@ def test_a_grant_with_a_key_is_given_once(world: RunningWorld) -> None:
     entries = world.cli("credits", "entries", "--account", "keyed")
     assert entries["move"] == "granted"
     more = (*options[:2], "--amount", "9", "--reason", "r")
-    refused = run(world.path, "credits", "revoke", *more, **world.environment)
+    refused = darkroom(world.path, "credits", "revoke", *more, **world.environment)
     assert refused.returncode == 4
 
 

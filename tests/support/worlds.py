@@ -206,3 +206,15 @@ def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
             msg = f"not in {seconds} s; the last look gave {found!r}"
             raise AssertionError(msg)
         time.sleep(0.05)
+
+
+def darkroom(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the command line on the world in this folder, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments, "--data-dir", str(path)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

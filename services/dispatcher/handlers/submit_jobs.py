@@ -34,11 +34,12 @@ async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
         if not isinstance(event, JobRequested) or event.run_id is not None:
             continue
         known = Known(requested(event, recorded.sequence), 0)
-        if is_late(recorded.commit.at):  # A sweep may have had it meanwhile.
+        is_ours = dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1
+        if is_ours and is_late(recorded.commit.at):  # A sweep may have had it meanwhile.
             known = await dispatcher.jobs.load(event.job_id) or known
-        if known.last > 0:
-            continue
-        if dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1:
+            if known.last > 0:
+                continue
+        if is_ours and dispatcher.room >= 1:
             begin(dispatcher, known, Work(event.kind, event.input, causation=recorded.commit.id))
         else:
             dispatcher.has_declined = True

@@ -67,6 +67,27 @@ def test_a_message_that_comes_after_the_sweep_prepares_nothing() -> None:
     played(play)
 
 
+def test_late_messages_that_come_together_take_no_more_than_the_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(world: DispatchingWorld) -> None:
+        messages = [(await world.asked())[2] for _ in range(5)]
+        await asyncio.sleep(LATE_SECONDS + 0.1)
+        load = world.dispatcher.jobs.load
+
+        async def slow(*arguments: Any) -> Any:
+            await asyncio.sleep(0.1)
+            return await load(*arguments)
+
+        monkeypatch.setattr(world.dispatcher.jobs, "load", slow)
+        await asyncio.gather(*(submit_jobs(world.dispatcher, each) for each in messages))
+        await world.dispatcher.background.drain(10)
+        assert len(world.provider.posts) == 1
+        assert world.dispatcher.has_declined
+
+    played(play, provider_concurrency_max=1)
+
+
 def test_a_job_that_another_one_has_is_not_failed_for_what_is_found_here() -> None:
     async def play(world: DispatchingWorld) -> None:
         known, work, _ = await world.asked()
