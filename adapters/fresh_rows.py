@@ -75,11 +75,20 @@ class FreshRows:
         wide = structs.replace(turn, limit=turn.limit * peers.count)
         rows = await self.take(due, wide)
         own = [row for row in rows if peers.is_mine(row.key)]
-        # Who was left out for want of room is the next one's turn.
-        turn.after = own[turn.limit - 1].lane if len(own) > turn.limit else wide.after
+        turn.after = _after(rows, own, turn.limit, wide.after)
         turn.others = {row.key for row in rows} - {row.key for row in own}
         turn.hides_more = len(rows) >= wide.limit and len(own) < turn.limit
         return own[: turn.limit]
+
+
+def _after(rows: list[Row], own: list[Row], limit: int, after: str) -> str:
+    """Return behind which lane the next turn begins. A lane that was left out for want of room is
+    the next one; the rows behind those of `after` are the oldest of all, and no lane's turn.
+    """
+    lanes = [row.lane for row in rows]
+    turns = lanes.index(after) + 1 if after in lanes else len(rows)
+    is_left_out = len(own) > limit and rows.index(own[limit]) < turns
+    return own[limit - 1].lane if is_left_out else after
 
 
 async def expect_mark(

@@ -96,10 +96,18 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
         case JobSubmitted():
             _submitted(event, at, unit)
         case CancellationAnswered() | ArtifactsRemoved():
-            if (row := unit.row(table, key)) is not None:
+            row = unit.row(table, key)
+            if row is not None and _is_about(event, row):
                 is_kept = row["duty"] == Duty.CANCELLATION
                 done = {"duty": Duty.ANSWERED.value, "sequence": at.sequence}
                 unit.put(table, key, row | done if is_kept else None)
+
+
+def _is_about(event: CancellationAnswered | ArtifactsRemoved, row: Row) -> bool:
+    """Tell whether it settles what is owed now: the answer may be to another request."""
+    if isinstance(event, ArtifactsRemoved):
+        return True
+    return bool((event.request_id or None) == row["request_id"])
 
 
 def cancel_request(event: JobSubmitted, endpoint: str | None, at: At, unit: UnitOfWork) -> None:

@@ -120,15 +120,27 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row["sequence"] = at.sequence
         if isinstance(event, ResultReceived | JobCompleted) and event.attempt < row["attempt"]:
             _overtaken(row, at, unit)
-        if isinstance(event, JobSubmitted) and event.attempt < row["attempt"]:
-            owed.cancel_request(event, row["endpoint"], at, unit)  # The newer one is awaited.
+        if isinstance(event, JobSubmitted) and _is_left_behind(event, row):
+            owed.cancel_request(event, row["endpoint"], at, unit)
         elif type(event) in _CHANGES:
+            if isinstance(event, SubmissionStarted) and row["request_id"] is not None:
+                owed.cancel(row, at, unit)
             _CHANGES[type(event)](event, row, at)
         else:
             unit.put(table, job_id, None)
-            may_run = row["waits"] in {Waits.OUTCOME, Waits.RESULT}
-            if may_run and not isinstance(event, JobCompleted):
+            if _may_run(row) and not isinstance(event, JobCompleted):
                 owed.cancel(row, at, unit)
+
+
+def _is_left_behind(event: JobSubmitted, row: Row) -> bool:
+    """Tell whether a newer attempt is under way. If that one was refused, the older is awaited."""
+    return bool(event.attempt < row["attempt"] and row["waits"] != Waits.TO_SUBMIT)
+
+
+def _may_run(row: Row) -> bool:
+    """Tell whether the provider has it, or may have it; also a request that was given up on."""
+    is_known = row["waits"] == Waits.TO_SUBMIT and row["request_id"] is not None
+    return is_known or row["waits"] in {Waits.OUTCOME, Waits.RESULT}
 
 
 def _overtaken(row: Row, at: At, unit: UnitOfWork) -> None:

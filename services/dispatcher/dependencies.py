@@ -109,6 +109,7 @@ class Dispatcher(Struct):
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)
+    begun: set[JobId] = field(default_factory=set)  # Since the room was counted last, and before.
     at_provider: int = 0  # Jobs of this process's part that the provider has, or may have.
     has_declined: bool = False  # Jobs were left to the sweep for want of room.
     heard_up_to: int = 0  # Sequence of the last commit that asked here for a job.
@@ -135,6 +136,7 @@ class Dispatcher(Struct):
         if job in self.active:
             return False
         self.active.add(job)
+        self.begun.add(job)
         self.at_provider += 1
         return True
 

@@ -83,7 +83,7 @@ def what_nobody_waits_for_was_cancelled(commits: list[Recorded]) -> None:
     for event in (event for recorded in commits for event in recorded.commit.events):
         match event:
             case SubmissionStarted(job_id=job, attempt=attempt):
-                at_provider.pop(job, None)
+                owed_now |= {(job, at_provider.pop(job))} - settled if job in at_provider else set()
                 newest[job] = attempt
             case ResultReceived(job_id=job, attempt=attempt):
                 at_provider.pop(job, None)

@@ -98,9 +98,9 @@ class DispatchingWorld:
         assert found is not None
         return found
 
-    def project(self) -> None:
-        """Bring the rows up to the log's end."""
-        entries = [each.recorded() for each in self.log.entries()[self._projected :]]
+    def project(self, up_to: int | None = None) -> None:
+        """Bring the rows up to the log's end, or to a sequence."""
+        entries = [each.recorded() for each in self.log.entries()[self._projected : up_to]]
         before, self._projected = self._projected, self._projected + len(entries)
 
         def work(connection: Any) -> None:

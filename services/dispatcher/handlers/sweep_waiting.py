@@ -99,10 +99,10 @@ async def _count_at_provider(dispatcher: Dispatcher) -> int:
     """Count what this process's part of the provider's room is taken by, also what is begun here
     and stands in no row yet. What has ended before the rows were asked for stands in them.
     """
-    begun = set(dispatcher.active)
+    begun = dispatcher.begun = set(dispatcher.active)
     taken = await dispatcher.rows.read(waiting_jobs.at_provider)
     own = {job for job in taken if dispatcher.peers.is_mine(job)}
-    return len(own | begun | dispatcher.active)
+    return len(own | begun)
 
 
 async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:

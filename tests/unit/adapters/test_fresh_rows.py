@@ -164,6 +164,24 @@ def test_a_lane_that_was_left_out_is_the_next_one_to_be_served() -> None:
     run(play(), VirtualLoop())
 
 
+def test_the_oldest_rows_that_fill_a_turn_do_not_begin_the_turns_anew() -> None:
+    async def play() -> None:
+        mine, _ = await two()
+        own = [row for row in ROWS if mine.is_mine(row.key)]
+        small = [structs.replace(own[0], lane="b"), structs.replace(own[1], lane="c")]
+        heap = [structs.replace(row, lane="a") for row in own[2:8]]
+
+        def due(_connection: Connection, turn: Turn) -> list[Row]:
+            turn.after = "c"  # One of each lane, then the oldest, which are all of one heap.
+            return [heap[0], *small, *heap[1:]][: turn.limit]
+
+        turn = Turn(until=0, limit=4)
+        assert len(await World().rows.take_part(mine, due, turn)) == 4
+        assert turn.after == "c"
+
+    run(play(), VirtualLoop())
+
+
 def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> None:
     async def play() -> None:
         peers, waiting = await two(), list(ROWS)

@@ -10,6 +10,7 @@ from domain.times import micros_of
 from domain.turns import Turn
 from read_models import owed, waiting_jobs
 from read_models.owed import Duty
+from read_models.waiting_jobs import Waits
 from tests.support.examples import ACCOUNT, at
 from tests.unit.read_models.test_read_models import (
     DONE,
@@ -91,3 +92,40 @@ def test_an_older_attempts_request_is_cancelled_and_the_newer_one_is_awaited(
     waiting = waiting_jobs.find(connection, JOB)
     assert waiting is not None
     assert (waiting.attempt, waiting.request_id) == (2, "request-2")
+
+
+def attempt(number: int) -> tuple[str, tuple[AnyEvent, ...]]:
+    return ("job", (structs.replace(STARTED[1][0], attempt=number),))
+
+
+def given_up(number: int, *, may_have_run: bool) -> tuple[str, tuple[AnyEvent, ...]]:
+    event = attempt_failed(may_have_run=may_have_run, seconds=3)
+    return ("job", (structs.replace(event, attempt=number),))
+
+
+def test_while_no_newer_attempt_is_under_way_the_older_request_is_awaited(
+    connection: Connection,
+) -> None:
+    """The provider refused the newer one, so the older is the only one that runs."""
+    lost, refused = given_up(1, may_have_run=True), given_up(2, may_have_run=False)
+    read_models.apply(connection, history(STARTED, lost, attempt(2), refused, SUBMITTED))
+    assert duties(connection) == []
+    waiting = waiting_jobs.find(connection, JOB)
+    assert waiting is not None
+    assert (waiting.waits, waiting.request_id) == (Waits.RESULT, "request-1")
+
+
+@pytest.mark.parametrize("next_one", [attempt(2), STOPPED], ids=["a newer attempt", "a cancel"])
+def test_a_request_that_was_known_and_given_up_on_is_cancelled(
+    connection: Connection, next_one: tuple[str, tuple[AnyEvent, ...]]
+) -> None:
+    """Its reply came while somebody gave the attempt up."""
+    lost = given_up(1, may_have_run=True)
+    read_models.apply(connection, history(STARTED, SUBMITTED, lost, next_one))
+    assert duties(connection) == [Duty.CANCELLATION]
+
+
+def test_an_answer_settles_the_request_that_it_is_about_only(connection: Connection) -> None:
+    nothing = ("evidence", (structs.replace(ANSWERED[1][0], request_id=""),))
+    read_models.apply(connection, history(STARTED, STOPPED, SUBMITTED, nothing))
+    assert duties(connection) == [Duty.CANCELLATION]

@@ -67,6 +67,23 @@ def test_a_message_that_comes_after_the_sweep_prepares_nothing() -> None:
     played(play)
 
 
+def test_what_is_begun_and_ends_while_the_room_is_counted_is_counted() -> None:
+    async def play(world: DispatchingWorld) -> None:
+        _, _, first = await world.asked()
+        looking = asyncio.create_task(submissions(world.dispatcher).once())
+        await asyncio.sleep(0.05)  # It has asked for the log's end, and waits for the rows.
+        await submit_jobs(world.dispatcher, first)
+        await world.dispatcher.background.drain(10)
+        world.project(up_to=first.sequence)
+        await looking
+        _, _, second = await world.asked()
+        await submit_jobs(world.dispatcher, second)
+        await world.dispatcher.background.drain(10)
+        assert len(world.provider.posts) == 1
+
+    played(play, provider_concurrency_max=1)
+
+
 def test_late_messages_that_come_together_take_no_more_than_the_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
