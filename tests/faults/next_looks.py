@@ -77,7 +77,7 @@ def what_was_deleted_is_removed(commits: list[Recorded]) -> None:
 def what_nobody_waits_for_was_cancelled(commits: list[Recorded]) -> None:
     """What the provider has of a cancelled job, and of an attempt that a newer one follows."""
     at_provider: dict[JobId, int] = {}  # The attempt that it has, and says nothing of yet.
-    newest: dict[JobId, int] = {}  # Of open jobs.
+    newest: dict[JobId, int] = {}  # Attempts that are under way.
     settled: set[tuple[JobId, int]] = set()  # It said what came of them, or that it cancelled them.
     owed_now: set[tuple[JobId, int]] = set()
     for event in (event for recorded in commits for event in recorded.commit.events):
@@ -96,7 +96,7 @@ def what_nobody_waits_for_was_cancelled(commits: list[Recorded]) -> None:
             case CancellationAnswered(job_id=job, attempt=attempt):
                 owed_now.discard((job, attempt))
                 settled.add((job, attempt))
-            case JobCompleted(job_id=job):
+            case JobCompleted(job_id=job) | AttemptFailed(job_id=job):
                 newest.pop(job, None)
     assert not owed_now, f"still owed, and forgotten: {sorted(owed_now)}"
 
