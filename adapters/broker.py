@@ -16,11 +16,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from prometheus_client import Counter
 
-from adapters.clock import now
+from adapters.dead_letters import DeadLetter, Handler, park
 from adapters.eager_pull import EagerPull
-from adapters.parking import Handler, Parked, park
+from application.clock import now
 from contracts import codec
-from contracts.commit import Headline, Recorded
+from contracts.commit import CommitKind, Recorded
 from contracts.subjects import STREAM, Subject
 
 logger = structlog.get_logger()
@@ -31,7 +31,7 @@ BACKOFF_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0)
 ACK_WAIT_SECONDS = 90.0
 HANDLER_SECONDS_MAX = 80.0  # Given up before the broker delivers it to somebody else.
 
-PARKED = Counter("darkroom_parked_total", "Commits that a handler gave up on", ["durable"])
+PARKED = Counter("darkroom_dead_letters_total", "Commits that a handler gave up on", ["durable"])
 BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker told asynchronously", ["kind"]
 )
@@ -46,14 +46,14 @@ class Subscription(Struct, frozen=True):
 
     durable: str
     subject: str
-    headlines: frozenset[Headline]
+    commit_kinds: frozenset[CommitKind]
 
 
-class Delivery(Struct, frozen=True):
+class DeliveredMessage(Struct, frozen=True):
     """One delivered message, and what its reply subject tells."""
 
     message: Msg
-    headline: str
+    commit_kind: str
     sequence: int
     deliveries: int
 
@@ -141,7 +141,7 @@ def subscriber(
     """
 
     def register(handler: Handler) -> Handler:
-        async def deliver(delivery: Delivery) -> None:
+        async def deliver(delivery: DeliveredMessage) -> None:
             await _deliver(broker, subscription, handler, delivery)
 
         registered: Any = broker.subscriber(
@@ -161,18 +161,18 @@ def subscriber(
     return register
 
 
-async def _delivery(message: NatsMessage) -> Delivery:
+async def _delivery(message: NatsMessage) -> DeliveredMessage:
     raw = message.raw_message
     tokens = raw.reply.split(".")
     deliveries, sequence = tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
-    headline = (raw.headers or {}).get("Darkroom-Headline", "")
-    return Delivery(raw, headline, int(sequence), int(deliveries))
+    commit_kind = (raw.headers or {}).get("Darkroom-CommitKind", "")
+    return DeliveredMessage(raw, commit_kind, int(sequence), int(deliveries))
 
 
 async def _deliver(
-    broker: NatsBroker, subscription: Subscription, handler: Handler, delivery: Delivery
+    broker: NatsBroker, subscription: Subscription, handler: Handler, delivery: DeliveredMessage
 ) -> None:
-    if delivery.headline not in subscription.headlines:
+    if delivery.commit_kind not in subscription.commit_kinds:
         await delivery.message.ack()
         return
     message = delivery.message
@@ -189,7 +189,7 @@ async def _deliver(
 
 
 async def _failed(
-    broker: NatsBroker, subscription: Subscription, delivery: Delivery, error: Exception
+    broker: NatsBroker, subscription: Subscription, delivery: DeliveredMessage, error: Exception
 ) -> None:
     reason = f"{type(error).__name__}: {error}"[:500]
     logger.warning(
@@ -203,7 +203,7 @@ async def _failed(
         delay = BACKOFF_SECONDS[min(delivery.deliveries, len(BACKOFF_SECONDS)) - 1]
         await delivery.message.nak(delay=delay)
         return
-    parked = Parked(
+    parked = DeadLetter(
         durable=subscription.durable,
         sequence=delivery.sequence,
         reason=reason,
@@ -212,5 +212,5 @@ async def _failed(
     )
     await park(await broker.connect(), parked)
     PARKED.labels(subscription.durable).inc()
-    logger.error("commit_parked", durable=subscription.durable, sequence=delivery.sequence)
+    logger.error("commit_dead_lettered", durable=subscription.durable, sequence=delivery.sequence)
     await delivery.message.term()

@@ -15,15 +15,15 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
+from adapters.dead_letters import GIVEN_UP
 from adapters.event_log.jetstream import EPOCH_KEY
-from adapters.parking import GIVEN_UP
-from contracts.commit import Headline
+from contracts.commit import CommitKind
 from contracts.subjects import (
     ACCOUNTS,
     ALL,
     CLAIM_BUCKET,
+    DEAD_LETTER_STREAM,
     KEY_BUCKET,
-    PARKED_STREAM,
     RESULTS,
     SEALING_BUCKET,
     STREAM,
@@ -33,9 +33,9 @@ from contracts.subjects import (
 SUBMIT_JOBS = Subscription(
     "dispatcher-submit-jobs",
     ACCOUNTS,
-    frozenset({Headline.WORK_REQUESTED, Headline.RUN_REQUESTED}),
+    frozenset({CommitKind.WORK_REQUESTED, CommitKind.RUN_REQUESTED}),
 )
-SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Headline.RESULT}))
+SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({CommitKind.RESULT}))
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 MEBIBYTE = 1024 * 1024
@@ -81,7 +81,7 @@ async def set_up(client: Client, *, log_bytes_max: int | None, replicas: int) ->
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
     parked = StreamConfig(
-        name=PARKED_STREAM, subjects=["parked.>", GIVEN_UP], max_bytes=PARKED_BYTES_MAX
+        name=DEAD_LETTER_STREAM, subjects=["dead_letter.>", GIVEN_UP], max_bytes=PARKED_BYTES_MAX
     )
     for config in (parked, *map(_bucket, BUCKETS)):
         await _stream(jetstream, config, replicas)

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from adapters.database import DatabaseUnavailable
+from application.ports import NotThereYet
 from contracts import announcement
 from contracts.announcement import Announcement
 from contracts.subjects import CHANGES
@@ -20,10 +21,6 @@ LOST_AFTER_SECONDS = 1.0
 
 PositionReader = Callable[[], Awaitable[int]]
 Listener = Callable[[Announcement], None]
-
-
-class NotThereYet(Exception):
-    """The read models did not reach the position in time."""
 
 
 class Changes:
@@ -103,8 +100,9 @@ class Changes:
         deadline = clock() + seconds
         while self.rows_at < position:
             if (seconds_left := deadline - clock()) <= 0:
-                msg = f"the read models are at {self.rows_at}, {position} was asked for"
-                raise NotThereYet(msg)
+                raise NotThereYet(
+                    f"the read models are at {self.rows_at}, {position} was asked for"
+                )
             await self.next_change(min(seconds_left, RECHECK_SECONDS))
             if self.rows_at < position:
                 await self._look()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 T = TypeVar("T")
+P = ParamSpec("P")
+Work = Callable[Concatenate[Connection, P], T]
 
 BUSY_SECONDS = 2.0
 _VALUE_CLASSES = {"22", "23"}  # SQLSTATE: data exception, integrity constraint violation.
@@ -29,11 +31,13 @@ class NeverTaken(Exception):
 
 
 class Database(Protocol):
-    """`work` is plain synchronous SQL on one connection, in one transaction and one snapshot."""
+    """`work` is plain synchronous SQL on one connection, in one transaction and one snapshot. It
+    is called with the connection and the arguments.
+    """
 
-    async def read(self, work: Callable[[Connection], T]) -> T: ...
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T: ...
 
-    async def write(self, work: Callable[[Connection], T]) -> T: ...
+    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T: ...
 
     async def close(self) -> None: ...
 
@@ -70,17 +74,17 @@ class SqliteDatabase:
         event.listen(self._engine, "begin", _begin_read if read_only else _begin_write)
         self._connection: Connection | None = None
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             with self._connected() as connection:
-                return work(connection)
+                return work(connection, *arguments, **named)
         except DBAPIError as error:
             raise DatabaseUnavailable(str(error.orig)) from None
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             with self._connected() as connection:
-                found = work(connection)
+                found = work(connection, *arguments, **named)
                 connection.commit()
                 return found
         except DBAPIError as error:
@@ -160,16 +164,16 @@ class PostgresDatabase:
             connect_args={"timeout": BUSY_SECONDS, "command_timeout": 30},
         )
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._run(work)
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._run(work, *arguments, **named)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        return await self._run(work)
+    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._run(work, *arguments, **named)
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
+    async def _run(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
+                return await connection.run_sync(work, *arguments, **named)
         except DBAPIError as error:
             raise _told(error) from None
         except (PoolTimeoutError, OSError, TimeoutError) as error:

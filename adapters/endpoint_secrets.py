@@ -11,9 +11,9 @@ from nats.aio.client import Client
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from adapters.clock import now
-from adapters.event_log import LogUnavailable
 from adapters.vault import derive
+from application.clock import now
+from application.event_log import LogUnavailable
 from contracts.ids import EndpointId
 from contracts.subjects import SEALING_BUCKET
 from domain.notifications import SECRET_BYTES, secret_of
@@ -58,8 +58,7 @@ class EndpointSecrets:
                 continue  # Another came in between.
             else:
                 return
-        msg = f"the secret of {endpoint} is being changed"
-        raise LogUnavailable(msg)
+        raise LogUnavailable(f"the secret of {endpoint} is being changed")
 
     async def _keep(self, endpoint: EndpointId, secret: str, sequence: int) -> None:
         bucket = await self._open()

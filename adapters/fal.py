@@ -22,8 +22,8 @@ from adapters.fal_words import (
 from adapters.one_post import (
     RESULT_BYTES_MAX,
     WORDS_MAX,
-    Answered,
     CookielessClient,
+    ErrorAnswer,
     Hung,
     Lost,
     NotSent,
@@ -43,7 +43,7 @@ _NOT_NOW = {401, 402, 403, 408, 425, 429}
 _UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
-class Accepted(Struct, frozen=True):
+class SubmissionAccepted(Struct, frozen=True):
     """The provider has the job."""
 
     request_id: str
@@ -52,7 +52,7 @@ class Accepted(Struct, frozen=True):
     cancel_url: str
 
 
-class Refused(Struct, frozen=True):
+class SubmissionRefused(Struct, frozen=True):
     """The provider took nothing (no connection, or 429 or 5xx without a request id).
 
     `is_busy` tells a 429 from a provider in trouble.
@@ -63,7 +63,7 @@ class Refused(Struct, frozen=True):
     is_busy: bool = False
 
 
-class Rejected(Struct, frozen=True):
+class SubmissionRejected(Struct, frozen=True):
     """The provider will never take this (404, 422 and other 4xx)."""
 
     status: int
@@ -77,7 +77,7 @@ class OperatorTrouble(Struct, frozen=True):
     words: str
 
 
-class OutcomeUnknown(Struct, frozen=True):
+class SubmissionUnknown(Struct, frozen=True):
     """The POST was sent and nobody can tell whether it was taken. `has_hung` tells a provider
     that said nothing for so long from a reply that was lost on its way.
     """
@@ -86,7 +86,13 @@ class OutcomeUnknown(Struct, frozen=True):
     has_hung: bool = False
 
 
-Submission = Accepted | Refused | Rejected | OperatorTrouble | OutcomeUnknown
+SubmissionOutcome = (
+    SubmissionAccepted
+    | SubmissionRefused
+    | SubmissionRejected
+    | OperatorTrouble
+    | SubmissionUnknown
+)
 
 
 class StillRunning(Struct, frozen=True):
@@ -113,7 +119,7 @@ class NoAnswer(Struct, frozen=True):
     words: str
 
 
-Look = StillRunning | Finished | Gone | NoAnswer
+PollOutcome = StillRunning | Finished | Gone | NoAnswer
 
 
 class Listed(Struct, frozen=True):
@@ -150,28 +156,28 @@ class FalGateway:
 
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
-    ) -> Submission:
+    ) -> SubmissionOutcome:
         """POST once. Every end of it is one of the five outcomes."""
         try:
             async with asyncio.timeout(POST_SECONDS + CONNECT_SECONDS):
                 handle = await self._client.submit(endpoint, arguments, webhook_url=webhook_url)
         except NotSent as error:
-            return Refused(f"no connection: {error}")
-        except Answered as error:
+            return SubmissionRefused(f"no connection: {error}")
+        except ErrorAnswer as error:
             return classify(error.status, error.headers, error.text)
         except (Lost, TimeoutError) as error:
             has_hung = isinstance(error, Hung | TimeoutError)
-            return OutcomeUnknown(f"the reply was lost: {words_of(error)}", has_hung)
+            return SubmissionUnknown(f"the reply was lost: {words_of(error)}", has_hung)
         except (KeyError, ValueError, TypeError) as error:
-            return OutcomeUnknown(f"the reply has no request id: {words_of(error)}")
-        taken = Accepted(
+            return SubmissionUnknown(f"the reply has no request id: {words_of(error)}")
+        taken = SubmissionAccepted(
             handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
         )
         if not is_request_id(taken.request_id) or not all(map(is_address, structs.astuple(taken))):
-            return OutcomeUnknown("the reply's request id or a URL of it cannot be kept")
+            return SubmissionUnknown("the reply's request id or a URL of it cannot be kept")
         return taken
 
-    async def look(self, endpoint: str, found: Accepted) -> Look:
+    async def poll_result(self, endpoint: str, found: SubmissionAccepted) -> PollOutcome:
         """Ask once for the status, and for the result when it says COMPLETED.
 
         COMPLETED is no success: failed and cancelled requests end so too. Only the result tells.
@@ -187,7 +193,7 @@ class FalGateway:
         except (*_UNUSABLE, ValueError, KeyError, TypeError) as error:
             return NoAnswer(words_of(error))
 
-    async def cancel(self, endpoint: str, found: Accepted) -> str | None:
+    async def cancel(self, endpoint: str, found: SubmissionAccepted) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
         own = found.cancel_url.startswith(OWN_HOST)
         url = found.cancel_url if own else self.known(endpoint, found.request_id).cancel_url
@@ -223,10 +229,12 @@ class FalGateway:
             return None
         return found
 
-    def known(self, endpoint: str, request_id: str) -> Accepted:
+    def known(self, endpoint: str, request_id: str) -> SubmissionAccepted:
         """Return a request that the provider listed as its reply to the POST would have told it."""
         handle = AsyncRequestHandle.from_request_id(self._http, endpoint, request_id)
-        return Accepted(request_id, handle.status_url, handle.response_url, handle.cancel_url)
+        return SubmissionAccepted(
+            request_id, handle.status_url, handle.response_url, handle.cancel_url
+        )
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -234,11 +242,10 @@ class FalGateway:
     async def _get(self, url: str) -> httpx.Response:
         response = await self._http.get(url)
         if len(response.content) > RESULT_BYTES_MAX:
-            msg = "the result is too large"
-            raise ValueError(msg)
+            raise ValueError("the result is too large")
         return response
 
-    def _handle(self, endpoint: str, found: Accepted) -> AsyncRequestHandle:
+    def _handle(self, endpoint: str, found: SubmissionAccepted) -> AsyncRequestHandle:
         """Use the URLs that the provider returned if they are on its own host: they get our key."""
         urls = (found.status_url, found.response_url, found.cancel_url)
         if all(url.startswith(OWN_HOST) for url in urls):
@@ -261,19 +268,19 @@ class _Client(fal_client.AsyncClient):
         return self._http  # type: ignore[attr-defined,no-any-return]
 
 
-def classify(status: int, headers: Any, text: str) -> Submission:
+def classify(status: int, headers: Any, text: str) -> SubmissionOutcome:
     """Say what an answer without success to a POST means."""
     words = clean_prose(f"HTTP {status}: {text}", WORDS_MAX)
     if status in {401, 402, 403}:
         return OperatorTrouble(status, words)
     if status == 429 or status >= 500:  # noqa: PLR2004
         if "x-fal-request-id" in headers or '"request_id"' in text:
-            return OutcomeUnknown(words)
-        return Refused(words, retry_after_of(headers), is_busy=status == 429)  # noqa: PLR2004
-    return Rejected(status, words)
+            return SubmissionUnknown(words)
+        return SubmissionRefused(words, retry_after_of(headers), is_busy=status == 429)  # noqa: PLR2004
+    return SubmissionRejected(status, words)
 
 
-def _look_of(response: httpx.Response) -> Look | None:
+def _look_of(response: httpx.Response) -> PollOutcome | None:
     """Read a status; None means that the request is over and its result can be fetched."""
     if response.status_code == 404:  # noqa: PLR2004
         return Gone()
@@ -288,7 +295,7 @@ def _look_of(response: httpx.Response) -> Look | None:
     return StillRunning(place_of(position), lines_of(fields.get("logs")))
 
 
-def _result_of(response: httpx.Response) -> Look:
+def _result_of(response: httpx.Response) -> PollOutcome:
     if response.status_code == 404:  # noqa: PLR2004
         return Gone()
     if response.status_code in {401, 403, 408, 429}:

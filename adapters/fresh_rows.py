@@ -6,15 +6,15 @@ from typing import TypeVar, cast
 from msgspec import structs
 from sqlalchemy import Connection
 
-from adapters.changes import Changes, NotThereYet
-from adapters.database import Database, DatabaseUnavailable
-from adapters.event_log import EventLog
+from adapters.changes import Changes
+from adapters.database import Database, DatabaseUnavailable, P, T, Work
 from adapters.peers import Peers
+from application.event_log import EventLog
+from application.ports import NotThereYet
 from contracts.commit import Mark
-from domain.turns import Turn, Waiting
+from domain.turns import Turn, WaitingRow
 
-T = TypeVar("T")
-Row = TypeVar("Row", bound=Waiting)
+Row = TypeVar("Row", bound=WaitingRow)
 Due = Callable[[Connection, Turn], list[Row]]
 
 FRESH_SECONDS = 2.0
@@ -40,20 +40,19 @@ class FreshRows:
         self._database = database
         self._position_of = position_of
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Return what `work` reads, as of the log's end right now or later."""
         end = await self._log.end()
         await self.changes.wait_for(end, FRESH_SECONDS)
 
         def checked(connection: Connection) -> tuple[int, T | None]:
             position = self._position_of(connection)
-            return position, work(connection) if position >= end else None
+            return position, (work(connection, *arguments, **named) if position >= end else None)
 
         position, found = await self._database.read(checked)
         if position < end:
             self.changes.advance(position)
-            msg = f"the read models went back to {position}, {end} was asked for"
-            raise NotThereYet(msg)
+            raise NotThereYet(f"the read models went back to {position}, {end} was asked for")
         return cast("T", found)
 
     async def take(self, due: Due[Row], turn: Turn) -> list[Row]:
@@ -61,9 +60,9 @@ class FreshRows:
         log is not asked.
         """
         one = structs.replace(turn, limit=min(turn.limit, 1))
-        if not await self._database.read(lambda connection: due(connection, one)):
+        if not await self._database.read(due, one):
             return []
-        return await self.read(lambda connection: due(connection, turn))
+        return await self.read(due, turn)
 
     async def take_part(self, peers: Peers, due: Due[Row], turn: Turn) -> list[Row]:
         """As `take`, of which this process's part is returned; its peers take theirs. Their rows

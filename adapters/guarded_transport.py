@@ -105,8 +105,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 async def checked_address(host: str, port: int) -> str:
     """Resolve a host; raise AddressRefused unless every address it has is a public one."""
     if port not in PORTS:
-        msg = f"port {port} is not one of the web's"
-        raise AddressRefused(msg)
+        raise AddressRefused(f"port {port} is not one of the web's")
     addresses = await _addresses(host, port)
     if not addresses or not all(is_public(address) for address in addresses):
         msg = f"{host} is not at a public address"

@@ -15,8 +15,8 @@ import prometheus_client
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from adapters.clock import fresh_commit_id
 from adapters.http_door import Door
+from application.clock import fresh_commit_id
 from domain.refusals import CODES, PROBLEM_TYPE, Refused, problem_of
 
 HEAD_BYTES_MAX = 32 * 1024

@@ -100,8 +100,7 @@ async def serve(
     server.should_exit = True
     await serving
     if not stop.is_set():
-        msg = f"the server on {host}:{port} ended by itself"
-        raise OSError(msg)
+        raise OSError(f"the server on {host}:{port} ended by itself")
 
 
 class _CutOff(BaseException):

@@ -16,7 +16,7 @@ class NotSent(Exception):
     """No connection was made. No error of httpx on purpose, like the next two: its are repeated."""
 
 
-class Answered(Exception):
+class ErrorAnswer(Exception):
     """The POST got an answer that is no success."""
 
     def __init__(self, status: int, headers: httpx.Headers, text: str) -> None:
@@ -63,7 +63,7 @@ class OnePost(httpx.AsyncBaseTransport):
             ) from error
         if is_post and not response.is_success:
             words = response.content.decode(errors="replace")
-            raise Answered(response.status_code, response.headers, words)
+            raise ErrorAnswer(response.status_code, response.headers, words)
         return response
 
     async def aclose(self) -> None:

@@ -11,8 +11,9 @@ from typing import TypeVar
 import structlog
 import uvloop
 
-from adapters import clock, telemetry
+from adapters import telemetry
 from adapters.settings import BadSetting, CommonSettings, load
+from application import clock
 
 logger = structlog.get_logger()
 
@@ -57,8 +58,7 @@ def _spare_the_collector() -> None:
 def require_provider(key: str, provider: str) -> None:
     """A service started alone needs a key, or has to be told that the simulator is meant."""
     if not key and provider != "simulator":
-        msg = "FAL_KEY is not set: set it, or say PROVIDER=simulator"
-        raise BadSetting(msg)
+        raise BadSetting("FAL_KEY is not set: set it, or say PROVIDER=simulator")
 
 
 async def _run_until_signalled(run: Run[AnySettings], settings: AnySettings) -> None:

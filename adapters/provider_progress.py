@@ -13,7 +13,7 @@ from contracts.subjects import PROGRESS
 JOBS_REMEMBERED_MAX = 10_000
 
 
-class Told(Struct, frozen=True):
+class ProgressReport(Struct, frozen=True):
     """`queue_position` counts the requests ahead, None when it is not waiting there."""
 
     job_id: JobId
@@ -21,10 +21,10 @@ class Told(Struct, frozen=True):
     lines: tuple[str, ...] = ()
 
 
-_decoder = msgspec.json.Decoder(Told)
+_decoder = msgspec.json.Decoder(ProgressReport)
 
 
-async def tell(client: Client | None, told: Told) -> None:
+async def tell(client: Client | None, told: ProgressReport) -> None:
     """Tell the api processes; whoever does not listen right now does not learn it."""
     if client is not None:
         await client.publish(PROGRESS, msgspec.json.encode(told))
@@ -34,12 +34,12 @@ class ProviderProgress:
     """The newest that was heard of each job, for so many jobs."""
 
     def __init__(self) -> None:
-        self._heard: OrderedDict[JobId, Told] = OrderedDict()
+        self._heard: OrderedDict[JobId, ProgressReport] = OrderedDict()
 
     async def start(self, client: Client) -> None:
         await client.subscribe(PROGRESS, cb=self._hear)
 
-    def of(self, job: JobId) -> Told | None:
+    def of(self, job: JobId) -> ProgressReport | None:
         return self._heard.get(job)
 
     async def _hear(self, message: Msg) -> None:

@@ -160,8 +160,7 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
         if not self.clock_skew_seconds:
             return 0.0
         if self.provider != "simulator" or not is_loopback(self.nats_url):
-            msg = "CLOCK_SKEW_SECONDS: only in an embedded world with the simulator"
-            raise BadSetting(msg)
+            raise BadSetting("CLOCK_SKEW_SECONDS: only in an embedded world with the simulator")
         skews = dict(pair.split("=") for pair in self.clock_skew_seconds.split(","))
         return float(skews.get(service, 0))
 
@@ -180,8 +179,7 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
 
     def require_broker(self) -> None:
         if not self.nats_url:
-            msg = "NATS_URL is not set: start the whole world with `darkroom up`"
-            raise BadSetting(msg)
+            raise BadSetting("NATS_URL is not set: start the whole world with `darkroom up`")
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -262,6 +260,5 @@ def _key_bytes(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:  # noqa: PLR2004 - AES-256.
-        msg = "DARKROOM_MASTER_KEY: must be 64 hexadecimal digits"
-        raise BadSetting(msg)
+        raise BadSetting("DARKROOM_MASTER_KEY: must be 64 hexadecimal digits")
     return key

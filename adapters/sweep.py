@@ -10,10 +10,10 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter
 
-from adapters.clock import now
-from adapters.event_log import LogUnavailable
+from application.clock import now
+from application.event_log import LogUnavailable
 from domain.times import micros_of
-from domain.turns import Turn, Waiting
+from domain.turns import Turn, WaitingRow
 
 logger = structlog.get_logger()
 
@@ -25,7 +25,7 @@ DEEPER_MAX = 16  # Looks in a row behind the rows of others.
 REMEMBERED_MAX = 2000  # Rows that wait for their next try; with so many, no more are taken.
 ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that failed", ["sweep"])
 
-Row = TypeVar("Row", bound=Waiting)
+Row = TypeVar("Row", bound=WaitingRow)
 Take = Callable[[Turn], Awaitable[list[Row]]]
 
 

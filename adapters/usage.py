@@ -16,7 +16,7 @@ TELL_SECONDS = 0.5
 NAMES_MAX = 100_000
 
 
-class Told(Struct, frozen=True):
+class UsageReport(Struct, frozen=True):
     """What one process counted since it last told: name -> requests, in one minute."""
 
     process: str
@@ -24,7 +24,7 @@ class Told(Struct, frozen=True):
     counts: dict[str, int]
 
 
-_decoder = msgspec.json.Decoder(Told)
+_decoder = msgspec.json.Decoder(UsageReport)
 
 
 class Usage:
@@ -58,7 +58,7 @@ class Usage:
         """Tell the others what was counted here since the last time."""
         if not self._untold:
             return
-        told = Told(self._process, self._window, dict(self._untold))
+        told = UsageReport(self._process, self._window, dict(self._untold))
         self._untold.clear()
         await client.publish(USAGE, msgspec.json.encode(told))
 

@@ -157,12 +157,10 @@ class Vault:
         except KeyUnusable as error:
             raise Unreadable(str(error)) from error
         if key is None:
-            msg = "the account has no key"
-            raise Unreadable(msg)
+            raise Unreadable("the account has no key")
         plaintext = _decrypt(key, box, account.encode())
         if plaintext is None:
-            msg = "the sealed value does not open with its account's key"
-            raise Unreadable(msg)
+            raise Unreadable("the sealed value does not open with its account's key")
         return plaintext
 
     async def unseal_text(self, account: AccountId, sealed: Sealed | None) -> str:
@@ -181,17 +179,16 @@ class Vault:
     async def _box(self, sealed: Sealed) -> bytes:
         if sealed.stored is None:
             if sealed.box is None:
-                msg = "there is no sealed value"
-                raise Unreadable(msg)
+                raise Unreadable("there is no sealed value")
             return sealed.box
         try:
             box = await self._storage.get(sealed.stored.key)
         except BadKey as error:
-            msg = "the sealed value's place is not one"
-            raise Unreadable(msg) from error
+            raise Unreadable("the sealed value's place is not one") from error
         if box is None or hashlib.sha256(box).hexdigest() != sealed.stored.sha256:
-            msg = "the sealed value is gone from storage" if box is None else "it was changed there"
-            raise Unreadable(msg)
+            raise Unreadable(
+                "the sealed value is gone from storage" if box is None else "it was changed there"
+            )
         return box
 
     async def _find(self, account: AccountId) -> AESGCM | None:
@@ -207,21 +204,18 @@ class Vault:
             return self._remember(account, key)
         if wrapped is None and copy is None:
             return None
-        msg = "the account's key was removed, or does not open with this master key"
-        raise KeyUnusable(msg)
+        raise KeyUnusable("the account's key was removed, or does not open with this master key")
 
     async def _make(self, account: AccountId) -> AESGCM:
         if not self._keys.makes_keys:
-            msg = "the account has no key, and this service makes none"
-            raise KeyUnusable(msg)
+            raise KeyUnusable("the account has no key, and this service makes none")
         fresh = _encrypt(self._master, AESGCM.generate_key(KEY_BITS), account.encode())
         wrapped = await self._keys.create(account, fresh)
         await self._storage.create(_place(account), wrapped)
         self._copied.add(account)
         key = self._unwrap(account, wrapped)
         if key is None:
-            msg = "the account's key does not open with this master key"
-            raise KeyUnusable(msg)
+            raise KeyUnusable("the account's key does not open with this master key")
         return self._remember(account, key)
 
     async def _complete_copy(self, account: AccountId) -> None:

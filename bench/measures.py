@@ -12,7 +12,6 @@ from pathlib import Path
 from msgspec import Struct
 from nats.js.api import StorageType, StreamConfig
 
-from adapters.account_desk import Wish
 from adapters.broker import connect
 from adapters.settings import READ_MODELS_FILE
 from bench.http import Connection, create, status_of
@@ -23,6 +22,7 @@ from cli.world import World
 from contracts.events.account import Role
 from contracts.ids import account_id
 from domain.account import GrantCredits
+from domain.account_batch import AccountRequest
 
 ACCOUNTS = 100
 CONNECTIONS = 64
@@ -43,8 +43,10 @@ async def prepare_accounts(world: World) -> list[str]:
         tokens = []
         for number in range(ACCOUNTS):
             account = account_id(f"bench-{number}")
-            wish = Wish(command=GrantCredits(1_000_000, "bench"), actor="bench", correlation_id="b")
-            await connection.accounts.ask(account, wish)
+            wish = AccountRequest(
+                command=GrantCredits(1_000_000, "bench"), actor="bench", correlation_id="b"
+            )
+            await connection.accounts.execute(account, wish)
             tokens.append((await issue_token(connection, account, Role.USER))[1])
         return tokens
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 
-from adapters.clock import fresh_job_id
+from application.clock import fresh_job_id
 from bench.http import Connection
 from bench.measures import Row
 from bench.processes import cpu_by_name

@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-from adapters.account_desk import Wish
 from bench.http import Connection, create
 from bench.measures import SIMULATED_SECONDS, Row, percentiles, sent_at, simulate
 from bench.processes import cost_of
@@ -17,6 +16,7 @@ from cli.world import World
 from contracts.events.account import Role
 from contracts.ids import account_id
 from domain.account import GrantCredits
+from domain.account_batch import AccountRequest
 
 RATE = 50
 SECONDS = 10
@@ -216,6 +216,8 @@ async def _stalled(world: World, pids: dict[str, int]) -> list[Row]:
 async def _account(world: World, name: str) -> str:
     async with connected(world.folder) as connection:
         account = account_id(name)
-        wish = Wish(command=GrantCredits(100_000, "bench"), actor="bench", correlation_id="b")
-        await connection.accounts.ask(account, wish)
+        wish = AccountRequest(
+            command=GrantCredits(100_000, "bench"), actor="bench", correlation_id="b"
+        )
+        await connection.accounts.execute(account, wish)
         return (await issue_token(connection, account, Role.USER))[1]

@@ -9,13 +9,13 @@ from msgspec import Struct, structs
 from nats import errors
 from nats.aio.client import Client
 
-from adapters.account_desk import AccountDesk
 from adapters.broker import connect
 from adapters.changes import Changes
 from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.job_desk import JobDesk
 from adapters.settings import CommonSettings, load, masked
+from application.account_commands import AccountCommandHandler
+from application.job_commands import JobCommandHandler
 from cli.world import read_world
 from read_models import accounts, positions
 
@@ -34,8 +34,8 @@ class Connection(Struct):
     log: JetStreamLog
     database: Database
     changes: Changes
-    accounts: AccountDesk
-    jobs: JobDesk
+    accounts: AccountCommandHandler
+    jobs: JobCommandHandler
 
 
 def settings_of(data_dir: Path) -> CommonSettings:
@@ -45,8 +45,9 @@ def settings_of(data_dir: Path) -> CommonSettings:
         return settings
     world = read_world(data_dir)
     if world is None or not world.is_running:
-        msg = f"no world is running in {data_dir}: start one with `darkroom up`, or set NATS_URL"
-        raise NoWorld(msg)
+        raise NoWorld(
+            f"no world is running in {data_dir}: start one with `darkroom up`, or set NATS_URL"
+        )
     return structs.replace(
         settings,
         nats_url=world.nats_url,
@@ -63,8 +64,7 @@ async def reach(settings: CommonSettings, name: str) -> Client:
                 settings.nats_url, settings.nats_user, settings.nats_password, name
             )
     except (TimeoutError, OSError, errors.Error):
-        msg = f"the broker does not answer at {masked(settings.nats_url)}"
-        raise NoWorld(msg) from None
+        raise NoWorld(f"the broker does not answer at {masked(settings.nats_url)}") from None
 
 
 @asynccontextmanager
@@ -76,14 +76,12 @@ async def connected(data_dir: Path) -> AsyncIterator[Connection]:
         log = await JetStreamLog.open(client)
         changes = Changes(lambda: database.read(positions.read))
         await changes.start(client)
-        desk = AccountDesk(
+        desk = AccountCommandHandler(
             log,
-            lambda account, wanted: database.read(
-                lambda connection: accounts.snapshot(connection, account, wanted)
-            ),
+            lambda account, wanted: database.read(accounts.snapshot, account, wanted),
             changes,
         )
-        yield Connection(settings, client, log, database, changes, desk, JobDesk(log))
+        yield Connection(settings, client, log, database, changes, desk, JobCommandHandler(log))
     finally:
         await database.close()
         await client.close()

@@ -7,13 +7,14 @@ from uuid import uuid4
 import click
 from msgspec import structs
 
-from adapters.account_desk import Granted, Wish
-from adapters.event_log import LogUnavailable
+from application.account_commands import CommandResult
+from application.event_log import LogUnavailable
 from cli.connection import Connection, connected
 from cli.output import data_dir_option, json_option, runs, say, show, show_all
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, account_id
 from domain.account import GrantCredits, RevokeCredits
+from domain.account_batch import AccountRequest
 from domain.text import check_line
 from domain.times import time_of
 from read_models import accounts
@@ -78,13 +79,11 @@ async def list_entries(data_dir: str, account: str, limit: int, *, as_json: bool
     """List an account's entries, newest first."""
     owner = account_id(account)
     async with connected(Path(data_dir)) as connection:
-        found = await connection.database.read(
-            lambda database: accounts.newest_entries(database, owner, None, limit)
-        )
+        found = await connection.database.read(accounts.newest_entries, owner, None, limit)
     show_all(map(_row, found), as_json=as_json)
 
 
-def _row(entry: accounts.Entry) -> dict[str, Any]:
+def _row(entry: accounts.LedgerEntry) -> dict[str, Any]:
     at = time_of(entry.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return structs.asdict(entry) | {"at": at}
 
@@ -100,7 +99,7 @@ async def _move(
     key = str(uuid4()) if key is None else key
     check_line("reason", command.reason)
     check_line("key", key)
-    wish = Wish(
+    wish = AccountRequest(
         command=command,
         actor="cli",
         correlation_id=str(uuid4()),
@@ -109,7 +108,7 @@ async def _move(
     )
     async with connected(Path(data_dir)) as connection:
         try:
-            granted: Granted = await connection.accounts.ask(account, wish)
+            granted: CommandResult = await connection.accounts.execute(account, wish)
         except LogUnavailable:
             say(f"the outcome is not known: repeat with --key {key}")
             raise
@@ -119,7 +118,7 @@ async def _move(
 
 async def _balance(connection: Connection, account: AccountId) -> dict[str, Any]:
     await connection.changes.wait_for(await connection.log.end(), 5.0)
-    balance = await connection.database.read(lambda database: accounts.find(database, account))
+    balance = await connection.database.read(accounts.find, account)
     state = balance.account
     return {
         "account": account,

@@ -9,9 +9,9 @@ import click
 import httpx
 from msgspec import Struct, structs
 
+from adapters.dead_letters import DeadLetters
 from adapters.event_log.jetstream import ALARM_SHARE
 from adapters.health import ask_health
-from adapters.parking import Parking
 from adapters.settings import CommonSettings, load
 from cli.connection import Connection, NoWorld, connected
 from cli.output import DIFFERENCES, data_dir_option, json_option, runs, show_all, stop_with
@@ -78,7 +78,7 @@ async def _look_at_services(connection: Connection) -> AsyncIterator[Finding]:
         yield Finding(health.service, state, "" if health.consuming else "see its log")
         for alarm in health.alarms:
             yield Finding(health.service, "alarm", alarm)
-    for parked in await Parking(connection.client).all():
+    for parked in await DeadLetters(connection.client).all():
         what = f"commit {parked.sequence} of {parked.durable}: {parked.reason}"
         yield Finding("parked", what, f"see `darkroom parked show {parked.id}`")
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from adapters.event_log import Entry
+from application.event_log import LogMessage
 from cli.connection import Connection, connected
 from cli.output import NOT_FOUND, USAGE, data_dir_option, json_option, runs, show_all, stop_with
 from contracts.codec import Undecodable
@@ -126,9 +126,7 @@ async def _chosen(
 
 
 async def _of_job(connection: Connection, job: JobId, after: int) -> AsyncIterator[Recorded]:
-    sequences = await connection.database.read(
-        lambda database: job_commits.sequences(database, job, after)
-    )
+    sequences = await connection.database.read(job_commits.sequences, job, after)
     for sequence in sequences:
         if (recorded := await connection.log.read(sequence)) is not None:
             yield recorded
@@ -173,9 +171,7 @@ async def position_at(connection: Connection, at: datetime) -> int:
     end = await connection.log.end()
     await connection.changes.wait_for(end, CAUGHT_UP_SECONDS)
     micros = micros_of(at)
-    position, last = await connection.database.read(
-        lambda database: commit_index.last_not_later(database, micros)
-    )
+    position, last = await connection.database.read(commit_index.last_not_later, micros)
     while position < last:
         recorded = await connection.log.read(position + 1)
         if recorded is None or micros_of(recorded.commit.at) > micros:
@@ -251,7 +247,7 @@ def _body(event: Event) -> Row:
     }
 
 
-def _readable(entry: Entry) -> Iterator[Row]:
+def _readable(entry: LogMessage) -> Iterator[Row]:
     try:
         yield from rows_of(entry.recorded())
     except Undecodable as error:

@@ -38,8 +38,9 @@ async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
             own = _open(folder / LOCK_FILE, stack)
             shared = _open(folder / CHILDREN_FILE, stack)
         except OSError as error:
-            msg = f"DARKROOM_DATA_DIR: {folder} cannot be written: {error.strerror}"
-            raise BadSetting(msg) from None
+            raise BadSetting(
+                f"DARKROOM_DATA_DIR: {folder} cannot be written: {error.strerror}"
+            ) from None
         if not _taken(own):
             raise FolderInUse(f"{folder} is in use by {await _holder(folder)}")
         os.ftruncate(own, 0)
@@ -103,8 +104,7 @@ async def _until_childless(shared: int, folder: Path, tell: Callable[[str], None
             return
         await asyncio.sleep(LOOK_SECONDS)
     left = ", ".join(str(pid) for pid in _holders(folder / CHILDREN_FILE)) or "unknown"
-    msg = f"{folder} is in use by processes of an earlier run that do not end: {left}"
-    raise FolderInUse(msg)
+    raise FolderInUse(f"{folder} is in use by processes of an earlier run that do not end: {left}")
 
 
 def _holders(path: Path) -> list[int]:

@@ -168,11 +168,10 @@ async def _client(data_dir: str, token: str | None) -> AsyncIterator[httpx.Async
     world = read_world(Path(data_dir))
     if (url := os.environ.get("DARKROOM_URL")) is None:
         if world is None or not world.is_running:
-            msg = (
+            raise NoWorld(
                 f"no world is running in {data_dir}: start one with `darkroom up`, "
                 "or set DARKROOM_URL"
             )
-            raise NoWorld(msg)
         url = world.local_url
     headers = {"Authorization": f"Token {_token(token, url, world)}"}
     async with httpx.AsyncClient(base_url=_checked(url), headers=headers, timeout=40.0) as client:

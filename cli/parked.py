@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import LogUnavailable, sequence_of
-from adapters.parking import Parked, Parking
+from adapters.dead_letters import DeadLetter, DeadLetters
+from application.recording import record
 from cli.connection import Connection, connected
 from cli.events import rows_of
 from cli.output import (
@@ -22,9 +21,7 @@ from cli.output import (
     stop_with,
 )
 from contracts.codec import Undecodable
-from contracts.commit import Commit
 from contracts.events import OperatorActed
-from contracts.subjects import OPERATOR
 from domain.text import check_line
 
 
@@ -40,7 +37,7 @@ def parked() -> None:
 async def list_parked(data_dir: str, *, as_json: bool) -> None:
     """List what is parked, oldest first, with why."""
     async with connected(Path(data_dir)) as connection:
-        found = await Parking(connection.client).all()
+        found = await DeadLetters(connection.client).all()
     show_all([_row(each) for each in found], as_json=as_json)
 
 
@@ -52,7 +49,7 @@ async def list_parked(data_dir: str, *, as_json: bool) -> None:
 async def show_parked(data_dir: str, place: int, *, as_json: bool) -> None:
     """Show one, with the events of its commit. Sealed values stay sealed."""
     async with connected(Path(data_dir)) as connection:
-        found = await _found(Parking(connection.client), place)
+        found = await _found(DeadLetters(connection.client), place)
         events: list[Any] = []
         try:
             if (recorded := await connection.log.read(found.sequence)) is not None:
@@ -70,12 +67,12 @@ async def show_parked(data_dir: str, place: int, *, as_json: bool) -> None:
 async def replay(data_dir: str, place: int, *, as_json: bool) -> None:
     """Let its handler try once more; it stays parked when that fails again."""
     async with connected(Path(data_dir)) as connection:
-        parking = Parking(connection.client)
+        parking = DeadLetters(connection.client)
         found = await _found(parking, place)
         error = await parking.replay(found)
         if error:
             stop_with(FAILED, f"it failed again: {error}")
-        await _acted(connection, "parked.replay", found)
+        await _acted(connection, "dead_letter.replay", found)
         await parking.discard(found)
     show(_row(found) | {"replayed": True}, as_json=as_json)
 
@@ -90,29 +87,27 @@ async def discard(data_dir: str, place: int, reason: str, *, as_json: bool) -> N
     """Give it up for good: it was settled otherwise. Its commit stays in the log."""
     check_line("reason", reason)
     async with connected(Path(data_dir)) as connection:
-        parking = Parking(connection.client)
+        parking = DeadLetters(connection.client)
         found = await _found(parking, place)
-        await _acted(connection, "parked.discard", found, reason)
+        await _acted(connection, "dead_letter.discard", found, reason)
         await parking.discard(found)
     show(_row(found) | {"discarded": True}, as_json=as_json)
 
 
-async def _found(parking: Parking, place: int) -> Parked:
+async def _found(parking: DeadLetters, place: int) -> DeadLetter:
     found = await parking.find(place)
     if found is None:
         stop_with(NOT_FOUND, f"nothing is parked under {place}")
     return found
 
 
-async def _acted(connection: Connection, action: str, found: Parked, why: str = "") -> None:
+async def _acted(connection: Connection, action: str, found: DeadLetter, why: str = "") -> None:
     """What an operator does is an event too; without it nothing is done."""
     event = OperatorActed(operator=getpass.getuser(), action=action, why=why, before=_row(found))
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    if sequence_of(await connection.log.append(OPERATOR, commit, after=None)) is None:
-        raise LogUnavailable(action)
+    await record(connection.log, event)
 
 
-def _row(found: Parked) -> dict[str, Any]:
+def _row(found: DeadLetter) -> dict[str, Any]:
     return {
         "id": found.id,
         "at": found.at.isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import httpx
 
-from adapters.event_log import LogUnavailable
 from adapters.health import ask_health
+from application.event_log import LogUnavailable
 from cli.connection import Connection
 from cli.supervisor import Supervisor, Tell
 from cli.world import World

@@ -12,7 +12,6 @@ from uuid import uuid4
 from msgspec import structs
 
 from adapters.access_tokens import fresh_token
-from adapters.account_desk import Wish
 from adapters.broker import connect
 from adapters.broker_setup import set_up
 from adapters.settings import CommonSettings, load
@@ -33,6 +32,7 @@ from cli.world import (
 from contracts.events.account import Role
 from contracts.ids import AccountId, TokenId
 from domain.account import GrantCredits
+from domain.account_batch import AccountRequest
 
 POSTING_SECONDS = 58.0  # A dispatcher waits for its last POST, and records what came of it.
 SERVICES = ("projector", "dispatcher", "ingestor", "api")
@@ -118,14 +118,14 @@ async def _welcome(world: World, connection: Connection) -> None:
     """Give the demo account its credits and tokens, once in the life of the log."""
     if world.tokens:
         return
-    wish = Wish(
+    wish = AccountRequest(
         command=GrantCredits(DEMO_CREDITS, "welcome"),
         actor="darkroom up",
         correlation_id="welcome",
         idempotency_key="welcome",
         fingerprint="welcome",
     )
-    await connection.accounts.ask(DEMO_ACCOUNT, wish)
+    await connection.accounts.execute(DEMO_ACCOUNT, wish)
     for role in (Role.USER, Role.OPERATOR):
         account = DEMO_ACCOUNT if role is Role.USER else AccountId("operators")
         world.tokens[role.value] = (await issue_token(connection, account, role))[1]
@@ -136,7 +136,7 @@ async def issue_token(
 ) -> tuple[TokenId, str]:
     """Issue a token; it is shown once and kept nowhere but as a hash."""
     fresh = fresh_token(role)
-    wish = Wish(command=fresh.command, actor="cli", correlation_id=str(uuid4()))
-    granted = await connection.accounts.ask(account, wish)
+    wish = AccountRequest(command=fresh.command, actor="cli", correlation_id=str(uuid4()))
+    granted = await connection.accounts.execute(account, wish)
     await connection.changes.wait_for(granted.sequence, 5.0)
     return fresh.command.token_id, fresh.secret

@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import click
 
-from adapters.account_desk import Wish
 from cli.connection import connected
 from cli.output import NOT_FOUND, data_dir_option, json_option, runs, show, show_all, stop_with
 from cli.running import issue_token
 from contracts.events.account import Role
 from contracts.ids import TokenId, account_id
 from domain.account import RevokeToken
+from domain.account_batch import AccountRequest
 from read_models import access_tokens
 
 
@@ -44,9 +44,7 @@ async def list_tokens(data_dir: str, account: str | None, *, as_json: bool) -> N
     """List tokens, oldest first; never the tokens themselves."""
     owner = account_id(account) if account else None
     async with connected(Path(data_dir)) as connection:
-        found = await connection.database.read(
-            lambda database: access_tokens.of_account(database, owner)
-        )
+        found = await connection.database.read(access_tokens.of_account, owner)
     rows = [
         {
             "id": each.token_id,
@@ -67,14 +65,12 @@ async def list_tokens(data_dir: str, account: str | None, *, as_json: bool) -> N
 async def revoke(data_dir: str, token_id: str, *, as_json: bool) -> None:
     """Revoke a token by its id."""
     async with connected(Path(data_dir)) as connection:
-        found = await connection.database.read(
-            lambda database: access_tokens.of_account(database, None)
-        )
+        found = await connection.database.read(access_tokens.of_account, None)
         known = next((each for each in found if each.token_id == token_id), None)
         if known is None:
             stop_with(NOT_FOUND, f"there is no token {token_id}")
         command = RevokeToken(TokenId(token_id))
-        wish = Wish(command=command, actor="cli", correlation_id=str(uuid4()))
-        granted = await connection.accounts.ask(known.account_id, wish)
+        wish = AccountRequest(command=command, actor="cli", correlation_id=str(uuid4()))
+        granted = await connection.accounts.execute(known.account_id, wish)
         await connection.changes.wait_for(granted.sequence, 5.0)
     show({"id": token_id, "revoked": True}, as_json=as_json)

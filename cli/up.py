@@ -70,11 +70,9 @@ def check_provider(settings: CommonSettings) -> None:
     """Without a key the simulator is meant only where everything else is embedded too."""
     given = [name for name in ("NATS_URL", "DATABASE_URL", "STORAGE_URL") if os.environ.get(name)]
     if settings.provider == "fal" and not settings.provider_key:
-        msg = "PROVIDER is fal but FAL_KEY is not set"
-        raise BadSetting(msg)
+        raise BadSetting("PROVIDER is fal but FAL_KEY is not set")
     if given and not settings.provider_key and settings.provider != "simulator":
-        msg = f"{given[0]} is set but FAL_KEY is not: set it, or say PROVIDER=simulator"
-        raise BadSetting(msg)
+        raise BadSetting(f"{given[0]} is set but FAL_KEY is not: set it, or say PROVIDER=simulator")
 
 
 def tell_banner(world: World) -> None:

@@ -108,8 +108,9 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
     if port == 0:
         port = known.port if known is not None and is_free(known.port, host) else free_port()
     elif not is_free(port, host):
-        msg = f"port {port} is taken: stop what listens there, or choose another with --port"
-        raise PortTaken(msg)
+        raise PortTaken(
+            f"port {port} is taken: stop what listens there, or choose another with --port"
+        )
     kept = known.ports if known is not None else {}
     ports = {
         name: kept[name] if name in kept and is_free(kept[name]) else free_port() for name in PORTS
@@ -211,8 +212,9 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
-            msg = f"DARKROOM_HOST: cannot listen on {host}:{port}: {error.strerror}"
-            raise PortTaken(msg) from None
+            raise PortTaken(
+                f"DARKROOM_HOST: cannot listen on {host}:{port}: {error.strerror}"
+            ) from None
     return True
 
 

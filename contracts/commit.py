@@ -12,8 +12,10 @@ from contracts.job_state import JobState
 from contracts.run_state import RunState
 from contracts.subjects import Subject
 
+COMMIT_BYTES_MAX = 256 * 1024  # Below the 1 MB of one message: what is larger goes to storage.
 
-class Headline(StrEnum):
+
+class CommitKind(StrEnum):
     """The closed list of what a commit can be about; it stands in the message's header.
 
     A subscriber tells from it, before decoding, whether it cares.
@@ -25,7 +27,7 @@ class Headline(StrEnum):
     SUBMISSION_STARTED = "submission_started"
     ATTEMPT_FAILED = "attempt_failed"
     JOB_ENDED = "job_ended"
-    JOB_HIDDEN = "job_hidden"
+    JOB_DELETED = "job_deleted"
     SUBMITTED = "submitted"
     RESULT = "result"
     CANCELLATION = "cancellation"
@@ -36,48 +38,48 @@ class Headline(StrEnum):
 
 
 # In order of precedence: a commit that answers several requests is about the first it matches.
-HEADLINES: dict[type[e.Event], Headline] = {
-    e.RunRequested: Headline.RUN_REQUESTED,
-    e.JobRequested: Headline.WORK_REQUESTED,
-    e.CreditsReserved: Headline.WORK_REQUESTED,
-    e.AccountOpened: Headline.ACCOUNT_CHANGED,
-    e.CreditsGranted: Headline.ACCOUNT_CHANGED,
-    e.CreditsRevoked: Headline.ACCOUNT_CHANGED,
-    e.AccessTokenIssued: Headline.ACCOUNT_CHANGED,
-    e.AccessTokenRevoked: Headline.ACCOUNT_CHANGED,
-    e.EndpointRegistered: Headline.ACCOUNT_CHANGED,
-    e.EndpointSecretRotated: Headline.ACCOUNT_CHANGED,
-    e.EndpointRemoved: Headline.ACCOUNT_CHANGED,
-    e.NotificationRequested: Headline.ACCOUNT_CHANGED,
-    e.SubmissionStarted: Headline.SUBMISSION_STARTED,
-    e.AttemptFailed: Headline.ATTEMPT_FAILED,
-    e.JobCompleted: Headline.JOB_ENDED,
-    e.JobFailed: Headline.JOB_ENDED,
-    e.JobCancelled: Headline.JOB_ENDED,
-    e.CreditsCharged: Headline.JOB_ENDED,
-    e.CreditsReleased: Headline.JOB_ENDED,
-    e.JobHidden: Headline.JOB_HIDDEN,
-    e.JobSubmitted: Headline.SUBMITTED,
-    e.ResultReceived: Headline.RESULT,
-    e.CancellationAnswered: Headline.CANCELLATION,
-    e.ArtifactsRemoved: Headline.REMOVAL,
-    e.RunStepStarted: Headline.RUN_CHANGED,
-    e.RunStepSettled: Headline.RUN_CHANGED,
-    e.RunCompleted: Headline.RUN_CHANGED,
-    e.RunFailed: Headline.RUN_CHANGED,
-    e.RunCancelled: Headline.RUN_CHANGED,
-    e.NotificationSent: Headline.NOTIFICATION,
-    e.NotificationFailed: Headline.NOTIFICATION,
-    e.OperatorActed: Headline.OPERATOR_ACTED,
+COMMIT_KINDS: dict[type[e.Event], CommitKind] = {
+    e.RunRequested: CommitKind.RUN_REQUESTED,
+    e.JobRequested: CommitKind.WORK_REQUESTED,
+    e.CreditsReserved: CommitKind.WORK_REQUESTED,
+    e.AccountOpened: CommitKind.ACCOUNT_CHANGED,
+    e.CreditsGranted: CommitKind.ACCOUNT_CHANGED,
+    e.CreditsRevoked: CommitKind.ACCOUNT_CHANGED,
+    e.AccessTokenIssued: CommitKind.ACCOUNT_CHANGED,
+    e.AccessTokenRevoked: CommitKind.ACCOUNT_CHANGED,
+    e.EndpointRegistered: CommitKind.ACCOUNT_CHANGED,
+    e.EndpointSecretRotated: CommitKind.ACCOUNT_CHANGED,
+    e.EndpointRemoved: CommitKind.ACCOUNT_CHANGED,
+    e.NotificationRequested: CommitKind.ACCOUNT_CHANGED,
+    e.SubmissionStarted: CommitKind.SUBMISSION_STARTED,
+    e.AttemptFailed: CommitKind.ATTEMPT_FAILED,
+    e.JobCompleted: CommitKind.JOB_ENDED,
+    e.JobFailed: CommitKind.JOB_ENDED,
+    e.JobCancelled: CommitKind.JOB_ENDED,
+    e.CreditsCharged: CommitKind.JOB_ENDED,
+    e.CreditsReleased: CommitKind.JOB_ENDED,
+    e.JobDeleted: CommitKind.JOB_DELETED,
+    e.JobSubmitted: CommitKind.SUBMITTED,
+    e.ResultReceived: CommitKind.RESULT,
+    e.CancellationAnswered: CommitKind.CANCELLATION,
+    e.ArtifactsRemoved: CommitKind.REMOVAL,
+    e.RunStepStarted: CommitKind.RUN_CHANGED,
+    e.RunStepSettled: CommitKind.RUN_CHANGED,
+    e.RunCompleted: CommitKind.RUN_CHANGED,
+    e.RunFailed: CommitKind.RUN_CHANGED,
+    e.RunCancelled: CommitKind.RUN_CHANGED,
+    e.NotificationSent: CommitKind.NOTIFICATION,
+    e.NotificationFailed: CommitKind.NOTIFICATION,
+    e.OperatorActed: CommitKind.OPERATOR_ACTED,
 }
-_PRECEDENCE = {headline: rank for rank, headline in enumerate(Headline)}
+_PRECEDENCE = {commit_kind: rank for rank, commit_kind in enumerate(CommitKind)}
 
 
-def headline_of(events: Iterable[e.Event]) -> Headline:
-    return min((HEADLINES[type(event)] for event in events), key=_PRECEDENCE.__getitem__)
+def commit_kind_of(events: Iterable[e.Event]) -> CommitKind:
+    return min((COMMIT_KINDS[type(event)] for event in events), key=_PRECEDENCE.__getitem__)
 
 
-class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CommitRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request that a commit answers. `events` are indices into the commit's events."""
 
     actor: str
@@ -96,14 +98,14 @@ class Commit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: CommitId
     at: datetime
     events: tuple[e.AnyEvent, ...]
-    requests: tuple[Request, ...] = ()
+    requests: tuple[CommitRequest, ...] = ()
     causation_id: CommitId | None = None
     job: JobState | None = None  # On `log.job.*`: the fold of the history up to here.
     run: RunState | None = None  # On `log.run.*`: the same of a run.
 
     @property
-    def headline(self) -> Headline:
-        return headline_of(self.events)
+    def kind(self) -> CommitKind:
+        return commit_kind_of(self.events)
 
 
 class Recorded(Struct, frozen=True):

@@ -28,8 +28,7 @@ def checked(text: str) -> str:
     history, a space or a wildcard would disable the guard.
     """
     if _ALLOWED.fullmatch(text) is None:
-        msg = f"not an id: {text[:80]!r}"
-        raise BadId(msg)
+        raise BadId(f"not an id: {text[:80]!r}")
     return text
 
 
@@ -40,8 +39,7 @@ def account_id(text: str) -> AccountId:
 def job_id(text: str) -> JobId:
     """Return a job's id; raise BadId for anything but a lower-case UUIDv7."""
     if _UUID.fullmatch(text) is None:
-        msg = f"not a job id: {text[:80]!r}"
-        raise BadId(msg)
+        raise BadId(f"not a job id: {text[:80]!r}")
     return JobId(text)
 
 

@@ -43,13 +43,13 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     account_id: AccountId
     kind: str
     hold: int
-    requested_in: int  # Sequence of the account's commit that holds the job's JobRequested.
+    requested_sequence: int  # Sequence of the account's commit that holds the job's JobRequested.
     deadline_at: datetime
     attempts: tuple[Attempt, ...] = ()
     end: End | None = None
-    hidden: bool = False
-    option: str = ""
-    resource: str | None = None
+    deleted: bool = False
+    duration_class: str = ""
+    exclusive_key: str | None = None
     run_id: RunId | None = None
     step: int | None = None
 

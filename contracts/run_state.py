@@ -22,7 +22,7 @@ class RunState(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     run_id: RunId
     account_id: AccountId
     funnel: str
-    resource: str
-    requested_in: int  # Sequence of the account's commit that holds its RunRequested.
+    exclusive_key: str
+    requested_sequence: int  # Sequence of the account's commit that holds its RunRequested.
     steps: tuple[StepState, ...]
     end: End | None = None

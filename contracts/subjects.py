@@ -12,7 +12,7 @@ KEY_BUCKET = "keys"
 TICKET_BUCKET = "tickets"
 SEALING_BUCKET = "endpoint_seals"
 CLAIM_BUCKET = "claims"
-PARKED_STREAM = "PARKED"
+DEAD_LETTER_STREAM = "DEAD_LETTERS"
 CHANGES = "live.changes"
 USAGE = "live.usage"
 PROGRESS = "live.progress"
@@ -40,9 +40,9 @@ def evidence_subject(kind: Evidence) -> Subject:
     return Subject(f"log.evidence.{kind}")
 
 
-def parked_subject(durable: str) -> str:
+def dead_letter_subject(durable: str) -> str:
     """Where a durable consumer's handler parks what it cannot digest."""
-    return f"parked.{checked(durable)}"
+    return f"dead_letter.{checked(durable)}"
 
 
 def replay_subject(durable: str) -> str:

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec import Struct, structs
 
-from contracts.commit import Recorded, Request
+from contracts.commit import CommitRequest, Recorded
 from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
@@ -31,7 +31,7 @@ AMOUNT_MAX = 1_000_000_000
 JOBS_IN_FLIGHT_MAX = 200
 
 
-class Answered(Struct, frozen=True):
+class EarlierAnswer(Struct, frozen=True):
     """Where the answer to a request stands: `events` are indices into the commit."""
 
     fingerprint: str
@@ -39,14 +39,14 @@ class Answered(Struct, frozen=True):
     events: tuple[int, ...]
 
 
-class Wanted(Struct, frozen=True):
+class NeededFacts(Struct, frozen=True):
     """What a decision has to know beside the account's row: earlier answers, earlier retries,
-    what is open for a resource, which of some tokens are revoked, what endpoints there are.
+    what is open for a exclusive_key, which of some tokens are revoked, what endpoints there are.
     """
 
     keys: tuple[str, ...] = ()
     retry_of: tuple[JobId, ...] = ()
-    resources: tuple[str, ...] = ()
+    exclusive_keys: tuple[str, ...] = ()
     tokens: tuple[TokenId, ...] = ()
     endpoints: bool = False
 
@@ -66,9 +66,11 @@ class Account(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     opened: bool = False
     owner: AccountId | None = None  # The account of the service that made this one.
-    answered: Mapping[str, Answered] = {}
+    answered: Mapping[str, EarlierAnswer] = {}
     retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
-    open_resources: Mapping[str, str] = {}  # Resource -> the job or run that is open for it.
+    open_exclusive_keys: Mapping[
+        str, str
+    ] = {}  # ExclusiveKeyUse -> the job or run that is open for it.
     revoked_tokens: frozenset[TokenId] = frozenset()
     endpoints: Endpoints = {}
 
@@ -146,7 +148,9 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             return [decide_endpoint(command, account.id, account.endpoints)]
 
 
-def earlier_answer(key: str | None, fingerprint: str | None, account: Account) -> Answered | None:
+def earlier_answer(
+    key: str | None, fingerprint: str | None, account: Account
+) -> EarlierAnswer | None:
     """Return the answer that this Idempotency-Key already got; raise Refused for other content."""
     found = account.answered.get(key) if key is not None else None
     if found is not None and found.fingerprint != fingerprint:
@@ -189,8 +193,8 @@ def evolve_commit(account: Account, recorded: Recorded) -> Account:
     return structs.replace(account, sequence=recorded.sequence, answered=answered)
 
 
-def answered_by(request: Request, sequence: int) -> Answered:
-    return Answered(request.fingerprint or "", sequence, request.events)
+def answered_by(request: CommitRequest, sequence: int) -> EarlierAnswer:
+    return EarlierAnswer(request.fingerprint or "", sequence, request.events)
 
 
 def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[AccountEvent]:
@@ -248,26 +252,32 @@ def _moved(account: Account, event: CreditsGranted | CreditsRevoked | CreditsRes
 
 def _requested(account: Account, event: JobRequested | RunRequested) -> Account:
     if isinstance(event, RunRequested):
-        return _opened(account, event.resource, event.run_id)
+        return _opened(account, event.exclusive_key, event.run_id)
     retried = account.retried
     if event.retry_of is not None:
         retried = {**retried, event.retry_of: event.job_id}
     account = structs.replace(account, retried=retried, jobs_open=account.jobs_open + 1)
-    return account if event.resource is None else _opened(account, event.resource, event.job_id)
+    return (
+        account
+        if event.exclusive_key is None
+        else _opened(account, event.exclusive_key, event.job_id)
+    )
 
 
-def _opened(account: Account, resource: str, by: str) -> Account:
-    return structs.replace(account, open_resources={**account.open_resources, resource: by})
+def _opened(account: Account, exclusive_key: str, by: str) -> Account:
+    return structs.replace(
+        account, open_exclusive_keys={**account.open_exclusive_keys, exclusive_key: by}
+    )
 
 
 def _check_resources(command: RequestJobs, account: Account) -> None:
     run = command.run
-    if run is not None and run.resource in account.open_resources:
-        active = account.open_resources[run.resource]
+    if run is not None and run.exclusive_key in account.open_exclusive_keys:
+        active = account.open_exclusive_keys[run.exclusive_key]
         raise Refused("run_active", f"the run {active} is under way", run_id=active, runId=active)
     for job in command.jobs:
-        if job.resource is not None and job.resource in account.open_resources:
-            task = account.open_resources[job.resource]
+        if job.exclusive_key is not None and job.exclusive_key in account.open_exclusive_keys:
+            task = account.open_exclusive_keys[job.exclusive_key]
             raise Refused("already_open", f"the job {task} is under way", task_id=task)
 
 

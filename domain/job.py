@@ -12,9 +12,9 @@ from contracts.events import (
     CreditsReleased,
     JobCancelled,
     JobCompleted,
+    JobDeleted,
     JobEvent,
     JobFailed,
-    JobHidden,
     JobRequested,
     SubmissionStarted,
 )
@@ -56,11 +56,11 @@ class Cancel(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Hide(Struct, frozen=True, kw_only=True):
+class Delete(Struct, frozen=True, kw_only=True):
     by: str
 
 
-JobCommand = StartSubmission | GiveUpAttempt | Complete | Fail | Cancel | Hide
+JobCommand = StartSubmission | GiveUpAttempt | Complete | Fail | Cancel | Delete
 
 
 def requested(event: JobRequested, sequence: int) -> JobState:
@@ -70,10 +70,10 @@ def requested(event: JobRequested, sequence: int) -> JobState:
         account_id=event.account_id,
         kind=event.kind,
         hold=event.price_credits,
-        requested_in=sequence,
+        requested_sequence=sequence,
         deadline_at=event.deadline_at,
-        option=event.option,
-        resource=event.resource,
+        duration_class=event.duration_class,
+        exclusive_key=event.exclusive_key,
         run_id=event.run_id,
         step=event.step,
     )
@@ -105,11 +105,11 @@ def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
             return [] if job.end else [failed, _release(job)]
         case Cancel():
             return _cancel(command, job)
-        case Hide(by=by):
+        case Delete(by=by):
             if job.end is None:
                 raise Refused("job_open", "a job can be deleted once it has ended")
-            hidden = JobHidden(job_id=job.job_id, account_id=job.account_id, by=by)
-            return [] if job.hidden else [hidden]
+            deleted = JobDeleted(job_id=job.job_id, account_id=job.account_id, by=by)
+            return [] if job.deleted else [deleted]
         case _:
             assert_never(command)
 
@@ -130,8 +130,8 @@ def evolve(job: JobState, event: JobEvent) -> JobState:
             return structs.replace(job, end=End.FAILED)
         case JobCancelled():
             return structs.replace(job, end=End.CANCELLED)
-        case JobHidden():
-            return structs.replace(job, hidden=True)
+        case JobDeleted():
+            return structs.replace(job, deleted=True)
         case CreditsCharged() | CreditsReleased():
             return structs.replace(job, hold=0)
         case _:

@@ -46,8 +46,7 @@ def read_envelope(body: bytes) -> Envelope:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadEnvelope(str(error)) from error
     if not isinstance(fields, dict):
-        msg = "not an object"
-        raise BadEnvelope(msg)
+        raise BadEnvelope("not an object")
     if "status" not in fields:
         return Envelope(Verdict.OK, "", fields)
     payload = fields.get("payload")

@@ -44,8 +44,8 @@ def requested(event: RunRequested, sequence: int) -> RunState:
         run_id=event.run_id,
         account_id=event.account_id,
         funnel=event.funnel,
-        resource=event.resource,
-        requested_in=sequence,
+        exclusive_key=event.exclusive_key,
+        requested_sequence=sequence,
         steps=tuple(
             StepState(step=each.step, job_id=each.job_id, started=bool(each.end), end=each.end)
             for each in event.steps

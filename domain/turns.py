@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 
-class Waiting(Protocol):
+class WaitingRow(Protocol):
     """A row that waits. `key` is its own; `lane` is who takes turns: an account, or a customer's
     endpoint.
     """

@@ -34,9 +34,9 @@ from contracts.events import (
     NotificationRequested,
 )
 from contracts.ids import AccountId
-from domain.account import Account, Wanted
+from domain.account import Account, NeededFacts
 from domain.endpoints import Registered
-from read_models import access_tokens, answered_requests, endpoints, job_links, resources
+from read_models import access_tokens, answered_requests, endpoints, exclusive_keys, job_links
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
 
 table = Table(
@@ -95,7 +95,7 @@ UNSEEN: frozenset[type[Event]] = frozenset(
 )
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class LedgerEntry(Struct, frozen=True, kw_only=True):
     """One move of credits, and the balance after it. `at` is in microseconds."""
 
     sequence: int
@@ -206,7 +206,7 @@ def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
     return structs.replace(balance, account=structs.replace(state, **earlier))
 
 
-def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Account:
+def snapshot(connection: Connection, account: AccountId, wanted: NeededFacts) -> Account:
     """Return what a decision needs: the row, and what it wants to know beside it."""
     state = find(connection, account).account
     if wanted.keys:
@@ -215,9 +215,9 @@ def snapshot(connection: Connection, account: AccountId, wanted: Wanted) -> Acco
     if wanted.retry_of:
         retried = job_links.standing_retries(connection, wanted.retry_of)
         state = structs.replace(state, retried=retried)
-    if wanted.resources:
-        opened = resources.open_of(connection, account, wanted.resources)
-        state = structs.replace(state, open_resources=opened)
+    if wanted.exclusive_keys:
+        opened = exclusive_keys.open_of(connection, account, wanted.exclusive_keys)
+        state = structs.replace(state, open_exclusive_keys=opened)
     if wanted.tokens:
         revoked = frozenset(access_tokens.revoked_among(connection, list(wanted.tokens)))
         state = structs.replace(state, revoked_tokens=revoked)
@@ -235,10 +235,10 @@ def newest_entries(
     account: AccountId,
     before: tuple[int, int] | None,
     limit: int,
-) -> list[Entry]:
+) -> list[LedgerEntry]:
     """Return entries, newest first; `before` is the `(sequence, index)` of the last one seen."""
     query = select(entries).where(entries.c.account_id == account)
     if before is not None:
         query = query.where(tuple_(entries.c.sequence, entries.c.index) < before)
     query = query.order_by(entries.c.sequence.desc(), entries.c.index.desc()).limit(limit)
-    return [Entry(**found._mapping) for found in connection.execute(query)]  # noqa: SLF001
+    return [LedgerEntry(**found._mapping) for found in connection.execute(query)]  # noqa: SLF001

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from contracts.commit import Recorded
 from contracts.ids import AccountId
-from domain.account import Answered
+from domain.account import EarlierAnswer
 from domain.times import micros_of
 from read_models.unit_of_work import METADATA, Micros, UnitOfWork
 
@@ -72,11 +72,13 @@ def prune(connection: Connection, batch: Sequence[Recorded]) -> None:
         connection.execute(_PRUNE, {"until": micros_of(max(times) - KEPT)})
 
 
-def find(connection: Connection, account: AccountId, keys: Sequence[str]) -> dict[str, Answered]:
+def find(
+    connection: Connection, account: AccountId, keys: Sequence[str]
+) -> dict[str, EarlierAnswer]:
     wanted = {_key(account, key): key for key in keys}
     found = connection.execute(_BY_KEYS, {"keys": list(wanted)})
     return {
-        wanted[row.key]: Answered(row.fingerprint, row.sequence, _indices.decode(row.events))
+        wanted[row.key]: EarlierAnswer(row.fingerprint, row.sequence, _indices.decode(row.events))
         for row in found
     }
 

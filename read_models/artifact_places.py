@@ -9,7 +9,7 @@ from read_models.jobs import Job, table
 _OTHERS = select(table.c.artifacts).where(
     table.c.account_id == bindparam("account_id"),
     table.c.job_id != bindparam("job_id"),
-    table.c.hidden.is_(False),
+    table.c.deleted.is_(False),
     table.c.artifacts.is_not(None),
 )
 

@@ -1,4 +1,4 @@
-"""How long jobs took, by kind and option: what an estimate for the next one is made of."""
+"""How long jobs took, by kind and duration_class: what an estimate for the next one is made of."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(Durations)
 
 
 def _key(_event: Any, at: At) -> str | None:
-    return f"{at.job.kind}/{at.job.option}" if at.job is not None else None
+    return f"{at.job.kind}/{at.job.duration_class}" if at.job is not None else None
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:

@@ -32,7 +32,7 @@ def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Jo
 
 
 def newest(connection: Connection, wanted: Filter) -> list[Job]:
-    """Return what is not hidden, newest first."""
+    """Return what is not deleted, newest first."""
     return _listed(connection, wanted, desc)
 
 
@@ -49,7 +49,7 @@ def _listed(connection: Connection, wanted: Filter, order: Order) -> list[Job]:
 def _list_of(statuses: int, has_kind: bool, has_before: bool, order: Order) -> Any:  # noqa: FBT001
     """Merge one ordered walk along an index for each status: no page costs more than its rows."""
     walk = select(table).where(
-        table.c.hidden.is_(False), table.c.account_id == bindparam("account_id")
+        table.c.deleted.is_(False), table.c.account_id == bindparam("account_id")
     )
     if has_kind:
         walk = walk.where(table.c.kind == bindparam("kind"))

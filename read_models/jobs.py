@@ -25,8 +25,8 @@ from contracts.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDeleted,
     JobFailed,
-    JobHidden,
     JobRequested,
     JobSubmitted,
     SubmissionStarted,
@@ -61,15 +61,15 @@ table = Table(
     Column("error_message", LargeBinary),
     Column("retry_of", Text),
     Column("retried_as", Text),  # The newest retry of it.
-    Column("option", Text, nullable=False),
+    Column("duration_class", Text, nullable=False),
     Column("run_id", Text),
     Column("step", Integer),
-    Column("resource", Text),
+    Column("exclusive_key", Text),
     Column("started_at", Micros),
     Column("expected_p50", BigInteger),  # Of its duration, as of its start; microseconds.
     Column("expected_p90", BigInteger),
-    Column("hidden", Boolean, nullable=False),
-    Column("requested_in", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("requested_sequence", BigInteger, nullable=False),
     Column("place", BigInteger, nullable=False),  # In lists: of its JobRequested in the log.
     Column("created_at", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
@@ -83,7 +83,7 @@ for _name, _columns in {
     "jobs_listed": ("account_id", "status", "place"),
     "jobs_listed_by_kind": ("account_id", "kind", "status", "place"),
 }.items():
-    _shown = table.c.hidden.is_(False)
+    _shown = table.c.deleted.is_(False)
     Index(
         _name, *(table.c[each] for each in _columns), sqlite_where=_shown, postgresql_where=_shown
     )
@@ -113,15 +113,15 @@ class Job(Struct, frozen=True, kw_only=True):
     error_message: Sealed | None
     retry_of: str | None
     retried_as: str | None
-    option: str
+    duration_class: str
     run_id: str | None
     step: int | None
-    resource: str | None
+    exclusive_key: str | None
     started_at: int | None
     expected_p50: int | None
     expected_p90: int | None
-    hidden: bool
-    requested_in: int
+    deleted: bool
+    requested_sequence: int
     place: int
     created_at: int
     updated_at: int
@@ -178,7 +178,7 @@ _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
         "error_message": _encode(event.message),
     },
     JobCancelled: lambda _, __: {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"},
-    JobHidden: lambda _, __: {"hidden": True},
+    JobDeleted: lambda _, __: {"deleted": True},
 }
 _ENDS = {JobCompleted, JobFailed, JobCancelled}
 
@@ -199,15 +199,15 @@ def _requested(event: JobRequested, at: At) -> Row:
         "error_message": None,
         "retry_of": event.retry_of,
         "retried_as": None,
-        "option": event.option,
+        "duration_class": event.duration_class,
         "run_id": event.run_id,
         "step": event.step,
-        "resource": event.resource,
+        "exclusive_key": event.exclusive_key,
         "started_at": None,
         "expected_p50": None,
         "expected_p90": None,
-        "hidden": False,
-        "requested_in": at.sequence,
+        "deleted": False,
+        "requested_sequence": at.sequence,
         "place": at.sequence * EVENTS_OF_COMMIT_MAX + at.index,
         "created_at": at.micros,
         "updated_at": at.micros,
@@ -225,7 +225,7 @@ _BY_IDS = select(table).where(table.c.job_id.in_(bindparam("job_ids", expanding=
 
 
 def find(connection: Connection, job: JobId) -> Job | None:
-    """Return the row, hidden or not."""
+    """Return the row, deleted or not."""
     found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
     return job_of(found) if found is not None else None
 

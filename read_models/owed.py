@@ -23,7 +23,7 @@ from contracts.events import (
     ArtifactsRemoved,
     CancellationAnswered,
     Event,
-    JobHidden,
+    JobDeleted,
     JobSubmitted,
 )
 from contracts.ids import AccountId, JobId
@@ -90,7 +90,7 @@ def cancel(waiting: Row, at: At, unit: UnitOfWork) -> None:
 def project(event: Any, at: At, unit: UnitOfWork) -> None:
     key = str(_key(event, at))
     match event:
-        case JobHidden():
+        case JobDeleted():
             about = {"job_id": event.job_id, "account_id": event.account_id, "attempt": 0}
             unit.put(table, key, _row(key, Duty.REMOVAL, about, at))
         case JobSubmitted():
@@ -158,13 +158,13 @@ def _cancellation(job: str, attempt: int) -> str:
 
 
 def _key(event: Any, _at: At) -> str | None:
-    if isinstance(event, JobHidden | ArtifactsRemoved):
+    if isinstance(event, JobDeleted | ArtifactsRemoved):
         return f"removal.{event.job_id}"
     return _cancellation(event.job_id, event.attempt)
 
 
 _EVENTS: frozenset[type[Event]] = frozenset(
-    {JobHidden, ArtifactsRemoved, JobSubmitted, CancellationAnswered}
+    {JobDeleted, ArtifactsRemoved, JobSubmitted, CancellationAnswered}
 )
 MODEL = Model(table, _EVENTS, _key, project)
 

@@ -92,14 +92,14 @@ _LOST = (
 )
 
 
-class Requests(Struct, frozen=True):
+class AttemptRequests(Struct, frozen=True):
     """What one attempt is known to have asked the provider for, and what came of it."""
 
     own: frozenset[str] = frozenset()  # Its request ids; none while they are not known.
     results: frozenset[tuple[str, str]] = frozenset()  # Request id and verdict of each result.
 
 
-def of_attempt(connection: Connection, job: JobId, attempt: int) -> Requests:
+def of_attempt(connection: Connection, job: JobId, attempt: int) -> AttemptRequests:
     """What the provider itself answered to the POST counts; before that, who came first."""
     sql = _OF_ATTEMPT[connection.dialect.name]
     found = connection.exec_driver_sql(sql, (job, attempt, OF_ATTEMPT_MAX))
@@ -107,7 +107,7 @@ def of_attempt(connection: Connection, job: JobId, attempt: int) -> Requests:
     taken = [request_id for request_id, said in rows if said == TAKEN]
     first = [request_id for request_id, _ in rows[:1]]
     results = frozenset(row for row in rows if row[1] != TAKEN)
-    return Requests(frozenset(taken or first), results)
+    return AttemptRequests(frozenset(taken or first), results)
 
 
 def owned(connection: Connection, request_ids: Sequence[str]) -> set[str]:

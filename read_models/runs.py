@@ -47,7 +47,7 @@ table = Table(
     Column("continues", Text),
     Column("status", Text, nullable=False),
     Column("steps", LargeBinary, nullable=False),
-    Column("requested_in", BigInteger, nullable=False),
+    Column("requested_sequence", BigInteger, nullable=False),
     Column("started_at", Micros, nullable=False),
     Column("ended_at", Micros),
     Column("updated_at", Micros, nullable=False),
@@ -59,7 +59,7 @@ _is_running = table.c.status == literal_column("'running'")  # No parameter: the
 Index(
     "runs_running",
     table.c.account_id,
-    table.c.requested_in,
+    table.c.requested_sequence,
     sqlite_where=_is_running,
     postgresql_where=_is_running,
 )
@@ -91,7 +91,7 @@ class Run(Struct, frozen=True, kw_only=True):
     continues: str | None
     status: str
     steps: tuple[ShownStep, ...]
-    requested_in: int
+    requested_sequence: int
     started_at: int
     ended_at: int | None
     updated_at: int
@@ -173,7 +173,7 @@ def _requested(event: RunRequested, at: At) -> Row:
         "continues": event.continues,
         "status": "running",
         "steps": msgspec.json.encode(steps),
-        "requested_in": at.sequence,
+        "requested_sequence": at.sequence,
         "started_at": at.micros,
         "ended_at": None,
         "updated_at": at.micros,
@@ -196,7 +196,7 @@ _CHANGED = (
 _RUNNING = (
     select(table)
     .where(table.c.account_id == bindparam("account_id"), _is_running)
-    .order_by(table.c.requested_in)
+    .order_by(table.c.requested_sequence)
     .limit(bindparam("limit"))
 )
 

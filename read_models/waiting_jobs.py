@@ -42,8 +42,8 @@ from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
 
 
-class Waits(StrEnum):
-    """What for. Beside each: what `waits_from` is, and whose sweep acts on it. Whatever it waits
+class WaitReason(StrEnum):
+    """What for. Beside each: what `waiting_since` is, and whose sweep acts on it. Whatever it waits
     for, its deadline ends it, until a result is recorded; then the storing limit does.
     """
 
@@ -59,13 +59,13 @@ table = Table(
     METADATA,
     Column("job_id", Text, primary_key=True),
     Column("account_id", Text, nullable=False),
-    Column("waits", Text, nullable=False),
-    Column("waits_from", Micros, nullable=False),
+    Column("wait_reason", Text, nullable=False),
+    Column("waiting_since", Micros, nullable=False),
     Column("deadline_at", Micros),  # None once a result is recorded.
-    Column("requested_in", BigInteger, nullable=False),
-    Column("started_in", BigInteger),  # The run's commit that let it go.
-    Column("arguments_in", BigInteger),  # The commit that holds what is sent to the provider.
-    Column("result_in", BigInteger),
+    Column("requested_sequence", BigInteger, nullable=False),
+    Column("started_sequence", BigInteger),  # The run's commit that let it go.
+    Column("arguments_sequence", BigInteger),  # The commit that holds what is sent to the provider.
+    Column("result_sequence", BigInteger),
     Column("attempt", Integer, nullable=False),
     Column("endpoint", Text),
     Column("request_id", Text),
@@ -73,8 +73,8 @@ table = Table(
     Column("response_url", Text),
     Column("cancel_url", Text),
     Column("sequence", BigInteger, nullable=False),
-    Index("waiting_jobs_due", "waits", "waits_from", "job_id"),
-    Index("waiting_jobs_of_account", "waits", "account_id", "waits_from", "job_id"),
+    Index("waiting_jobs_due", "wait_reason", "waiting_since", "job_id"),
+    Index("waiting_jobs_of_account", "wait_reason", "account_id", "waiting_since", "job_id"),
     Index("waiting_jobs_deadline", "deadline_at", "job_id"),
     Index("waiting_jobs_deadline_of_account", "account_id", "deadline_at", "job_id"),
 )
@@ -88,13 +88,13 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
 
     job_id: JobId
     account_id: AccountId
-    waits: Waits
-    waits_from: int
+    wait_reason: WaitReason
+    waiting_since: int
     deadline_at: int | None
-    requested_in: int
-    started_in: int | None
-    arguments_in: int | None
-    result_in: int | None
+    requested_sequence: int
+    started_sequence: int | None
+    arguments_sequence: int | None
+    result_sequence: int | None
     attempt: int
     endpoint: str | None
     request_id: str | None
@@ -134,20 +134,20 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 def _is_left_behind(event: JobSubmitted, row: Row) -> bool:
     """Tell whether a newer attempt is under way. If that one was refused, the older is awaited."""
-    return bool(event.attempt < row["attempt"] and row["waits"] != Waits.TO_SUBMIT)
+    return bool(event.attempt < row["attempt"] and row["wait_reason"] != WaitReason.TO_SUBMIT)
 
 
 def _may_run(row: Row) -> bool:
     """Tell whether the provider has it, or may have it; also a request that was given up on."""
-    is_known = row["waits"] == Waits.TO_SUBMIT and row["request_id"] is not None
-    return is_known or row["waits"] in {Waits.OUTCOME, Waits.RESULT}
+    is_known = row["wait_reason"] == WaitReason.TO_SUBMIT and row["request_id"] is not None
+    return is_known or row["wait_reason"] in {WaitReason.OUTCOME, WaitReason.RESULT}
 
 
 def _overtaken(row: Row, at: At, unit: UnitOfWork) -> None:
     """An older attempt's result came while a newer one's POST was not answered: nobody waits for
     the answer any more, and the provider's request must not be taken for another job's.
     """
-    if row["waits"] == Waits.OUTCOME:
+    if row["wait_reason"] == WaitReason.OUTCOME:
         lost = {"job_id": row["job_id"], "attempt": row["attempt"], "at": at.micros}
         unit.insert(provider_requests.lost_attempts, lost)
 
@@ -155,15 +155,15 @@ def _overtaken(row: Row, at: At, unit: UnitOfWork) -> None:
 def _started(event: SubmissionStarted, row: Row, at: At) -> None:
     row |= {"attempt": event.attempt, "endpoint": event.endpoint}
     if event.arguments is not None:
-        row["arguments_in"] = at.sequence
+        row["arguments_sequence"] = at.sequence
     # The request of an earlier attempt is not this one's.
     row |= {"request_id": None, **dict.fromkeys(_URLS)}
-    _wait(row, Waits.OUTCOME, at.micros)
+    _wait(row, WaitReason.OUTCOME, at.micros)
 
 
 def _let_go(event: RunStepStarted, row: Row, at: At) -> None:
-    row |= {"started_in": at.sequence, "deadline_at": micros_of(event.deadline_at)}
-    _wait(row, Waits.TO_SUBMIT, at.micros)
+    row |= {"started_sequence": at.sequence, "deadline_at": micros_of(event.deadline_at)}
+    _wait(row, WaitReason.TO_SUBMIT, at.micros)
 
 
 def _submitted(event: JobSubmitted, row: Row, at: At) -> None:
@@ -173,8 +173,8 @@ def _submitted(event: JobSubmitted, row: Row, at: At) -> None:
         "response_url": event.response_url,
         "cancel_url": event.cancel_url,
     }
-    if row["waits"] in {Waits.OUTCOME, Waits.TO_SUBMIT}:
-        _wait(row, Waits.RESULT, at.micros)
+    if row["wait_reason"] in {WaitReason.OUTCOME, WaitReason.TO_SUBMIT}:
+        _wait(row, WaitReason.RESULT, at.micros)
 
 
 def _received(event: ResultReceived, row: Row, at: At) -> None:
@@ -185,37 +185,46 @@ def _received(event: ResultReceived, row: Row, at: At) -> None:
         return
     if event.request_id and event.request_id != row["request_id"]:
         row |= {"request_id": event.request_id, **dict.fromkeys(_URLS)}
-    row["result_in"] = at.sequence
+    row["result_sequence"] = at.sequence
     if event.verdict is not Verdict.NO_PAYLOAD:
         row["deadline_at"] = None
-    _wait(row, Waits.STORING, at.micros)
+    _wait(row, WaitReason.STORING, at.micros)
 
 
 Change = Callable[[Any, Row, At], None]
 _CHANGES: dict[type[Event], Change] = {
     RunStepStarted: _let_go,
     SubmissionStarted: _started,
-    AttemptFailed: lambda event, row, _: _wait(row, Waits.TO_SUBMIT, micros_of(event.not_before)),
+    AttemptFailed: lambda event, row, _: _wait(
+        row, WaitReason.TO_SUBMIT, micros_of(event.not_before)
+    ),
     JobSubmitted: _submitted,
     ResultReceived: _received,
 }
 _ENDS: frozenset[type[Event]] = frozenset({JobCompleted, JobFailed, JobCancelled})
 
 
-def _wait(row: Row, waits: Waits, since: int) -> None:
-    row |= {"waits": waits.value, "waits_from": since}
+def _wait(row: Row, wait_reason: WaitReason, since: int) -> None:
+    row |= {"wait_reason": wait_reason.value, "waiting_since": since}
 
 
 def _requested(event: JobRequested, at: At) -> Row:
-    waits = Waits.TO_SUBMIT if event.run_id is None else Waits.RUN
-    optional = ("started_in", "arguments_in", "result_in", "endpoint", "request_id", *_URLS)
+    wait_reason = WaitReason.TO_SUBMIT if event.run_id is None else WaitReason.RUN
+    optional = (
+        "started_sequence",
+        "arguments_sequence",
+        "result_sequence",
+        "endpoint",
+        "request_id",
+        *_URLS,
+    )
     return {
         "job_id": event.job_id,
         "account_id": event.account_id,
-        "waits": waits.value,
-        "waits_from": at.micros,
+        "wait_reason": wait_reason.value,
+        "waiting_since": at.micros,
         "deadline_at": micros_of(event.deadline_at),
-        "requested_in": at.sequence,
+        "requested_sequence": at.sequence,
         "attempt": 0,
         "sequence": at.sequence,
         **dict.fromkeys(optional),
@@ -224,23 +233,25 @@ def _requested(event: JobRequested, at: At) -> Row:
 
 MODEL = Model(table, frozenset({JobRequested, *_CHANGES, *_ENDS}), key_by("job_id"), project)
 
-_LANES = Lanes(table, key="job_id", lane="account_id", due="waits_from", where="waits = :waits")
+_LANES = Lanes(
+    table, key="job_id", lane="account_id", due="waiting_since", where="wait_reason = :wait_reason"
+)
 _LATE = Lanes(table, key="job_id", lane="account_id", due="deadline_at", where="1 = 1")
 _UNANSWERED = (
     select(table)
     .where(
-        table.c.waits == Waits.OUTCOME.value,
+        table.c.wait_reason == WaitReason.OUTCOME.value,
         table.c.endpoint == bindparam("endpoint"),
-        table.c.waits_from >= bindparam("since"),
+        table.c.waiting_since >= bindparam("since"),
     )
     .limit(bindparam("limit"))
 )
 _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 
 
-def due(connection: Connection, turn: Turn, waits: Waits) -> list[WaitingJob]:
+def due(connection: Connection, turn: Turn, wait_reason: WaitReason) -> list[WaitingJob]:
     """Return who has waited since `turn.until` or longer, in turn by account."""
-    return [_waiting(row) for row in _LANES.take(connection, turn, waits=waits.value)]
+    return [_waiting(row) for row in _LANES.take(connection, turn, wait_reason=wait_reason.value)]
 
 
 def past_deadline(connection: Connection, turn: Turn) -> list[WaitingJob]:
@@ -255,7 +266,7 @@ def unanswered(connection: Connection, endpoint: str, since: int, limit: int) ->
 
 
 _AT_PROVIDER = select(table.c.job_id).where(
-    table.c.waits.in_([Waits.OUTCOME.value, Waits.RESULT.value])
+    table.c.wait_reason.in_([WaitReason.OUTCOME.value, WaitReason.RESULT.value])
 )
 
 
@@ -278,4 +289,4 @@ def find(connection: Connection, job: JobId) -> WaitingJob | None:
 
 
 def _waiting(found: Any) -> WaitingJob:
-    return WaitingJob(**{**found._mapping, "waits": Waits(found.waits)})  # noqa: SLF001
+    return WaitingJob(**{**found._mapping, "wait_reason": WaitReason(found.wait_reason)})  # noqa: SLF001

@@ -31,7 +31,7 @@ table = Table(
     METADATA,
     Column("run_id", Text, primary_key=True),
     Column("account_id", Text, nullable=False),
-    Column("requested_in", BigInteger, nullable=False),
+    Column("requested_sequence", BigInteger, nullable=False),
     Column("due_at", Micros, nullable=False),
     Column("open_jobs", Integer, nullable=False),
     Column("end", Text),
@@ -47,7 +47,7 @@ _RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
 class WaitingRun(Struct, frozen=True):
     run_id: RunId
     account_id: AccountId
-    requested_in: int
+    requested_sequence: int
 
     @property
     def key(self) -> str:
@@ -72,7 +72,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row = {
             "run_id": run_id,
             "account_id": event.account_id,
-            "requested_in": at.sequence,
+            "requested_sequence": at.sequence,
             "due_at": at.micros,
             "open_jobs": jobs_open,
             "end": None,
@@ -105,4 +105,4 @@ _LANES = Lanes(table, key="run_id", lane="account_id", due="due_at", where="1 = 
 def due(connection: Connection, turn: Turn) -> list[WaitingRun]:
     """Return runs that can go on, in turn by account."""
     rows = _LANES.take(connection, turn)
-    return [WaitingRun(RunId(row.run_id), row.account_id, row.requested_in) for row in rows]
+    return [WaitingRun(RunId(row.run_id), row.account_id, row.requested_sequence) for row in rows]

@@ -17,7 +17,7 @@ from simulator import certificates
 from simulator.app import Simulator
 from simulator.journal import Journal
 from simulator.queue import Queue
-from simulator.requests import Requests
+from simulator.requests import QueueRequests
 from simulator.settings import SimulatorSettings
 from simulator.webhooks import Webhooks
 
@@ -40,7 +40,7 @@ async def _run(folder: Path, settings: SimulatorSettings) -> None:
     server_pem, _ = certificates.make(folder)
     key = _signing_key(folder / "webhook.key")
     kept = settings.simulator_journal == "on"
-    requests = Requests(Journal(folder / "requests.sealed", key) if kept else None)
+    requests = QueueRequests(Journal(folder / "requests.sealed", key) if kept else None)
     webhooks = Webhooks(key)
     queue = Queue(f"https://127.0.0.1:{port}", seconds, requests, webhooks)
     queue.resume()

@@ -34,8 +34,7 @@ class Faults:
 
     def switch(self, stage: str, mode: str, times: int) -> None:
         if mode not in MODES.get(stage, set()):
-            msg = f"no fault {stage}/{mode}"
-            raise UnknownFault(msg)
+            raise UnknownFault(f"no fault {stage}/{mode}")
         self._queues[stage].append((mode, times))
 
     def clear(self) -> None:

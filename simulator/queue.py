@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from simulator.faults import Faults
 from simulator.pictures import size_of
-from simulator.requests import Request, Requests
+from simulator.requests import QueueRequest, QueueRequests
 from simulator.texts import text_for
 from simulator.webhooks import Webhooks
 
@@ -65,7 +65,7 @@ _ENDS: dict[str, tuple[int, Any, str]] = {
     ),
     "start_timeout": (
         504,
-        {"detail": "Request timed out", "error_type": "request_timeout"},
+        {"detail": "QueueRequest timed out", "error_type": "request_timeout"},
         "request_timeout",
     ),
 }
@@ -75,7 +75,7 @@ class Queue:
     """`seconds` is how long a request takes; half of it waiting, half of it at work."""
 
     def __init__(
-        self, base_url: str, seconds: float, requests: Requests, webhooks: Webhooks
+        self, base_url: str, seconds: float, requests: QueueRequests, webhooks: Webhooks
     ) -> None:
         self.base_url = base_url
         self.seconds = seconds
@@ -134,15 +134,15 @@ class Queue:
         if request.state != "COMPLETED":
             return Reply(202, body)
         if request.error_type:
-            body |= {"error": "Request failed", "error_type": request.error_type}
+            body |= {"error": "QueueRequest failed", "error_type": request.error_type}
         return Reply(200, body | {"metrics": {"inference_time": self.seconds / 2}})
 
     def result(self, request_id: str) -> Reply:
         request = self.requests.by_id.get(request_id)
         if request is None or request.error_type == "expired":
-            return Reply(404, {"detail": "Request not found"})
+            return Reply(404, {"detail": "QueueRequest not found"})
         if request.state != "COMPLETED":
-            return Reply(400, {"detail": "Request is still in progress"})
+            return Reply(400, {"detail": "QueueRequest is still in progress"})
         headers = {"x-fal-request-id": request.id}
         if request.error_type:
             headers["X-Fal-Error-Type"] = request.error_type
@@ -175,7 +175,7 @@ class Queue:
         self._cancelled[request_id].set()
         return Reply(202, {"status": "CANCELLATION_REQUESTED"})
 
-    def _describe(self, request: Request) -> dict[str, Any]:
+    def _describe(self, request: QueueRequest) -> dict[str, Any]:
         url = f"{self.base_url}/{request.app_path}/requests/{request.id}"
         return {
             "status": request.state,
@@ -188,12 +188,12 @@ class Queue:
             **({"queue_position": 0} if request.state == "IN_QUEUE" else {}),
         }
 
-    def _start(self, request: Request) -> None:
+    def _start(self, request: QueueRequest) -> None:
         task = asyncio.create_task(self._run(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, request: Request) -> None:
+    async def _run(self, request: QueueRequest) -> None:
         fault = self.faults.take("run")
         await asyncio.sleep(self.seconds / 2)
         request.state = "IN_PROGRESS"
@@ -210,9 +210,9 @@ class Queue:
         self._end(request, fault)
         await self.webhooks.deliver(request, self.faults.take("webhook"))
 
-    def _end(self, request: Request, fault: str | None) -> None:
+    def _end(self, request: QueueRequest, fault: str | None) -> None:
         if request.cancelled:
-            cancelled = {"detail": "Request was cancelled", "error_type": "client_cancelled"}
+            cancelled = {"detail": "QueueRequest was cancelled", "error_type": "client_cancelled"}
             request.status, request.body, request.error_type = 499, cancelled, "client_cancelled"
         elif fault in _ENDS:
             request.status, request.body, request.error_type = _ENDS[fault]
@@ -224,7 +224,7 @@ class Queue:
         self.requests.write(request)
 
 
-def _output(request: Request, host: str, fault: str | None) -> dict[str, Any]:
+def _output(request: QueueRequest, host: str, fault: str | None) -> dict[str, Any]:
     """The bare output of the model: a text of a language model, else an image."""
     wish = request.arguments
     odd = STRANGE if fault == "strange_result" else ""

@@ -12,7 +12,7 @@ from simulator.journal import Journal
 KEPT_SECONDS = 3600.0  # fal keeps results for about an hour.
 
 
-class Request(Struct):
+class QueueRequest(Struct):
     """One accepted submission. `state` is IN_QUEUE, IN_PROGRESS or COMPLETED."""
 
     id: str
@@ -34,19 +34,23 @@ class Request(Struct):
         return "/".join(parts[: 3 if parts[0] in {"workflows", "comfy"} else 2])
 
 
-class Requests:
+class QueueRequests:
     """All requests by id, journalled so that a restart goes on with them."""
 
     def __init__(self, journal: Journal | None) -> None:
-        self.by_id: dict[str, Request] = {}
+        self.by_id: dict[str, QueueRequest] = {}
         self.posts: dict[str, int] = {}
         self._journal = journal
         if journal is not None:
             self._replay(journal)
 
-    def accept(self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None) -> Request:
+    def accept(
+        self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
+    ) -> QueueRequest:
         request_id = str(uuid4())
-        request = Request(request_id, endpoint, arguments, webhook_url, time.time(), request_id)
+        request = QueueRequest(
+            request_id, endpoint, arguments, webhook_url, time.time(), request_id
+        )
         self.by_id[request.id] = request
         self.write(request)
         return request
@@ -56,10 +60,10 @@ class Requests:
         job = job_of(webhook_url)
         self.posts[job] = self.posts.get(job, 0) + 1
 
-    def open_ones(self) -> list[Request]:
+    def open_ones(self) -> list[QueueRequest]:
         return [request for request in self.by_id.values() if request.state != "COMPLETED"]
 
-    def write(self, request: Request) -> None:
+    def write(self, request: QueueRequest) -> None:
         if self._journal is None:
             return
         self._journal.write(msgspec.json.encode(request))
@@ -72,7 +76,7 @@ class Requests:
 
     def _replay(self, journal: Journal) -> None:
         for entry in journal.read():
-            request = msgspec.json.decode(entry, type=Request)
+            request = msgspec.json.decode(entry, type=QueueRequest)
             self.by_id[request.id] = request
         self._prune(journal)
 

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from simulator.requests import Request, job_of
+from simulator.requests import QueueRequest, job_of
 
 USER_ID = "simulated-user"
 TRIES_MAX = 32
@@ -33,7 +33,7 @@ class Webhooks:
     def rotate(self) -> None:
         self._key = Ed25519PrivateKey.generate()
 
-    async def deliver(self, request: Request, fault: str | None) -> None:
+    async def deliver(self, request: QueueRequest, fault: str | None) -> None:
         """Deliver until it is answered 2xx or 3xx, at most 32 times."""
         if request.webhook_url is None or fault == "never":
             return
@@ -47,7 +47,7 @@ class Webhooks:
         if self._session is not None:
             await self._session.close()
 
-    async def _deliver(self, request: Request, body: bytes, fault: str | None) -> None:
+    async def _deliver(self, request: QueueRequest, body: bytes, fault: str | None) -> None:
         for number in range(TRIES_MAX):
             headers = self.sign(request.id, body, fault if number == 0 else None)
             sent = body.replace(b'"OK"', b'"OK" ') if fault == "altered" and number == 0 else body
@@ -91,7 +91,7 @@ class Webhooks:
         }
 
 
-def envelope(request: Request, *, null_payload: bool) -> dict[str, Any]:
+def envelope(request: QueueRequest, *, null_payload: bool) -> dict[str, Any]:
     """The body of a webhook, as fal documents it."""
     fields: dict[str, Any] = {
         "request_id": request.id,

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from adapters.event_log import Entry, LogSetBack, LogUnavailable
+from application.event_log import LogMessage, LogSetBack, LogUnavailable
 from contracts.subjects import STREAM, Subject
 
 logger = structlog.get_logger()
@@ -31,7 +31,7 @@ class _Broken(Exception):
 
 async def follow(
     client: Client, after: int, check: Callable[[], Awaitable[None]]
-) -> AsyncIterator[list[Entry]]:
+) -> AsyncIterator[list[LogMessage]]:
     """Yield batches after the sequence `after`, contiguous; start over on any fault.
 
     Each start checks first that it is still the same log; what `check` raises ends this.
@@ -56,11 +56,10 @@ async def follow(
             await consumer.stop()
 
 
-def _check_contiguous(batch: list[Entry], after: int) -> None:
+def _check_contiguous(batch: list[LogMessage], after: int) -> None:
     expected = range(after + 1, after + 1 + len(batch))
     if [entry.sequence for entry in batch] != [*expected]:
-        msg = f"the batch after {after} is not contiguous"
-        raise _Broken(msg)
+        raise _Broken(f"the batch after {after} is not contiguous")
 
 
 class _Consumer:
@@ -108,7 +107,7 @@ class _Consumer:
         if self._subscription is not None and not self._client.is_closed:
             await self._subscription.unsubscribe()
 
-    async def take(self) -> list[Entry]:
+    async def take(self) -> list[LogMessage]:
         """Return what has arrived, waiting for the first message; raise _Broken on silence, or
         when the connection is a new one.
         """
@@ -123,7 +122,7 @@ class _Consumer:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
             waited += LOOK_SECONDS
-        entries: list[Entry] = []
+        entries: list[LogMessage] = []
         while self._arrived and len(entries) < PULL:
             message = self._arrived.popleft()
             if message.reply:
@@ -168,10 +167,10 @@ class _Consumer:
         raise _Broken(headers.get("Description", status or "unknown status"))
 
 
-def _entry(message: Msg) -> Entry:
+def _entry(message: Msg) -> LogMessage:
     """The reply subject ends in stream.consumer.delivered.SEQUENCE.consumer_sequence.time.pending
     (nine tokens, or twelve with domain, account and a token at the end).
     """
     tokens = message.reply.split(".")
     sequence = tokens[5] if len(tokens) == 9 else tokens[7]  # noqa: PLR2004
-    return Entry(int(sequence), Subject(message.subject), message.data)
+    return LogMessage(int(sequence), Subject(message.subject), message.data)

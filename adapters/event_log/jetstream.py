@@ -12,20 +12,19 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from adapters.event_log import (
-    COMMIT_BYTES_MAX,
+from adapters.event_log.follower import follow
+from application.event_log import (
     AlreadyMine,
     Conflict,
-    Entry,
+    LogMessage,
     LogSetBack,
     LogUnavailable,
     Outcome,
     Stored,
     Unavailable,
 )
-from adapters.event_log.follower import follow
 from contracts import codec
-from contracts.commit import Commit, Mark, Recorded
+from contracts.commit import COMMIT_BYTES_MAX, Commit, Mark, Recorded
 from contracts.subjects import STREAM, Subject
 
 logger = structlog.get_logger()
@@ -37,7 +36,7 @@ ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is n
 # Error codes of JetStream 2.15, measured on one server and on three (nats.io names in brackets).
 _CONFLICT_CODES = {10071, 10164}  # Wrong last sequence; the same, while another one is in flight.
 _IN_FLIGHT_CODE = 10158  # The same message id is being stored right now.
-_FULL_CODES = {10077, 10047}  # Maximum bytes exceeded; insufficient resources.
+_FULL_CODES = {10077, 10047}  # Maximum bytes exceeded; insufficient exclusive_keys.
 _NO_MESSAGE_CODE = 10037
 
 _AWAY = (errors.TimeoutError, errors.NoRespondersError, errors.ConnectionClosedError)
@@ -107,8 +106,9 @@ class JetStreamLog:
         log = cls(client, "")
         log.epoch = _epoch_of(await log._info())
         if not log.epoch:
-            msg = f"the stream {STREAM} has no epoch: it was not made by `darkroom broker setup`"
-            raise LogUnavailable(msg)
+            raise LogUnavailable(
+                f"the stream {STREAM} has no epoch: it was not made by `darkroom broker setup`"
+            )
         log.expect(Mark(log.epoch, 0))
         return log
 
@@ -116,7 +116,7 @@ class JetStreamLog:
         body = codec.encode(commit)
         if len(body) > COMMIT_BYTES_MAX:
             return Unavailable(f"the commit has {len(body)} bytes", full=True)
-        headers = {"Nats-Msg-Id": commit.id, "Darkroom-Headline": commit.headline.value}
+        headers = {"Nats-Msg-Id": commit.id, "Darkroom-CommitKind": commit.kind.value}
         if after is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
         clock = asyncio.get_running_loop().time
@@ -226,7 +226,7 @@ class JetStreamLog:
                 return f"the log was set back: its commit {expected.sequence} is another one"
         return ""
 
-    def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         return follow(self._client, after, self.check)
 
     async def _get(self, wanted: dict[str, Any]) -> Recorded | None:
@@ -247,8 +247,9 @@ class JetStreamLog:
         try:
             return await self._request(subject, body, READ_TIMEOUT_SECONDS)
         except _UNREACHABLE as error:
-            msg = f"the broker did not answer {subject}: {type(error).__name__}"
-            raise LogUnavailable(msg) from error
+            raise LogUnavailable(
+                f"the broker did not answer {subject}: {type(error).__name__}"
+            ) from error
 
     async def _request(
         self, subject: str, body: bytes, seconds: float, headers: dict[str, str] | None = None
@@ -278,7 +279,7 @@ def _found(reply: Msg) -> Recorded | None:
     if found.message is None:
         raise LogUnavailable(found.error.description if found.error else "no message")
     message = found.message
-    return Entry(message.seq, Subject(message.subject), b64decode(message.data)).recorded()
+    return LogMessage(message.seq, Subject(message.subject), b64decode(message.data)).recorded()
 
 
 def _epoch_of(info: _Info) -> str:

@@ -31,8 +31,8 @@ from contracts.events.job import (
     CreditsReleased,
     JobCancelled,
     JobCompleted,
+    JobDeleted,
     JobFailed,
-    JobHidden,
     SubmissionStarted,
 )
 from contracts.events.operator import OperatorActed
@@ -64,7 +64,7 @@ JobEvent = (
     | JobCompleted
     | JobFailed
     | JobCancelled
-    | JobHidden
+    | JobDeleted
     | CreditsCharged
     | CreditsReleased
 )
@@ -101,9 +101,9 @@ __all__ = [
     "EvidenceEvent",
     "JobCancelled",
     "JobCompleted",
+    "JobDeleted",
     "JobEvent",
     "JobFailed",
-    "JobHidden",
     "JobRequested",
     "JobSubmitted",
     "NotificationFailed",

@@ -56,8 +56,8 @@ class JobRequested(Event, frozen=True, kw_only=True, tag="job.requested.v1"):
     price_credits: int  # Frozen here: replay never re-prices.
     deadline_at: datetime
     retry_of: JobId | None = None
-    option: str = ""  # What its duration depends on, beside the kind.
-    resource: str | None = None  # Of which one job at a time may be open, as `character:ID`.
+    duration_class: str = ""  # What its duration depends on, beside the kind.
+    exclusive_key: str | None = None  # Of which one job at a time may be open, as `character:ID`.
     run_id: RunId | None = None  # It waits until its run starts the step.
     step: int | None = None
 
@@ -86,7 +86,7 @@ class RunRequested(Event, frozen=True, kw_only=True, tag="run.requested.v1"):
     continues: RunId | None = None
 
     @property
-    def resource(self) -> str:
+    def exclusive_key(self) -> str:
         return f"project:{self.project_id}"
 
 

@@ -76,7 +76,7 @@ class JobCancelled(Event, frozen=True, kw_only=True, tag="job.cancelled.v1"):
     reason: str
 
 
-class JobHidden(Event, frozen=True, kw_only=True, tag="job.hidden.v1"):
+class JobDeleted(Event, frozen=True, kw_only=True, tag="job.deleted.v1"):
     """Deleted by its owner: gone from lists; its artifacts are to be removed."""
 
     job_id: JobId

@@ -62,11 +62,11 @@ class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return the page to read before the job is submitted, if there is one."""
         return None
 
-    def resource(self) -> str | None:
+    def exclusive_key(self) -> str | None:
         """Name what only one job at a time may be open for, as `character:ID`."""
         return None
 
-    def option(self) -> str:
+    def duration_class(self) -> str:
         """Say what the job's duration depends on, beside its kind."""
         return ""
 
@@ -78,8 +78,7 @@ def image_files(payload: Any) -> tuple[ProviderFile, ...]:
     """
     images = payload.get("images") if isinstance(payload, dict) else None
     if not isinstance(images, list) or not images:
-        msg = "the result holds no images"
-        raise BadResult(msg)
+        raise BadResult("the result holds no images")
     return tuple(_image_file(image) for image in images)
 
 
@@ -90,16 +89,14 @@ def text_output(payload: Any) -> ProviderText:
         raise ProviderSaidNo(clean_prose(str(fields["error"]), WORDS_CHARACTERS_MAX))
     output = fields.get("output")
     if not isinstance(output, str) or not output.strip():
-        msg = "the result holds no text"
-        raise BadResult(msg)
+        raise BadResult("the result holds no text")
     return ProviderText(text=clean_prose(output, len(output)))
 
 
 def _image_file(image: Any) -> ProviderFile:
     url = image.get("url") if isinstance(image, dict) else None
     if not is_line(url) or len(url) > URL_LENGTH_MAX:
-        msg = "an image of the result has no URL that can be kept"
-        raise BadResult(msg)
+        raise BadResult("an image of the result has no URL that can be kept")
     content_type = image.get("content_type")
     return ProviderFile(
         url=url,

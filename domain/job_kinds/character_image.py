@@ -21,7 +21,7 @@ class CharacterImage(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=T
     description: Annotated[Prose, Meta(min_length=1, max_length=4000)]
     style: Annotated[Line, Meta(max_length=200)] | None = None
 
-    def resource(self) -> str | None:
+    def exclusive_key(self) -> str | None:
         return f"character:{self.character_id}"
 
     def arguments(self, gathered: Gathered) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "output_format": "png",
         }
 
-    def option(self) -> str:
+    def duration_class(self) -> str:
         return self.resolution
 
     @staticmethod

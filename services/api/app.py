@@ -8,10 +8,8 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
 from adapters import broker
-from adapters.account_desk import AccountDesk
 from adapters.background import Background
 from adapters.changes import Changes
-from adapters.clock import fresh_commit_id
 from adapters.database import open_database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
@@ -19,12 +17,14 @@ from adapters.fingerprints import Fingerprints
 from adapters.fresh_rows import expect_mark
 from adapters.http_door import Bounds
 from adapters.http_server import serve
-from adapters.job_desk import JobDesk
 from adapters.process import until
 from adapters.provider_progress import ProviderProgress
-from adapters.run_desk import RunDesk
 from adapters.usage import TELL_SECONDS, Usage
 from adapters.vault import BrokerKeyStore, Vault
+from application.account_commands import AccountCommandHandler
+from application.clock import fresh_commit_id
+from application.job_commands import JobCommandHandler
+from application.run_commands import RunCommandHandler
 from read_models import accounts, positions
 from services.api.dependencies import Api
 from services.api.handlers.answer_early import answer_early, keep_error
@@ -86,11 +86,9 @@ async def connect(settings: ApiSettings) -> Api:
     await progress.start(client)
     usage = Usage(fresh_commit_id())
     await usage.start(client)
-    desk = AccountDesk(
+    desk = AccountCommandHandler(
         log,
-        lambda account, wanted: database.read(
-            lambda connection: accounts.snapshot(connection, account, wanted)
-        ),
+        lambda account, wanted: database.read(accounts.snapshot, account, wanted),
         changes,
     )
     return Api(
@@ -102,8 +100,8 @@ async def connect(settings: ApiSettings) -> Api:
         vault=Vault(settings.master_key(), BrokerKeyStore(client, makes_keys=True), storage),
         changes=changes,
         accounts=desk,
-        jobs=JobDesk(log),
-        runs=RunDesk(log),
+        jobs=JobCommandHandler(log),
+        runs=RunCommandHandler(log),
         usage=usage,
         secrets=EndpointSecrets(client, settings.master_key()),
         fingerprints=Fingerprints(settings.master_key()),

@@ -9,19 +9,19 @@ from msgspec import Struct, field
 from nats.aio.client import Client
 from sqlalchemy import Connection
 
-from adapters.account_desk import AccountDesk
 from adapters.changes import Changes
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fingerprints import Fingerprints
 from adapters.http_server import AnyRequest
-from adapters.job_desk import JobDesk
 from adapters.provider_progress import ProviderProgress
-from adapters.run_desk import RunDesk
 from adapters.storage import Storage
 from adapters.usage import Usage
 from adapters.vault import Vault
+from application.account_commands import AccountCommandHandler
+from application.job_commands import JobCommandHandler
+from application.run_commands import RunCommandHandler
 from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import AccountId, BadId, JobId, job_id
 from contracts.subjects import account_subject
@@ -49,9 +49,9 @@ class Api(Struct):
     storage: Storage
     vault: Vault
     changes: Changes
-    accounts: AccountDesk
-    jobs: JobDesk
-    runs: RunDesk
+    accounts: AccountCommandHandler
+    jobs: JobCommandHandler
+    runs: RunCommandHandler
     usage: Usage
     secrets: EndpointSecrets
     fingerprints: Fingerprints
@@ -68,7 +68,7 @@ class Api(Struct):
     def as_of(self) -> str:
         return self.cursor(self.changes.position)
 
-    def wrote(self, account: AccountId, sequence: int) -> None:
+    def note_write(self, account: AccountId, sequence: int) -> None:
         """Remember the account's newest write through this process: its reads wait for it."""
         if len(self.written) > WRITERS_REMEMBERED_MAX:
             self.written.clear()
@@ -81,7 +81,7 @@ class Api(Struct):
             lane = self.lanes[account, what] = asyncio.Semaphore(LISTS_AT_ONCE)
         return lane
 
-    async def freshen(self, account: AccountId, min_as_of: str | None) -> None:
+    async def wait_until_current(self, account: AccountId, min_as_of: str | None) -> None:
         """Wait until reads are at least as new as the account's writes here, as `min_as_of`, and
         as anything that was answered before: rows that are made anew tell of a past.
         """
@@ -102,7 +102,7 @@ class Api(Struct):
 
     async def job_of(self, account: AccountId, text: str, kind: str | None = None) -> Job:
         """Return the account's job, of this kind if one is given; raise Refused `not_found` for
-        any other or a hidden one.
+        any other or a deleted one.
 
         A miss is never answered from the read model alone: the log may know more.
         """
@@ -111,7 +111,7 @@ class Api(Struct):
         except BadId:
             raise _no_such_job() from None
         found = await self.newest_of(account, lambda connection: jobs.find(connection, wanted))
-        if found is None or found.account_id != account or found.hidden:
+        if found is None or found.account_id != account or found.deleted:
             raise _no_such_job()
         if kind is not None and found.kind != kind:
             raise _no_such_job()
@@ -128,7 +128,7 @@ class Api(Struct):
         return found
 
     async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, Job]:
-        return await self.database.read(lambda connection: jobs.find_all(connection, wanted))
+        return await self.database.read(jobs.find_all, wanted)
 
     async def position(self) -> int:
         return await self.database.read(positions.read)
@@ -139,9 +139,9 @@ class Api(Struct):
         What frees or protects never asks: cancelling, revoking, removing.
         """
         self.usage.take(f"work:{account}", self.settings.account_requests_per_minute)
-        await self.admit()
+        await self.check_log_capacity()
 
-    async def admit(self) -> None:
+    async def check_log_capacity(self) -> None:
         """Refuse new work while the log has room only for the jobs in flight to end."""
         clock = asyncio.get_running_loop().time()
         if clock - self.admission_checked_at > ADMISSION_SECONDS:

@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from adapters.clock import now
 from adapters.vault import Unreadable
+from application.clock import now
 from contracts.events import Artifact
 from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
 from domain.times import micros_of
-from read_models import resources
-from read_models.accounts import Balance, Entry
+from read_models import exclusive_keys
+from read_models.accounts import Balance, LedgerEntry
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api
@@ -176,7 +176,7 @@ def credits_document(api: Api, balance: Balance) -> dict[str, Any]:
     }
 
 
-def entry_document(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "sequence": entry.sequence,
         "at": time_of(entry.at),
@@ -191,8 +191,8 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 async def run_document(api: Api, run: Run) -> dict[str, Any]:
-    resource = await api.database.read(
-        lambda connection: resources.find(connection, run.account_id, f"project:{run.project_id}")
+    exclusive_key = await api.database.read(
+        exclusive_keys.find, run.account_id, f"project:{run.project_id}"
     )
     return {
         "id": run.run_id,
@@ -200,7 +200,7 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
         "intake_id": run.intake_id,
         "status": run.status,
         "steps": [await _step_document(api, run, each) for each in run.steps],
-        "regeneration_count": max(resource.times - 1, 0) if resource is not None else 0,
+        "regeneration_count": max(exclusive_key.times - 1, 0) if exclusive_key is not None else 0,
         "started_at": time_of(run.started_at),
         "last_generated_at": _last_generated_at(run),
         "eta_seconds": await _eta_seconds(api, run),

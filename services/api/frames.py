@@ -32,7 +32,7 @@ class Frame(Struct, frozen=True):
     is_last: bool = False
 
 
-class Seen(Struct):
+class AccountSnapshot(Struct):
     """What a snapshot shows: the position, and the rows that are wanted of it."""
 
     account: AccountId
@@ -47,30 +47,34 @@ class Seen(Struct):
         return len(self.jobs) > ROWS_MAX or len(self.runs) > ROWS_MAX
 
 
-async def look(api: Api, account: AccountId, since: int | None, job: JobId | None = None) -> Seen:
+async def read_snapshot(
+    api: Api, account: AccountId, since: int | None, job: JobId | None = None
+) -> AccountSnapshot:
     """Read the account's rows that changed after `since`, or what is open when it is None; of
     one job, that job's row.
     """
 
-    def work(connection: Connection) -> Seen:
+    def work(connection: Connection) -> AccountSnapshot:
         position = positions.read(connection)
         balance = accounts.find(connection, account)
         if job is not None:
             one = jobs.find(connection, job)
-            return Seen(account, position, [one] if one is not None else [], [], balance)
+            return AccountSnapshot(account, position, [one] if one is not None else [], [], balance)
         if since is None:
             open_max = max(ROWS_MAX, api.settings.account_jobs_in_flight_max)
             opened = job_lists.open_ones(connection, account, open_max)
             running = runs.open_ones(connection, account, open_max)
-            return Seen(account, position, opened, running, balance)
+            return AccountSnapshot(account, position, opened, running, balance)
         changed = jobs.changed_since(connection, account, since, ROWS_MAX + 1)
         of_runs = runs.changed_since(connection, account, since, ROWS_MAX + 1)
-        return Seen(account, position, changed, of_runs, balance, balance.sequence > since)
+        return AccountSnapshot(
+            account, position, changed, of_runs, balance, balance.sequence > since
+        )
 
     return await api.database.read(work)
 
 
-async def frames_of(api: Api, seen: Seen) -> list[Frame]:
+async def frames_of(api: Api, seen: AccountSnapshot) -> list[Frame]:
     """Tell every row of a snapshot, in the order in which they changed."""
     frames = await each_of(seen.jobs, lambda job: job_frame(api, job, job.sequence, job.change))
     frames += await each_of(seen.runs, lambda run: _run_frame(api, run))
@@ -84,7 +88,7 @@ async def frames_of(api: Api, seen: Seen) -> list[Frame]:
 async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
     """Tell a job as it is now; of one that its owner has deleted, that it is gone."""
     event, document = "job", {"id": job.job_id}
-    if job.hidden:
+    if job.deleted:
         event = "gone"
     else:
         document = await job_document(api, job)
@@ -93,11 +97,11 @@ async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
     return Frame(event, cursor, sequence, change, body, job.job_id, job.status.is_end)
 
 
-async def resync_frame(api: Api, seen: Seen) -> Frame:
+async def resync_frame(api: Api, seen: AccountSnapshot) -> Frame:
     """Tell plainly that something may have been missed, with the whole state as it is now: what
     is not in it has ended, or is gone.
     """
-    shown = [job for job in seen.jobs if not job.hidden]
+    shown = [job for job in seen.jobs if not job.deleted]
     document = {
         "jobs": await each_of(shown, lambda job: job_document(api, job)),
         "runs": await each_of(seen.runs, lambda run: run_document(api, run)),

@@ -27,7 +27,7 @@ from services.api.frames import (
     frames_of,
     is_after,
     job_frame,
-    look,
+    read_snapshot,
     resync_frame,
 )
 from services.api.handlers.authenticate_callers import Authenticator, Caller, Stay
@@ -114,7 +114,7 @@ class Channel:
     async def _start(self) -> None:
         """Once for all who wait for it: a second look would skip what the first ones await."""
         try:
-            seen = await look(self._api, self.account, None)
+            seen = await read_snapshot(self._api, self.account, None)
             self._watch_bars(seen.jobs)
             self.position = seen.position
             for reader in list(self.readers):
@@ -143,7 +143,7 @@ class Channel:
 
     async def _news(self) -> list[Frame]:
         """The position moves last: what fails on its way is looked at again."""
-        seen = await look(self._api, self.account, self.position)
+        seen = await read_snapshot(self._api, self.account, self.position)
         frames = [] if seen.is_too_much else await frames_of(self._api, seen)
         if seen.is_too_much:
             for reader in list(self.readers):
@@ -254,7 +254,7 @@ class Streams:
         after = reader.after or Cursor(self._api.log.epoch, 0)
         # An index tells how much of the commit itself was seen: the rest of it is looked at too.
         since = after.sequence if after.index in {0, ALL_OF_COMMIT} else after.sequence - 1
-        seen = await look(self._api, reader.caller.account_id, since, reader.job)
+        seen = await read_snapshot(self._api, reader.caller.account_id, since, reader.job)
         if seen.is_too_much:
             reader.wants_resync = True
             return []
@@ -262,7 +262,7 @@ class Streams:
         return [each for each in await frames_of(self._api, seen) if is_after(each, after)]
 
     async def _resync(self, reader: Reader) -> Frame:
-        seen = await look(self._api, reader.caller.account_id, None, reader.job)
+        seen = await read_snapshot(self._api, reader.caller.account_id, None, reader.job)
         reader.wants_resync, reader.floor = False, seen.position
         return await resync_frame(self._api, seen)
 

@@ -12,25 +12,25 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SUBMIT_JOBS
 from adapters.changes import Changes
 from adapters.database import Database, open_database
+from adapters.dead_letters import answer_replays
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import CONNECT_SECONDS, POST_SECONDS, FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.guarded_transport import GuardedTransport
 from adapters.health import Health, answer_health
-from adapters.job_desk import JobDesk
-from adapters.parking import answer_replays
 from adapters.peers import TELL_SECONDS, Peers
-from adapters.run_desk import RunDesk
 from adapters.sweep import Sweep
 from adapters.vault import BrokerKeyStore, Vault
+from application.job_commands import JobCommandHandler
+from application.run_commands import RunCommandHandler
 from contracts.announcement import Announcement
 from contracts.subjects import CLAIM_BUCKET
 from read_models import positions
 from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.handlers import submit_jobs
 from services.dispatcher.handlers.advance_runs import runs
-from services.dispatcher.handlers.ask_witness import ask_witness, pause_of
+from services.dispatcher.handlers.find_lost_replies import find_lost_replies, pause_of
 from services.dispatcher.handlers.notify_customers import notifications
 from services.dispatcher.handlers.sweep_waiting import sweeps
 from services.dispatcher.settings import DispatcherSettings
@@ -103,8 +103,8 @@ async def connect(
         FreshRows(log, changes, database, positions.read),
         peers,
         Vault(master_key, BrokerKeyStore(client), storage),
-        JobDesk(log),
-        RunDesk(log),
+        JobCommandHandler(log),
+        RunCommandHandler(log),
         gateway,
         AttemptTokens(master_key),
         EndpointSecrets(client, master_key),
@@ -116,7 +116,7 @@ async def connect(
 def keep_sweeping(dispatcher: Dispatcher) -> None:
     background = dispatcher.background
     background.repeat("peers", dispatcher.peers.tell, TELL_SECONDS)
-    background.repeat("listing", lambda: ask_witness(dispatcher), pause_of(dispatcher))
+    background.repeat("listing", lambda: find_lost_replies(dispatcher), pause_of(dispatcher))
     of_runs, of_deliveries = runs(dispatcher), notifications(dispatcher)
     for name, sweep in sweeps(dispatcher).items():
         background.keep(name, sweep.run)

@@ -13,13 +13,13 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.background import Background
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
-from adapters.event_log import EventLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows
-from adapters.job_desk import JobDesk
 from adapters.peers import Peers
-from adapters.run_desk import RunDesk
 from adapters.vault import Vault
+from application.event_log import EventLog
+from application.job_commands import JobCommandHandler
+from application.run_commands import RunCommandHandler
 from contracts.ids import JobId
 from services.dispatcher.settings import DispatcherSettings
 
@@ -97,8 +97,8 @@ class Dispatcher(Struct):
     rows: FreshRows
     peers: Peers
     vault: Vault
-    jobs: JobDesk
-    runs: RunDesk
+    jobs: JobCommandHandler
+    runs: RunCommandHandler
     gateway: FalGateway
     tokens: AttemptTokens
     secrets: EndpointSecrets

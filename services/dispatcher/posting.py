@@ -10,17 +10,16 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from adapters import fal
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import LogUnavailable, sequence_of
-from adapters.job_desk import KnownJob, MadeJob
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable
-from contracts.commit import Commit
+from application.clock import fresh_commit_id, now
+from application.event_log import LogUnavailable
+from application.job_commands import JobDecision, LoadedJob
+from application.recording import record
 from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import CommitId, JobId
 from contracts.sealed import Sealed
-from contracts.subjects import evidence_subject
 from domain.job import Fail, GiveUpAttempt, StartSubmission
 from domain.refusals import JOB_CODES, Refused
 from domain.retry import after_refusal
@@ -46,20 +45,20 @@ class Post(Struct, frozen=True):
     causation: CommitId | None = None
 
 
-async def start_and_post(dispatcher: Dispatcher, known: KnownJob, post: Post) -> None:
+async def start_and_post(dispatcher: Dispatcher, loaded: LoadedJob, post: Post) -> None:
     """Wait for a slot, then commit SubmissionStarted and POST: from the commit on nothing but its
     own timeout ends it. The time in the queue does not count.
     """
     async with dispatcher.slots:
         if now() >= post.deadline_at:
-            await fail(dispatcher, known, "deadline", JOB_CODES["deadline"])
+            await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"])
             return
-        started = await _start(dispatcher, known, post)
+        started = await _start(dispatcher, loaded, post)
         if started is not None:
             await _post(dispatcher, started, post)
 
 
-async def _start(dispatcher: Dispatcher, known: KnownJob, post: Post) -> MadeJob | None:
+async def _start(dispatcher: Dispatcher, loaded: LoadedJob, post: Post) -> JobDecision | None:
     """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST. Who has
     waited for a slot until the breaker opened is left to the sweep.
     """
@@ -72,29 +71,29 @@ async def _start(dispatcher: Dispatcher, known: KnownJob, post: Post) -> MadeJob
         deadline_at=post.let_go_until,
     )
     try:
-        return await dispatcher.jobs.decide_once(known, command, causation=post.causation)
+        return await dispatcher.jobs.decide_once(loaded, command, causation=post.causation)
     except Refused:
         return None  # It has ended, or an attempt is open: nothing to do here.
 
 
-async def _post(dispatcher: Dispatcher, started: MadeJob, post: Post) -> None:
+async def _post(dispatcher: Dispatcher, started: JobDecision, post: Post) -> None:
     url = _webhook_url(dispatcher, started)
     outcome = await _ask_provider(dispatcher, started, post, url)
     SUBMISSIONS.labels(type(outcome).__name__).inc()
     _tell_breaker(dispatcher, outcome)
-    job, commit_id = started.known.state.job_id, fresh_commit_id()
+    job, commit_id = started.loaded.state.job_id, fresh_commit_id()
     await _insist(job, lambda: _record(dispatcher, started, outcome, commit_id))
 
 
-def _tell_breaker(dispatcher: Dispatcher, outcome: fal.Submission) -> None:
+def _tell_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> None:
     match outcome:
-        case fal.Accepted() | fal.Rejected():
+        case fal.SubmissionAccepted() | fal.SubmissionRejected():
             dispatcher.breaker.close()
         case fal.OperatorTrouble(_, words):
             dispatcher.breaker.refused(words)
-        case fal.Refused(is_busy=True):
+        case fal.SubmissionRefused(is_busy=True):
             return
-        case fal.Refused(words) | fal.OutcomeUnknown(words, has_hung=True):
+        case fal.SubmissionRefused(words) | fal.SubmissionUnknown(words, has_hung=True):
             dispatcher.breaker.trouble(words)
 
 
@@ -118,27 +117,30 @@ async def _insist(job: JobId, record: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _record(
-    dispatcher: Dispatcher, started: MadeJob, outcome: fal.Submission, commit_id: CommitId
+    dispatcher: Dispatcher,
+    started: JobDecision,
+    outcome: fal.SubmissionOutcome,
+    commit_id: CommitId,
 ) -> None:
     """Commit what came of the POST. Harmless to repeat."""
     match outcome:
-        case fal.Accepted():
+        case fal.SubmissionAccepted():
             await _record_submitted(dispatcher, started, outcome, commit_id)
-        case fal.Rejected(status, words):
+        case fal.SubmissionRejected(status, words):
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
-            await fail(dispatcher, started.known, code, JOB_CODES[code], words)
+            await fail(dispatcher, started.loaded, code, JOB_CODES[code], words)
         case fal.OperatorTrouble(_, words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
-        case fal.Refused(words, retry_after_seconds):
+        case fal.SubmissionRefused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
-        case fal.OutcomeUnknown(words):
+        case fal.SubmissionUnknown(words):
             # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
-            logger.warning("submission_unknown", job=started.known.state.job_id, words=words)
+            logger.warning("submission_unknown", job=started.loaded.state.job_id, words=words)
 
 
 async def _ask_provider(
-    dispatcher: Dispatcher, started: MadeJob, post: Post, url: str | None
-) -> fal.Submission:
+    dispatcher: Dispatcher, started: JobDecision, post: Post, url: str | None
+) -> fal.SubmissionOutcome:
     """POST; while the provider is busy, again after a pause. It has taken nothing, so that is the
     same attempt: what stands in the log must not grow with how long it is busy. The slot is kept,
     so that fewer jobs ask a provider that is busy.
@@ -149,7 +151,7 @@ async def _ask_provider(
     earlier = 0
     while True:
         outcome = await dispatcher.gateway.submit(post.endpoint, post.arguments, url)
-        if not (isinstance(outcome, fal.Refused) and outcome.is_busy):
+        if not (isinstance(outcome, fal.SubmissionRefused) and outcome.is_busy):
             return outcome
         pause = _pause(dispatcher, started, outcome.retry_after_seconds, earlier)
         if pause is None or clock() + pause > ends_at:
@@ -164,24 +166,24 @@ async def _ask_provider(
         return outcome
 
 
-async def _is_open(dispatcher: Dispatcher, started: MadeJob) -> bool:
+async def _is_open(dispatcher: Dispatcher, started: JobDecision) -> bool:
     """Tell whether the attempt is still wanted: its owner may have cancelled the job. While nobody
     can tell, it is not posted again.
     """
     try:
-        known = await dispatcher.jobs.load(started.known.state.job_id)
+        loaded = await dispatcher.jobs.load(started.loaded.state.job_id)
     except LogUnavailable:
         return False
-    return known is not None and known.last == started.known.last
+    return loaded is not None and loaded.expected_sequence == started.loaded.expected_sequence
 
 
 def _pause(
-    dispatcher: Dispatcher, started: MadeJob, retry_after: float | None, earlier: int
+    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int
 ) -> float | None:
     """Return how many seconds to wait after a refusal; None when the deadline comes first."""
     at = now()
     decision = after_refusal(
-        started.known.state,
+        started.loaded.state,
         at=at,
         retry_after_seconds=retry_after,
         jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
@@ -194,23 +196,24 @@ def _pause(
 
 
 async def _record_submitted(
-    dispatcher: Dispatcher, started: MadeJob, taken: fal.Accepted, commit_id: CommitId
+    dispatcher: Dispatcher, started: JobDecision, taken: fal.SubmissionAccepted, commit_id: CommitId
 ) -> None:
     """Commit the evidence, under one id: tried again, it is in the log once."""
     event = started.events[0]
     if not isinstance(event, SubmissionStarted):
         return
-    commit = Commit(
-        id=commit_id,
-        at=now(),
-        causation_id=started.commit_id,
-        events=(submitted(event, taken),),
+    await record(
+        dispatcher.log,
+        submitted(event, taken),
+        commit_id=commit_id,
+        causation=started.commit_id,
     )
-    sequence_of(await dispatcher.log.append(evidence_subject("submitted"), commit, after=None))
 
 
 def submitted(
-    event: SubmissionStarted, taken: fal.Accepted, learnt_from: LearntFrom = LearntFrom.REPLY
+    event: SubmissionStarted,
+    taken: fal.SubmissionAccepted,
+    learnt_from: LearntFrom = LearntFrom.REPLY,
 ) -> JobSubmitted:
     """What is recorded of an attempt that the provider has."""
     return JobSubmitted(
@@ -227,41 +230,41 @@ def submitted(
 
 
 async def _back_off(
-    dispatcher: Dispatcher, started: MadeJob, code: str, words: str, retry_after: float | None
+    dispatcher: Dispatcher, started: JobDecision, code: str, words: str, retry_after: float | None
 ) -> None:
-    known = started.known
+    loaded = started.loaded
     pause = _pause(dispatcher, started, retry_after, 0)
     if pause is None:
-        await fail(dispatcher, known, "deadline", JOB_CODES["deadline"], words)
+        await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"], words)
         return
-    account = known.state.account_id
+    account = loaded.state.account_id
     command = GiveUpAttempt(
-        attempt=known.state.attempt,
+        attempt=loaded.state.attempt,
         code=code,
         error=await dispatcher.vault.seal(account, words.encode()),
         may_have_run=False,
         not_before=now() + timedelta(seconds=pause),
     )
-    await dispatcher.jobs.decide(known, command, causation=started.commit_id)
+    await dispatcher.jobs.decide(loaded, command, causation=started.commit_id)
 
 
 async def fail(
-    dispatcher: Dispatcher, known: KnownJob, code: str, message: str, detail: str = ""
+    dispatcher: Dispatcher, loaded: LoadedJob, code: str, message: str, detail: str = ""
 ) -> None:
     """End the job as failed; its hold is released in the same commit. Where it is not as it was
-    known, somebody else has it: an attempt that runs is not failed for what another one found.
+    loaded, somebody else has it: an attempt that runs is not failed for what another one found.
     """
-    account = known.state.account_id
+    account = loaded.state.account_id
     sealed = await dispatcher.vault.seal_words(account, message)
     words = await dispatcher.vault.seal_words(account, detail) if detail else None
-    await dispatcher.jobs.decide_once(known, Fail(code=code, message=sealed, detail=words))
+    await dispatcher.jobs.decide_once(loaded, Fail(code=code, message=sealed, detail=words))
 
 
-def _webhook_url(dispatcher: Dispatcher, started: MadeJob) -> str | None:
+def _webhook_url(dispatcher: Dispatcher, started: JobDecision) -> str | None:
     base = dispatcher.settings.webhooks_base
     if base is None:
         return None
-    state = started.known.state
+    state = started.loaded.state
     attempt = state.attempt
     token = dispatcher.tokens.mint(state.account_id, JobId(state.job_id), attempt)
     return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={attempt}&token={token}"

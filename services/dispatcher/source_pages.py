@@ -57,17 +57,17 @@ class PageUnreadable(Exception):
     """The page cannot be fetched or holds no text. The message is for the job's owner."""
 
 
-class Wish(Struct):
+class PageRequest(Struct):
     url: str
     allowed_hosts: list[str]
 
 
-class Answer(Struct):
+class PageAnswer(Struct):
     text: str = ""
     error: str = "The page could not be read."
 
 
-class Turns:
+class FairSlots:
     """Lets a few in at once; who waits goes in by turns of their accounts, so that one account's
     heap costs another's page a read or two.
     """
@@ -110,7 +110,7 @@ class Turns:
         self._free += 1
 
 
-_turns = Turns(READERS_MAX)
+_slots = FairSlots(READERS_MAX)
 
 
 async def read_page(url: str, allowed_hosts: frozenset[str], account: AccountId) -> str:
@@ -118,14 +118,14 @@ async def read_page(url: str, allowed_hosts: frozenset[str], account: AccountId)
 
     Takes at most 20 s once it is the account's turn: a few pages are read at once.
     """
-    async with _turns.turn(account):
-        answer = await _ask_child(Wish(url, sorted(allowed_hosts)))
+    async with _slots.turn(account):
+        answer = await _ask_child(PageRequest(url, sorted(allowed_hosts)))
     if not answer.text:
         raise PageUnreadable(answer.error)
     return answer.text
 
 
-async def _ask_child(wish: Wish) -> Answer:
+async def _ask_child(wish: PageRequest) -> PageAnswer:
     """The child knows no secret: it gets no environment of ours, and reads none of Python's."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _PROGRAM, str(os.getpid())),
@@ -146,9 +146,11 @@ async def _ask_child(wish: Wish) -> Answer:
             os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
     try:
-        return msgspec.json.decode(output, type=Answer) if child.returncode == 0 else Answer()
+        return (
+            msgspec.json.decode(output, type=PageAnswer) if child.returncode == 0 else PageAnswer()
+        )
     except msgspec.DecodeError:
-        return Answer()
+        return PageAnswer()
 
 
 async def _converse(child: asyncio.subprocess.Process, wish: bytes) -> bytes:
@@ -173,11 +175,13 @@ def _environment() -> dict[str, str]:
 def main(parent: int) -> None:
     """Be the child."""
     _limit(parent)
-    wish = msgspec.json.decode(sys.stdin.buffer.read(), type=Wish)
+    wish = msgspec.json.decode(sys.stdin.buffer.read(), type=PageRequest)
     try:
-        answer = Answer(text=extract(asyncio.run(fetch(wish.url, frozenset(wish.allowed_hosts)))))
+        answer = PageAnswer(
+            text=extract(asyncio.run(fetch(wish.url, frozenset(wish.allowed_hosts))))
+        )
     except PageUnreadable as error:
-        answer = Answer(error=str(error))
+        answer = PageAnswer(error=str(error))
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
@@ -216,27 +220,21 @@ async def fetch(url: str, allowed_hosts: frozenset[str]) -> bytes:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > PAGE_BYTES_MAX:
-                    msg = "The page is too large."
-                    raise PageUnreadable(msg)
+                    raise PageUnreadable("The page is too large.")
     except TimeoutError:
-        msg = "The page did not answer in time."
-        raise PageUnreadable(msg) from None
+        raise PageUnreadable("The page did not answer in time.") from None
     except AddressRefused as error:
-        msg = "The page's address is not allowed."
-        raise PageUnreadable(msg) from error
+        raise PageUnreadable("The page's address is not allowed.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        msg = "The page's server could not be reached."
-        raise PageUnreadable(msg) from error
+        raise PageUnreadable("The page's server could not be reached.") from error
     return bytes(body)
 
 
 def _check(response: httpx.Response) -> None:
     if not response.is_success:
-        msg = f"The page's server answered {response.status_code}."
-        raise PageUnreadable(msg)
+        raise PageUnreadable(f"The page's server answered {response.status_code}.")
     if not response.headers.get("content-type", "text/html").startswith("text/"):
-        msg = "The page is not text."
-        raise PageUnreadable(msg)
+        raise PageUnreadable("The page is not text.")
 
 
 def check_depth(html: bytes) -> None:
@@ -254,6 +252,5 @@ def extract(html: bytes) -> str:
 
     text = trafilatura.extract(html.decode(errors="replace"), include_comments=False) or ""
     if not text.strip():
-        msg = "The page holds no readable text."
-        raise PageUnreadable(msg)
+        raise PageUnreadable("The page holds no readable text.")
     return clean_prose(text, TEXT_CHARACTERS_MAX)

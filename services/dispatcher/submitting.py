@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.clock import now
-from adapters.job_desk import KnownJob
 from adapters.vault import Unreadable
+from application.clock import now
+from application.job_commands import LoadedJob
 from contracts.events import SubmissionStarted
 from contracts.ids import CommitId
 from contracts.sealed import Sealed
@@ -32,88 +32,90 @@ def is_late(requested_at: datetime) -> bool:
 
 class Work(Struct, frozen=True):
     """What is to be submitted. A run's job has its input from the run, and its deadline too; a
-    later attempt sends what the first one did, which stands in the commit `arguments_in`.
+    later attempt sends what the first one did, which stands in the commit `arguments_sequence`.
     """
 
     kind: str
     input: Sealed
     deadline_at: datetime | None = None
     causation: CommitId | None = None
-    arguments_in: int | None = None
+    arguments_sequence: int | None = None
 
 
-def begin(dispatcher: Dispatcher, known: KnownJob, work: Work) -> "asyncio.Task[None] | None":
+def begin(dispatcher: Dispatcher, loaded: LoadedJob, work: Work) -> "asyncio.Task[None] | None":
     """Begin to submit the job; None when this process does so already. From here on it counts as
     one that the provider has.
     """
-    job_id = known.state.job_id
+    job_id = loaded.state.job_id
     if not dispatcher.begin(job_id):
         return None
-    task = dispatcher.background.spawn("submission", _submit(dispatcher, known, work))
+    task = dispatcher.background.spawn("submission", _submit(dispatcher, loaded, work))
     task.add_done_callback(lambda _: dispatcher.end(job_id))
     return task
 
 
-async def submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
+async def submit(dispatcher: Dispatcher, loaded: LoadedJob, work: Work) -> None:
     """Submit the job unless somebody else does, or it has ended. Harmless to repeat."""
-    task = begin(dispatcher, known, work)
+    task = begin(dispatcher, loaded, work)
     if task is not None:
         await asyncio.shield(task)
 
 
-async def _submit(dispatcher: Dispatcher, known: KnownJob, work: Work) -> None:
+async def _submit(dispatcher: Dispatcher, loaded: LoadedJob, work: Work) -> None:
     """A shutdown ends the gathering; the POST goes on, for it may cost money."""
-    post = await _prepare(dispatcher, known, work)
+    post = await _prepare(dispatcher, loaded, work)
     if post is not None:
-        posting = dispatcher.posts.spawn("post", start_and_post(dispatcher, known, post))
+        posting = dispatcher.posts.spawn("post", start_and_post(dispatcher, loaded, post))
         await asyncio.shield(posting)
 
 
-async def _prepare(dispatcher: Dispatcher, known: KnownJob, work: Work) -> Post | None:
+async def _prepare(dispatcher: Dispatcher, loaded: LoadedJob, work: Work) -> Post | None:
     """Gather what is to be sent; None when the job has been failed instead."""
-    if now() >= (work.deadline_at or known.state.deadline_at):
-        await fail(dispatcher, known, "deadline", JOB_CODES["deadline"])
+    if now() >= (work.deadline_at or loaded.state.deadline_at):
+        await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"])
         return None
     try:
-        if work.arguments_in is not None:
-            return await _sent_before(dispatcher, known, work)
-        plain = await dispatcher.vault.unseal(known.state.account_id, work.input)
+        if work.arguments_sequence is not None:
+            return await _sent_before(dispatcher, loaded, work)
+        plain = await dispatcher.vault.unseal(loaded.state.account_id, work.input)
         kind = job_kinds.recall(work.kind, plain)
         if kind is None:
-            await fail(dispatcher, known, "unknown_kind", JOB_CODES["unknown_kind"])
+            await fail(dispatcher, loaded, "unknown_kind", JOB_CODES["unknown_kind"])
             return None
         url = kind.source_url()
-        account = known.state.account_id
+        account = loaded.state.account_id
         text = await read_page(url, dispatcher.settings.allowed_hosts, account) if url else None
     except Unreadable as error:
-        await fail(dispatcher, known, "invalid_input", JOB_CODES["invalid_input"], str(error))
+        await fail(dispatcher, loaded, "invalid_input", JOB_CODES["invalid_input"], str(error))
         return None
     except PageUnreadable as reason:
-        await fail(dispatcher, known, "blog_unreadable", f"{JOB_CODES['blog_unreadable']} {reason}")
+        await fail(
+            dispatcher, loaded, "blog_unreadable", f"{JOB_CODES['blog_unreadable']} {reason}"
+        )
         return None
     arguments = kind.arguments(Gathered(text, dispatcher.settings.funnel_model))
-    sealed = await dispatcher.vault.seal(known.state.account_id, msgspec.json.encode(arguments))
-    return _post_of(known, work, kind.endpoint, arguments, sealed)
+    sealed = await dispatcher.vault.seal(loaded.state.account_id, msgspec.json.encode(arguments))
+    return _post_of(loaded, work, kind.endpoint, arguments, sealed)
 
 
-async def _sent_before(dispatcher: Dispatcher, known: KnownJob, work: Work) -> Post:
+async def _sent_before(dispatcher: Dispatcher, loaded: LoadedJob, work: Work) -> Post:
     """Return what an earlier attempt sent: no page is read twice, nothing is written twice."""
-    recorded = await dispatcher.log.read(work.arguments_in or 0)
+    recorded = await dispatcher.log.read(work.arguments_sequence or 0)
     for event in recorded.commit.events if recorded is not None else ():
         if isinstance(event, SubmissionStarted) and event.arguments is not None:
-            plain = await dispatcher.vault.unseal(known.state.account_id, event.arguments)
-            return _post_of(known, work, event.endpoint, msgspec.json.decode(plain), None)
-    raise Unreadable(f"commit {work.arguments_in} holds no arguments")
+            plain = await dispatcher.vault.unseal(loaded.state.account_id, event.arguments)
+            return _post_of(loaded, work, event.endpoint, msgspec.json.decode(plain), None)
+    raise Unreadable(f"commit {work.arguments_sequence} holds no arguments")
 
 
 def _post_of(
-    known: KnownJob, work: Work, endpoint: str, arguments: Any, sealed: Sealed | None
+    loaded: LoadedJob, work: Work, endpoint: str, arguments: Any, sealed: Sealed | None
 ) -> Post:
     return Post(
         endpoint=endpoint,
         arguments=arguments,
         sealed=sealed,
-        deadline_at=work.deadline_at or known.state.deadline_at,
+        deadline_at=work.deadline_at or loaded.state.deadline_at,
         let_go_until=work.deadline_at,
         causation=work.causation,
     )

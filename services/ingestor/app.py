@@ -11,17 +11,17 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SETTLE_RESULTS
 from adapters.changes import Changes
 from adapters.database import open_database
+from adapters.dead_letters import answer_replays
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
 from adapters.http_door import Bounds
 from adapters.http_server import serve
-from adapters.job_desk import JobDesk
-from adapters.parking import answer_replays
 from adapters.peers import TELL_SECONDS, Peers
 from adapters.process import until
 from adapters.vault import BrokerKeyStore, Vault, derive
+from application.job_commands import JobCommandHandler
 from read_models import positions
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers import settle_results
@@ -54,7 +54,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),
-        jobs=JobDesk(log),
+        jobs=JobCommandHandler(log),
         gateway=FalGateway(settings.provider_key or "simulator:no-money"),
         tokens=AttemptTokens(master_key),
         signatures=Signatures(settings.fal_jwks_url, settings.fal_user_id, web),

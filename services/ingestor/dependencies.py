@@ -9,13 +9,13 @@ from nats.aio.client import Client
 from adapters.attempt_tokens import AttemptTokens
 from adapters.background import Background
 from adapters.database import Database
-from adapters.event_log import EventLog
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows
-from adapters.job_desk import JobDesk
 from adapters.peers import Peers
 from adapters.storage import Storage
 from adapters.vault import Vault
+from application.event_log import EventLog
+from application.job_commands import JobCommandHandler
 from contracts.ids import JobId
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.signatures import Signatures
@@ -33,7 +33,7 @@ class Ingestor(Struct):
     peers: Peers
     storage: Storage
     vault: Vault
-    jobs: JobDesk
+    jobs: JobCommandHandler
     gateway: FalGateway
     tokens: AttemptTokens
     signatures: Signatures

@@ -96,9 +96,7 @@ async def removable(ingestor: Ingestor, job: Job) -> tuple[str, ...]:
 
 
 async def _is_shared(ingestor: Ingestor, job: Job, key: str) -> bool:
-    return await ingestor.database.read(
-        lambda connection: artifact_places.shown_by_another(connection, job, key)
-    )
+    return await ingestor.database.read(artifact_places.shown_by_another, job, key)
 
 
 async def _seal(ingestor: Ingestor, account: AccountId, output: ProviderText) -> Artifact:
@@ -171,19 +169,16 @@ async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
             if response.status_code in GONE_STATUSES or response.is_redirect:
                 raise MediaRefused("bad_result", f"HTTP {response.status_code}")
             if not response.is_success:
-                msg = f"HTTP {response.status_code}"
-                raise MediaUnavailable(msg)
+                raise MediaUnavailable(f"HTTP {response.status_code}")
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > BYTES_MAX:
                     raise MediaRefused("bad_result", f"more than {BYTES_MAX} bytes")
             declared = response.headers.get("content-length", "")
     except (httpx.HTTPError, TimeoutError, OSError) as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise MediaUnavailable(msg) from error
+        raise MediaUnavailable(f"{type(error).__name__}: {error}") from error
     if declared.isdigit() and int(declared) > len(body):
-        msg = "the file is truncated"
-        raise MediaUnavailable(msg)
+        raise MediaUnavailable("the file is truncated")
     return bytes(body)
 
 

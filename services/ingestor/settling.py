@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from adapters import evidence, fal
+from adapters import fal
 from adapters.database import DatabaseUnavailable
-from adapters.job_desk import KnownJob
-from adapters.provider_progress import Told, tell
+from adapters.provider_progress import ProgressReport, tell
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
+from application.job_commands import LoadedJob
+from application.recording import record
 from contracts.events import Artifact, ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import CommitId
@@ -48,9 +49,9 @@ async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId)
         return
     ingestor.active.add(event.job_id)
     try:
-        known = await ingestor.jobs.load(event.job_id)
-        if known is not None and known.state.end is None:
-            await _settle(ingestor, known, event, causation)
+        loaded = await ingestor.jobs.load(event.job_id)
+        if loaded is not None and loaded.state.end is None:
+            await _settle(ingestor, loaded, event, causation)
     except NOT_NOW as error:
         logger.warning("result_waits", job=event.job_id, reason=repr(error))
     finally:
@@ -58,27 +59,27 @@ async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId)
 
 
 async def _settle(
-    ingestor: Ingestor, known: KnownJob, event: ResultReceived, causation: CommitId
+    ingestor: Ingestor, loaded: LoadedJob, event: ResultReceived, causation: CommitId
 ) -> None:
-    kind = KINDS.get(known.state.kind)
+    kind = KINDS.get(loaded.state.kind)
     try:
         envelope = await _envelope(ingestor, event)
     except Unreadable as error:
-        await fail(ingestor, known, Failure("bad_result", str(error)), causation)
+        await fail(ingestor, loaded, Failure("bad_result", str(error)), causation)
         return
     if kind is None:
-        await fail(ingestor, known, Failure("unknown_kind", ""), causation)
+        await fail(ingestor, loaded, Failure("unknown_kind", ""), causation)
     elif envelope is None or envelope.verdict is Verdict.NO_PAYLOAD:
         await _fetch_result(ingestor, event)
     elif envelope.verdict is Verdict.OK:
-        await _complete(ingestor, known, kind, envelope, event, causation)
-    elif event.attempt >= known.state.attempt:  # An older attempt's failure ends nothing.
-        await fail(ingestor, known, failure_of(envelope.payload, envelope.error), causation)
+        await _complete(ingestor, loaded, kind, envelope, event, causation)
+    elif event.attempt >= loaded.state.attempt:  # An older attempt's failure ends nothing.
+        await fail(ingestor, loaded, failure_of(envelope.payload, envelope.error), causation)
 
 
 async def _complete(
     ingestor: Ingestor,
-    known: KnownJob,
+    loaded: LoadedJob,
     kind: type[AnyJobKind],
     envelope: Envelope,
     event: ResultReceived,
@@ -87,16 +88,16 @@ async def _complete(
     try:
         artifacts = await _kept(ingestor, event, kind.outputs(envelope.payload))
     except BadResult as error:
-        await fail(ingestor, known, Failure("bad_result", str(error)), causation)
+        await fail(ingestor, loaded, Failure("bad_result", str(error)), causation)
     except ProviderSaidNo as error:
         words = clean_line(str(error), WORDS_CHARACTERS_MAX)
         failure = Failure("provider_failed", str(error), words)
-        await fail(ingestor, known, failure, causation)
+        await fail(ingestor, loaded, failure, causation)
     except MediaRefused as error:
-        await fail(ingestor, known, Failure(error.code, error.detail), causation)
+        await fail(ingestor, loaded, Failure(error.code, error.detail), causation)
     else:
         command = Complete(attempt=event.attempt, artifacts=artifacts)
-        await ingestor.jobs.decide(known, command, causation=causation)
+        await ingestor.jobs.decide(loaded, command, causation=causation)
 
 
 async def _kept(
@@ -112,10 +113,10 @@ async def _kept(
 
 
 async def fail(
-    ingestor: Ingestor, known: KnownJob, failure: Failure, causation: CommitId | None = None
+    ingestor: Ingestor, loaded: LoadedJob, failure: Failure, causation: CommitId | None = None
 ) -> None:
     """End the job as failed; its hold is released in the same commit."""
-    account = known.state.account_id
+    account = loaded.state.account_id
     told = JOB_CODES[failure.code]
     if failure.words:
         told = f"{told} The provider said: {failure.words}"
@@ -124,7 +125,7 @@ async def fail(
     if failure.detail:
         detail = await ingestor.vault.seal_words(account, failure.detail)
     command = Fail(code=failure.code, message=message, detail=detail)
-    await ingestor.jobs.decide(known, command, causation=causation)
+    await ingestor.jobs.decide(loaded, command, causation=causation)
 
 
 async def _envelope(ingestor: Ingestor, event: ResultReceived) -> Envelope | None:
@@ -137,27 +138,25 @@ async def _envelope(ingestor: Ingestor, event: ResultReceived) -> Envelope | Non
 
 async def _fetch_result(ingestor: Ingestor, event: ResultReceived) -> None:
     """The delivery said nothing usable: ask the provider for the result itself."""
-    row = await ingestor.database.read(
-        lambda connection: waiting_jobs.find(connection, event.job_id)
-    )
+    row = await ingestor.database.read(waiting_jobs.find, event.job_id)
     if row is not None:
-        await look(ingestor, row)
+        await poll_result(ingestor, row)
 
 
-async def look(ingestor: Ingestor, row: WaitingJob) -> None:
+async def poll_result(ingestor: Ingestor, row: WaitingJob) -> None:
     """Ask the provider what became of a job, and record a result if there is one."""
     if row.request_id is None or row.endpoint is None:
         return
-    found = fal.Accepted(
+    found = fal.SubmissionAccepted(
         row.request_id, row.status_url or "", row.response_url or "", row.cancel_url or ""
     )
-    answer = await ingestor.gateway.look(row.endpoint, found)
+    answer = await ingestor.gateway.poll_result(row.endpoint, found)
     if isinstance(answer, fal.Finished):
         body = _as_envelope(row.request_id, answer)
         verdict = Verdict.OK if answer.ok else Verdict.ERROR
         await record_result(ingestor, row, verdict, body)
     elif isinstance(answer, fal.StillRunning):
-        await tell(ingestor.client, Told(row.job_id, answer.queue_position, answer.lines))
+        await tell(ingestor.client, ProgressReport(row.job_id, answer.queue_position, answer.lines))
     elif isinstance(answer, fal.NoAnswer):
         logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
 
@@ -172,12 +171,7 @@ async def record_result(ingestor: Ingestor, row: WaitingJob, verdict: Verdict, b
         verdict=verdict,
         body=await ingestor.vault.seal(row.account_id, body),
     )
-    await record(ingestor, event)
-
-
-async def record(ingestor: Ingestor, event: ResultReceived) -> None:
-    """Commit the evidence; raise LogUnavailable when the log did not acknowledge it."""
-    await evidence.record(ingestor.log, "result", event)
+    await record(ingestor.log, event)
 
 
 def _as_envelope(request_id: str, answer: fal.Finished) -> bytes:

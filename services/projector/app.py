@@ -5,9 +5,9 @@ import asyncio
 from adapters import broker
 from adapters.background import Background
 from adapters.database import open_database
+from adapters.dead_letters import DeadLetters
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.health import Health, answer_health
-from adapters.parking import Parking
 from services.projector.dependencies import Projector
 from services.projector.handlers.project_commits import project_commits
 from services.projector.handlers.watch_broker import WATCH_SECONDS, watch_broker
@@ -21,7 +21,7 @@ async def run(settings: ProjectorSettings, stop: asyncio.Event) -> None:
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=False)
     projector = Projector(log, database, client)
-    background, parking = Background(), Parking(client)
+    background, parking = Background(), DeadLetters(client)
 
     def check() -> Health:
         alarms = (*projector.alarms, *background.troubles)

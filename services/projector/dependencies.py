@@ -4,7 +4,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from adapters.database import Database
-from adapters.event_log import EventLog
+from application.event_log import EventLog
 
 
 class Projector(Struct):

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("contracts", "domain", "read_models", "adapters", "services", "cli", "simulator")
+PACKAGES = (
+    "contracts",
+    "domain",
+    "application",
+    "read_models",
+    "adapters",
+    "services",
+    "cli",
+    "simulator",
+)
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 EVERYTHING = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *(ROOT / "bench").glob("*.py")]
 SERVICES = ("api", "dispatcher", "ingestor", "projector")

@@ -139,7 +139,10 @@ def test_a_parked_commit_is_seen_replayed_and_discarded(
     troubled.cli("parked", "discard", str(second["id"]), "--reason", "settled by hand")
     assert troubled.cli("parked", "list") == []
     acted = troubled.cli("events", "list", "--type", "OperatorActed")
-    assert [each["body"]["action"] for each in acted] == ["parked.replay", "parked.discard"]
+    assert [each["body"]["action"] for each in acted] == [
+        "dead_letter.replay",
+        "dead_letter.discard",
+    ]
     assert troubled.simulator("GET", "posts")[job] == 1
 
 

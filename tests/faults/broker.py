@@ -7,20 +7,20 @@ from typing import Any
 from msgspec import Struct
 from nats.js.errors import KeyWrongLastSequenceError
 
-from adapters.event_log import (
+from application.event_log import (
     AlreadyMine,
-    Entry,
+    LogMessage,
     LogSetBack,
     LogUnavailable,
     Outcome,
     Stored,
     Unavailable,
 )
-from adapters.event_log.memory import MemoryLog
 from contracts.commit import Commit, Mark, Recorded
 from contracts.subjects import Subject
 from tests.faults.acts import Acts
 from tests.faults.processes import Crash, Process, Weather
+from tests.support.memory_log import MemoryLog
 
 CLAIM_SECONDS = 120.0
 
@@ -151,7 +151,7 @@ class FaultyLog:
             self._know(outcome.sequence, commit)
         return outcome
 
-    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         """In small pieces while it is not calm, so that others see rows between them."""
         while True:
             self._check()

@@ -9,19 +9,21 @@ from typing import Any
 
 from msgspec import Struct
 
-from adapters.account_desk import AccountDesk, Granted, Wish
-from adapters.changes import Changes, NotThereYet
-from adapters.clock import fresh_job_id, now
-from adapters.event_log import EventLog, LogUnavailable
-from adapters.job_desk import JobDesk
-from adapters.run_desk import RunDesk
+from adapters.changes import Changes
 from adapters.vault import Vault
+from application.account_commands import AccountCommandHandler, CommandResult
+from application.clock import fresh_job_id, now
+from application.event_log import EventLog, LogUnavailable
+from application.job_commands import JobCommandHandler
+from application.ports import NotThereYet
+from application.run_commands import RunCommandHandler
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import AccountId, EndpointId, JobId, RunId
 from domain.account import AccountCommand, GrantCredits, RequestJobs
+from domain.account_batch import AccountRequest
 from domain.endpoints import RegisterEndpoint
 from domain.funnels import COURSE_FUNNEL
-from domain.job import Cancel, Hide
+from domain.job import Cancel, Delete
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.job_kinds.infograph import Infograph
 from domain.notifications import TYPES
@@ -64,7 +66,7 @@ class Client(Struct):
             endpoint = EndpointId(f"ep_{self.dice.randbytes(6).hex()}")
             await self._ask(RegisterEndpoint(endpoint, url, tuple(TYPES.values())), f"at-{host}")
 
-    async def want(self, count: int, key: str) -> Granted | None:
+    async def want(self, count: int, key: str) -> CommandResult | None:
         """Ask for jobs under a key."""
         granted = await self._ask(await self._jobs(count), key)
         if granted is not None:
@@ -72,7 +74,7 @@ class Client(Struct):
         return granted
 
     async def _want_jobs(self) -> None:
-        jobs = JobDesk(self.log)
+        jobs = JobCommandHandler(self.log)
         for number in range(3):
             await asyncio.sleep(self.dice.uniform(0, 6))
             granted = await self.want(self.dice.randint(1, 2), f"k{number}")
@@ -93,16 +95,16 @@ class Client(Struct):
         if granted is None:
             return
         self.accepted.update(_jobs_of(granted))
-        runs = RunDesk(self.log)
+        runs = RunCommandHandler(self.log)
         run = next(event.run_id for event in granted.events if isinstance(event, RunRequested))
         if self.dice.random() < 0.25:
             await asyncio.sleep(self.dice.uniform(0, 15))
             await _unless_refused(_cancel_run(runs, run, granted.sequence))
 
-    async def _ask(self, command: AccountCommand, key: str) -> Granted | None:
+    async def _ask(self, command: AccountCommand, key: str) -> CommandResult | None:
         """Repeat under the same key while the outcome is unknown, as a good client does."""
-        desk = AccountDesk(self.log, self._snapshot, self.changes)
-        wish = Wish(
+        desk = AccountCommandHandler(self.log, self._snapshot, self.changes)
+        wish = AccountRequest(
             command=command,
             actor="c",
             correlation_id="c",
@@ -111,7 +113,7 @@ class Client(Struct):
         )
         while True:
             try:
-                return await desk.ask(self.account, wish)
+                return await desk.execute(self.account, wish)
             except Refused:
                 return None
             except (LogUnavailable, NotThereYet):
@@ -168,32 +170,32 @@ class Client(Struct):
         return self.database.now(lambda connection: accounts.snapshot(connection, account, wanted))
 
 
-def _jobs_of(granted: Granted) -> list[JobId]:
+def _jobs_of(granted: CommandResult) -> list[JobId]:
     return [event.job_id for event in granted.events if isinstance(event, JobRequested)]
 
 
-async def _cancel(jobs: JobDesk, job: JobId, requested_in: int) -> None:
-    known = await jobs.load(job, requested_in)
-    assert known is not None
-    await jobs.decide(known, Cancel(by="c", reason="r"))
+async def _cancel(jobs: JobCommandHandler, job: JobId, requested_sequence: int) -> None:
+    loaded = await jobs.load(job, requested_sequence)
+    assert loaded is not None
+    await jobs.decide(loaded, Cancel(by="c", reason="r"))
 
 
-async def _delete(jobs: JobDesk, job: JobId, requested_in: int) -> None:
+async def _delete(jobs: JobCommandHandler, job: JobId, requested_sequence: int) -> None:
     """Wait for its end, as one who looks at it does, and let it be removed."""
     while True:
         await asyncio.sleep(2)
         with contextlib.suppress(LogUnavailable):
-            known = await jobs.load(job, requested_in)
-            assert known is not None
-            if known.state.end is not None:
-                await jobs.decide(known, Hide(by="c"))
+            loaded = await jobs.load(job, requested_sequence)
+            assert loaded is not None
+            if loaded.state.end is not None:
+                await jobs.decide(loaded, Delete(by="c"))
                 return
 
 
-async def _cancel_run(runs: RunDesk, run: RunId, requested_in: int) -> None:
-    known = await runs.load(run, requested_in)
-    assert known is not None
-    await runs.decide(known, CancelRun(by="c"))
+async def _cancel_run(runs: RunCommandHandler, run: RunId, requested_sequence: int) -> None:
+    loaded = await runs.load(run, requested_sequence)
+    assert loaded is not None
+    await runs.decide(loaded, CancelRun(by="c"))
 
 
 async def _unless_refused(act: Awaitable[None]) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, create_engine, select
 
 import read_models
-from adapters.event_log import EventLog
+from application.event_log import EventLog
 from contracts.commit import Recorded
 from contracts.events import (
     CreditsCharged,

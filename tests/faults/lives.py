@@ -6,18 +6,18 @@ from typing import Any, TypeVar, cast
 
 import httpx
 from nats.aio.client import Client as NatsClient
-from sqlalchemy import Connection
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.changes import Changes
+from adapters.database import P, Work
 from adapters.endpoint_secrets import EndpointSecrets
-from adapters.event_log import LogUnavailable
 from adapters.fal import FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
-from adapters.job_desk import JobDesk
 from adapters.peers import Peers
-from adapters.run_desk import RunDesk
 from adapters.vault import MemoryKeyStore, Vault
+from application.event_log import LogUnavailable
+from application.job_commands import JobCommandHandler
+from application.run_commands import RunCommandHandler
 from read_models import positions
 from services.dispatcher.app import keep_sweeping as keep_dispatching
 from services.dispatcher.dependencies import Claims as ClaimsOf
@@ -26,7 +26,7 @@ from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.settings import DispatcherSettings
 from services.ingestor.app import keep_sweeping as keep_ingesting
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.handlers.receive_webhooks import Delivery, take_in
+from services.ingestor.handlers.receive_webhooks import WebhookDelivery, take_in
 from services.ingestor.handlers.settle_results import settle_results
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.signatures import Rejection
@@ -128,8 +128,8 @@ class Services:
                 rows,
                 peers,
                 self.vault(),
-                JobDesk(log),
-                RunDesk(log),
+                JobCommandHandler(log),
+                RunCommandHandler(log),
                 cast("FalGateway", Gateway(self.provider, self.broker, process)),
                 AttemptTokens(MASTER_KEY),
                 cast("EndpointSecrets", Secrets()),
@@ -156,7 +156,7 @@ class Services:
             peers=peers,
             storage=self.storage,
             vault=self.vault(),
-            jobs=JobDesk(log),
+            jobs=JobCommandHandler(log),
             gateway=cast("FalGateway", Gateway(self.provider, self.broker, process)),
             tokens=AttemptTokens(MASTER_KEY),
             signatures=nothing,
@@ -183,14 +183,14 @@ class Services:
             raise LogUnavailable("nobody listens")
         process, ingestor = self.weather.dice.choice(self._ingestors)
         headers = {"x-fal-webhook-request-id": taken.request_id}
-        delivery = Delivery(taken.job, taken.attempt, taken.token, headers, body)
+        delivery = WebhookDelivery(taken.job, taken.attempt, taken.token, headers, body)
         try:
             process.point()
             verdict = await take_in(ingestor, delivery)
         except Crash as crash:
             raise LogUnavailable("the ingestor died") from crash
         if verdict is Rejection.UNKNOWN_ATTEMPT:
-            self.broker.acts.broken.append(f"a webhook of {taken.request_id} was not known")
+            self.broker.acts.broken.append(f"a webhook of {taken.request_id} was not loaded")
 
 
 class ProjectorsDatabase:
@@ -199,17 +199,17 @@ class ProjectorsDatabase:
     def __init__(self, services: Services, process: Process) -> None:
         self._services, self._process = services, process
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._services.database.read(work)
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._services.database.read(work, *arguments, **named)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         clock = asyncio.get_running_loop().time
         while (left := self._services.projector_stands_until - clock()) > 0:
             await asyncio.sleep(left)
         self._process.point()
         weather = self._services.weather
         await asyncio.sleep(weather.dice.choice((0.0, 0.0, 0.05, 0.4)))
-        found = await self._services.database.write(work)
+        found = await self._services.database.write(work, *arguments, **named)
         self._process.knows = max(self._process.knows, await self._services.position())
         self._process.point()
         return found

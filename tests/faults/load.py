@@ -73,8 +73,7 @@ def request(client: httpx.Client, key: str, seconds: float = 90.0) -> JobId:
                 return JobId(answer.json()["infographs"][0]["id"])
             assert answer.status_code in {409, 503}, answer.text
         time.sleep(0.2)
-    msg = f"{key} was never answered"
-    raise TimeoutError(msg)
+    raise TimeoutError(f"{key} was never answered")
 
 
 def settle_and_check(world: RunningWorld, accepted: set[JobId], seconds: float = 60.0) -> float:

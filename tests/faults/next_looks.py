@@ -11,7 +11,7 @@ from contracts.events import (
     CancellationAnswered,
     JobCancelled,
     JobCompleted,
-    JobHidden,
+    JobDeleted,
     JobSubmitted,
     ResultReceived,
     SubmissionStarted,
@@ -19,7 +19,7 @@ from contracts.events import (
 from contracts.ids import JobId
 from read_models import deliveries, owed, waiting_jobs, waiting_runs
 from read_models.owed import Duty
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 
 KNOWN_SECONDS = 3.0
 
@@ -28,15 +28,15 @@ def without_a_look(connection: Connection) -> list[Any]:
     """Return rows that nobody would ever take again."""
     jobs, runs = waiting_jobs.table, waiting_runs.table
     lost = [
-        *_found(connection, jobs, jobs.c.waits_from.is_(None)),
-        *_found(connection, jobs, jobs.c.waits.not_in([each.value for each in Waits])),
+        *_found(connection, jobs, jobs.c.waiting_since.is_(None)),
+        *_found(connection, jobs, jobs.c.wait_reason.not_in([each.value for each in WaitReason])),
         *_found(connection, runs, runs.c.due_at.is_(None)),
         *_found(connection, owed.table, owed.table.c.owed_from.is_(None)),
         *_found(connection, owed.table, owed.table.c.duty.not_in([each.value for each in Duty])),
         *_found(connection, deliveries.table, _is_lost()),
     ]
     # A step's job is let go by its run, whose row is there as long as it has open jobs.
-    open_ended = jobs.c.deadline_at.is_(None) & (jobs.c.waits != Waits.STORING.value)
+    open_ended = jobs.c.deadline_at.is_(None) & (jobs.c.wait_reason != WaitReason.STORING.value)
     return lost + _found(connection, jobs, open_ended)
 
 
@@ -67,7 +67,7 @@ def no_attempt_is_given_up_that_is_known(commits: list[Recorded]) -> None:
 def what_was_deleted_is_removed(commits: list[Recorded]) -> None:
     owed_now: set[JobId] = set()
     for event in (event for recorded in commits for event in recorded.commit.events):
-        if isinstance(event, JobHidden):
+        if isinstance(event, JobDeleted):
             owed_now.add(event.job_id)
         elif isinstance(event, ArtifactsRemoved):
             owed_now.discard(event.job_id)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import fal
-from adapters.clock import now
+from application.clock import now
 from contracts.ids import JobId
 from tests.faults.odd_results import result_of
 
@@ -50,7 +50,7 @@ class ScriptedProvider:
 
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
-    ) -> fal.Submission:
+    ) -> fal.SubmissionOutcome:
         assert webhook_url is not None
         parts = urlsplit(webhook_url)
         query = parse_qs(parts.query)
@@ -58,13 +58,13 @@ class ScriptedProvider:
         await asyncio.sleep(self._dice.uniform(0, 4 if self._slow and not self.kindly else 0.3))
         fate = "take" if self.kindly else self._dice.choices(*_FATES)[0]
         if fate == "busy":
-            return fal.Refused("HTTP 429", 0.5, is_busy=True)
+            return fal.SubmissionRefused("HTTP 429", 0.5, is_busy=True)
         self._count(job, attempt)
         if fate in _REFUSALS:
             return _REFUSALS[fate]
         taken = self._take(job, attempt, query["token"][0], endpoint, arguments)
         if fate == "lose":
-            return fal.OutcomeUnknown("the reply was lost")
+            return fal.SubmissionUnknown("the reply was lost")
         if fate == "late":
             await asyncio.sleep(self._dice.uniform(0, 8))
         return self.known("", taken.request_id)
@@ -75,7 +75,7 @@ class ScriptedProvider:
         if self._taking[f"{job}/{attempt}"] > 1:
             self.broken.append(f"attempt {attempt} of {job} was posted twice")
 
-    async def look(self, endpoint: str, found: fal.Accepted) -> fal.Look:
+    async def poll_result(self, endpoint: str, found: fal.SubmissionAccepted) -> fal.PollOutcome:
         del endpoint
         await asyncio.sleep(0.05)
         taken = self.taken.get(found.request_id)
@@ -91,7 +91,7 @@ class ScriptedProvider:
             return fal.Finished(taken.ok, taken.body)
         return fal.Finished(taken.ok, msgspec.json.encode(payload))
 
-    async def cancel(self, endpoint: str, found: fal.Accepted) -> str | None:
+    async def cancel(self, endpoint: str, found: fal.SubmissionAccepted) -> str | None:
         del endpoint
         await asyncio.sleep(self._dice.uniform(0, 0.2))
         if not self.kindly and self._dice.random() < 0.3:
@@ -110,10 +110,10 @@ class ScriptedProvider:
             if each.done and each.sent_at >= since
         ]
 
-    def known(self, endpoint: str, request_id: str) -> fal.Accepted:
+    def known(self, endpoint: str, request_id: str) -> fal.SubmissionAccepted:
         del endpoint
         url = f"https://provider/{request_id}"
-        return fal.Accepted(request_id, url, url, url)
+        return fal.SubmissionAccepted(request_id, url, url, url)
 
     def _take(
         self, job: JobId, attempt: str, token: str, endpoint: str, arguments: dict[str, Any]
@@ -155,8 +155,8 @@ _FATES = (
     ("take", "lose", "late", "refuse", "busy", "trouble", "reject"),
     (10, 3, 2, 2, 2, 1, 0.3),
 )
-_REFUSALS: dict[str, fal.Submission] = {
-    "refuse": fal.Refused("HTTP 503: \x00", 0.5),
+_REFUSALS: dict[str, fal.SubmissionOutcome] = {
+    "refuse": fal.SubmissionRefused("HTTP 503: \x00", 0.5),
     "trouble": fal.OperatorTrouble(403, "User is locked"),
-    "reject": fal.Rejected(422, "no \x00\x7f" + "o" * 4000),
+    "reject": fal.SubmissionRejected(422, "no \x00\x7f" + "o" * 4000),
 }

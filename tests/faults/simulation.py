@@ -10,9 +10,8 @@ from collections import Counter
 
 import structlog
 
-from adapters import clock
 from adapters.changes import Changes
-from adapters.event_log.memory import MemoryLog
+from application import clock
 from contracts.ids import AccountId, JobId
 from tests.faults import next_looks
 from tests.faults.broker import FaultyLog
@@ -23,6 +22,7 @@ from tests.faults.lives import Services
 from tests.faults.processes import Process, Weather
 from tests.faults.troubles import Troubles
 from tests.support.memory import MemoryDatabase
+from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
 ACCOUNTS = (AccountId("one"), AccountId("two"))

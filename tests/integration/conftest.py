@@ -45,6 +45,6 @@ async def database(
         url = request.getfixturevalue("postgres")
     opened = open_database(url, read_only=False)
     await opened.write(METADATA.drop_all)
-    await opened.write(lambda connection: positions.create(connection, "epoch"))
+    await opened.write(positions.create, "epoch")
     yield opened, url
     await opened.close()

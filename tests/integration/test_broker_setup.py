@@ -193,6 +193,6 @@ async def test_a_repeat_that_does_not_say_how_it_was_made_narrows_nothing(
     await set_up(client, log_bytes_max=LOG_BYTES, replicas=size)
     await set_up(client, log_bytes_max=LOG_BYTES // 2, replicas=1)
     jetstream = client.jetstream()
-    for name in ("LOG", "PARKED", *(f"KV_{bucket.name}" for bucket in BUCKETS)):
+    for name in ("LOG", "DEAD_LETTERS", *(f"KV_{bucket.name}" for bucket in BUCKETS)):
         assert (await jetstream.stream_info(name)).config.num_replicas == size, name
     assert (await jetstream.stream_info("LOG")).config.max_bytes == LOG_BYTES

@@ -44,8 +44,8 @@ LOG_SUBJECTS = {
     "live.replay.dispatcher-submit-jobs": {"operator"},
     "$JS.API.STREAM.INFO.PARKED": {"projector", "operator"},
     "$JS.API.STREAM.MSG.DELETE.PARKED": {"operator"},
-    "parked.dispatcher-submit-jobs": {"dispatcher", "operator"},
-    "parked.ingestor-settle-results": {"ingestor", "operator"},
+    "dead_letter.dispatcher-submit-jobs": {"dispatcher", "operator"},
+    "dead_letter.ingestor-settle-results": {"ingestor", "operator"},
 }
 SUBSCRIPTIONS = {
     "log.>": {"operator"},

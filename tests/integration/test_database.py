@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 import read_models
 from adapters.database import Database, DatabaseUnavailable, NeverTaken, open_database
 from cli.world import free_port
-from contracts.commit import Recorded, Request
+from contracts.commit import CommitRequest, Recorded
 from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
@@ -23,7 +23,7 @@ from contracts.events import (
 from contracts.events.account import Role
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
-from domain.account import Wanted
+from domain.account import NeededFacts
 from read_models import (
     accounts,
     artifact_places,
@@ -59,26 +59,18 @@ def a_life() -> list[Recorded]:
 
 async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]) -> None:
     opened, _ = database
-    await opened.write(lambda connection: read_models.apply(connection, a_life()))
-    balance = await opened.read(lambda connection: accounts.find(connection, ACCOUNT))
+    await opened.write(read_models.apply, a_life())
+    balance = await opened.read(accounts.find, ACCOUNT)
     assert (balance.account.available, balance.account.charged) == (4, 1)
     wanted = Filter(account_id=ACCOUNT)
-    (job,) = await opened.read(lambda connection: job_lists.newest(connection, wanted))
+    (job,) = await opened.read(job_lists.newest, wanted)
     assert (job.status, job.provider) == ("completed", "simulator")
-    known = await opened.read(
-        lambda connection: provider_requests.of_attempt(connection, job.job_id, 1)
-    )
+    known = await opened.read(provider_requests.of_attempt, job.job_id, 1)
     assert set(known.own) == {"request-1"}
     assert set(known.results) == {("request-1", "ok")}
-    assert await opened.read(lambda each: provider_requests.owned(each, ["request-1", "x"])) == {
-        "request-1"
-    }
-    assert not await opened.read(
-        lambda connection: artifact_places.shown_by_another(connection, job, "artifacts/a.png")
-    )
-    entries = await opened.read(
-        lambda connection: accounts.newest_entries(connection, ACCOUNT, (6, 1), 10)
-    )
+    assert await opened.read(provider_requests.owned, ["request-1", "x"]) == {"request-1"}
+    assert not await opened.read(artifact_places.shown_by_another, job, "artifacts/a.png")
+    entries = await opened.read(accounts.newest_entries, ACCOUNT, (6, 1), 10)
     assert [entry.move for entry in entries] == ["reserved", "granted"]
 
 
@@ -87,26 +79,26 @@ async def test_a_decision_finds_what_it_wants_and_answers_are_forgotten(
 ) -> None:
     opened, _ = database
     own, token = account_subject(ACCOUNT), TokenId("t1")
-    request = Request(actor="a", correlation_id="c", events=(0,), idempotency_key="own:ä k")
+    request = CommitRequest(actor="a", correlation_id="c", events=(0,), idempotency_key="own:ä k")
     events: tuple[AnyEvent, ...] = (
         AccountOpened(account_id=ACCOUNT, owner=examples.OTHER),
         AccessTokenRevoked(account_id=ACCOUNT, token_id=token),
     )
     issued = AccessTokenIssued(account_id=ACCOUNT, token_id=token, sha256="ab", role=Role.USER)
-    wanted = Wanted(("own:ä k",), tokens=(token,), endpoints=True)
+    wanted = NeededFacts(("own:ä k",), tokens=(token,), endpoints=True)
     commits = [
         Recorded(1, own, examples.commit(issued, requests=(request,))),
         Recorded(2, own, examples.commit(*events)),
     ]
-    await opened.write(lambda connection: read_models.apply(connection, commits))
-    found = await opened.read(lambda connection: accounts.snapshot(connection, ACCOUNT, wanted))
+    await opened.write(read_models.apply, commits)
+    found = await opened.read(accounts.snapshot, ACCOUNT, wanted)
     assert found.owner == examples.OTHER
     assert found.revoked_tokens == {token}
     assert found.answered["own:ä k"].sequence == 1
     later = structs.replace(request, idempotency_key="own:later")
     much = Recorded(3, own, examples.commit(*events, requests=(later,), seconds=200_000))
-    await opened.write(lambda connection: read_models.apply(connection, [much]))
-    found = await opened.read(lambda connection: accounts.snapshot(connection, ACCOUNT, wanted))
+    await opened.write(read_models.apply, [much])
+    found = await opened.read(accounts.snapshot, ACCOUNT, wanted)
     assert found.answered == {}
 
 
@@ -173,7 +165,7 @@ async def test_a_reader_sees_what_was_committed(database: tuple[Database, str]) 
     writer, url = database
     reader = open_database(url, read_only=True)
     assert await reader.read(positions.read) == 0
-    await writer.write(lambda connection: positions.advance(connection, 0, 3))
+    await writer.write(positions.advance, 0, 3)
     assert await reader.read(positions.read) == 3
     await reader.close()
 

@@ -8,23 +8,23 @@ import pytest
 from msgspec import structs
 
 from adapters.broker_setup import set_up
-from adapters.event_log import (
-    COMMIT_BYTES_MAX,
+from adapters.event_log.jetstream import JetStreamLog
+from application.event_log import (
     AlreadyMine,
     Conflict,
     EventLog,
     LogUnavailable,
     Stored,
     Unavailable,
-    sequence_of,
+    require_stored,
     tail,
 )
-from adapters.event_log.jetstream import JetStreamLog
-from adapters.event_log.memory import MemoryLog
+from contracts.commit import COMMIT_BYTES_MAX
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
 from contracts.subjects import Subject, account_subject
 from tests.support.examples import a_job_id, commit
+from tests.support.memory_log import MemoryLog
 
 LOG_BYTES_MAX = 64 * 1024**2
 
@@ -68,7 +68,7 @@ async def test_what_was_stored_is_read_back(log: EventLog) -> None:
 
 async def test_a_decision_on_an_old_state_is_a_conflict_and_leaves_nothing(log: EventLog) -> None:
     subject = a_subject()
-    first = sequence_of(await log.append(subject, commit(grant()), after=0))
+    first = require_stored(await log.append(subject, commit(grant()), after=0))
     assert await log.append(subject, commit(grant(2)), after=0) == Conflict()
     assert first is not None
     assert await log.append(subject, commit(grant(3)), after=first + 1000) == Conflict()
@@ -86,14 +86,14 @@ async def test_a_conflict_burns_no_sequence(log: EventLog) -> None:
 
 async def test_the_same_commit_again_is_already_mine(log: EventLog) -> None:
     subject, written = a_subject(), commit(grant())
-    first = sequence_of(await log.append(subject, written, after=0))
+    first = require_stored(await log.append(subject, written, after=0))
     assert first is not None
     assert await log.append(subject, written, after=0) == AlreadyMine(first)
 
 
 async def test_already_mine_is_found_behind_what_others_wrote_since(log: EventLog) -> None:
     subject, written = a_subject(), commit(grant())
-    first = sequence_of(await log.append(subject, written, after=0))
+    first = require_stored(await log.append(subject, written, after=0))
     assert first is not None
     await log.append(subject, commit(grant(2)), after=first)
     assert await log.append(subject, written, after=0) == AlreadyMine(first)
@@ -118,7 +118,7 @@ async def test_a_tail_is_the_subjects_own_commits_in_order(log: EventLog) -> Non
     subject, other = a_subject(), a_subject()
     last = 0
     for amount in (1, 2, 3):
-        last = sequence_of(await log.append(subject, commit(grant(amount)), after=last)) or 0
+        last = require_stored(await log.append(subject, commit(grant(amount)), after=last)) or 0
         await log.append(other, commit(grant()), after=None)
     found = await tail(log, subject, 0)
     assert [getattr(each.commit.events[0], "amount", 0) for each in found] == [1, 2, 3]
@@ -154,7 +154,7 @@ async def test_a_commit_that_is_too_large_is_refused_before_it_is_sent(log: Even
     assert isinstance(outcome, Unavailable)
     assert outcome.full
     with pytest.raises(LogUnavailable):
-        sequence_of(outcome)
+        require_stored(outcome)
 
 
 async def test_an_id_is_looked_for_not_guessed(log: EventLog) -> None:

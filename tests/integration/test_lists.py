@@ -73,7 +73,7 @@ def _a_row(number: int) -> dict[str, Any]:
         "account_id": (ACCOUNT, examples.OTHER)[number % 2],
         "kind": KINDS[number // 2 % 2],
         "status": ("completed", "failed")[number // 4 % 2],
-        "hidden": number % 50 == 0,
+        "deleted": number % 50 == 0,
         "place": number * EVENTS_OF_COMMIT_MAX,
     }
     return _any_row(jobs.table, number) | changes

@@ -11,7 +11,7 @@ import pytest
 
 import read_models
 from adapters.database import Database, open_database
-from adapters.event_log import Entry
+from application.event_log import LogMessage
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.subjects import Subject
@@ -29,7 +29,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         url = request.getfixturevalue("postgres")
     opened = open_database(url, read_only=False)
     await opened.write(METADATA.drop_all)
-    await opened.write(lambda connection: positions.create(connection, "epoch"))
+    await opened.write(positions.create, "epoch")
     yield opened
     await opened.close()
 
@@ -73,13 +73,13 @@ async def test_a_key_that_no_index_takes_projects(database: Database) -> None:
 async def _project(database: Database, body: str) -> bool:
     recorded = _recorded(body.encode())
     if recorded is not None:
-        await database.write(lambda connection: read_models.apply(connection, [recorded]))
+        await database.write(read_models.apply, [recorded])
     return recorded is not None
 
 
 def _recorded(body: bytes) -> Recorded | None:
     """Return None for a name that no version ever wrote: of a type, a time, a sealed value."""
     try:
-        return Entry(7, Subject("log.account.demo"), body).recorded()
+        return LogMessage(7, Subject("log.account.demo"), body).recorded()
     except Undecodable:
         return None

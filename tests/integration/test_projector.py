@@ -12,9 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from adapters.database import Database, open_database
-from adapters.event_log import Entry
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.event_log.memory import MemoryLog
+from application.event_log import LogMessage
 from cli.world import free_port
 from contracts import announcement, codec
 from contracts.announcement import Announcement
@@ -25,6 +24,7 @@ from services.projector.dependencies import Projector
 from services.projector.handlers import project_commits as handler
 from services.projector.handlers.project_commits import project_commits
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested
+from tests.support.memory_log import MemoryLog
 from tests.support.servers import Process, folder, nats_program, wait_for_port
 
 
@@ -58,7 +58,7 @@ async def until(projector: Projector, position: int) -> None:
 
 
 async def granted(database: Database) -> int:
-    balance = await database.read(lambda connection: accounts.find(connection, ACCOUNT))
+    balance = await database.read(accounts.find, ACCOUNT)
     return balance.account.granted
 
 
@@ -144,11 +144,11 @@ async def stuck(projector: Projector) -> "asyncio.Task[None]":
 class Poisoned(MemoryLog):
     """A log whose second message is no commit."""
 
-    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         async for batch in super().follow(after):
             for entry in batch:
                 is_bad = entry.sequence == 2
-                yield [Entry(2, entry.subject, b"{}") if is_bad else entry]
+                yield [LogMessage(2, entry.subject, b"{}") if is_bad else entry]
 
 
 async def test_what_cannot_be_digested_is_never_skipped_past(
@@ -168,13 +168,13 @@ async def test_what_cannot_be_digested_is_never_skipped_past(
 class WrittenByNewer(MemoryLog):
     """A log whose second message holds an event of a newer version."""
 
-    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         async for batch in super().follow(after):
             for entry in batch:
                 body = entry.body
                 if entry.sequence == 2:
                     body = body.replace(b"credits.granted.v1", b"credits.granted.v2")
-                yield [Entry(entry.sequence, entry.subject, body)]
+                yield [LogMessage(entry.sequence, entry.subject, body)]
 
 
 async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the_upgrade(

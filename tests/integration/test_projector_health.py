@@ -10,12 +10,12 @@ from nats.aio.client import Client
 
 from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.event_log.memory import MemoryLog
 from contracts.commit import Mark
 from read_models import positions
 from services.projector.dependencies import Projector
 from services.projector.handlers.project_commits import look_at_end, project_commits
 from tests.integration.test_projector import append, until
+from tests.support.memory_log import MemoryLog
 from tests.support.servers import nats_cluster
 
 SETTLED_SECONDS = 15
@@ -95,8 +95,8 @@ async def test_rows_of_another_log_are_said_so_and_stay_until_an_operator_lets_t
         client = await nats.connect(url)
         log = await _log_with_epoch(client)
         await append(log, 2)
-        await database.write(lambda each: positions.create(each, "another"))
-        await database.write(lambda each: positions.advance(each, 0, 5, "commit-5"))
+        await database.write(positions.create, "another")
+        await database.write(positions.advance, 0, 5, "commit-5")
         projector = Projector(log, database, None)
         task = asyncio.create_task(project_commits(projector))
         await until_told(projector)
@@ -116,8 +116,8 @@ async def test_rows_ahead_of_the_log_are_said_so(database: Database) -> None:
         client = await nats.connect(url)
         log = await _log_with_epoch(client)
         await append(log, 2)
-        await database.write(lambda each: positions.create(each, log.epoch))
-        await database.write(lambda each: positions.advance(each, 0, 5, "commit-5"))
+        await database.write(positions.create, log.epoch)
+        await database.write(positions.advance, 0, 5, "commit-5")
         projector = Projector(log, database, None)
         task = asyncio.create_task(project_commits(projector))
         await until_told(projector)

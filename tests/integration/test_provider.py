@@ -68,17 +68,17 @@ async def gateway(
     await opened.close()
 
 
-async def submit(gateway: FalGateway, webhook: str | None = None) -> fal.Submission:
+async def submit(gateway: FalGateway, webhook: str | None = None) -> fal.SubmissionOutcome:
     return await gateway.submit(ENDPOINT, {"prompt": "reefs"}, webhook)
 
 
 async def test_an_accepted_job_is_looked_up_until_it_is_finished(gateway: FalGateway) -> None:
     taken = await submit(gateway)
-    assert isinstance(taken, fal.Accepted)
-    look = await gateway.look(ENDPOINT, taken)
+    assert isinstance(taken, fal.SubmissionAccepted)
+    look = await gateway.poll_result(ENDPOINT, taken)
     assert isinstance(look, fal.StillRunning)
     while isinstance(look, fal.StillRunning):
-        look = await gateway.look(ENDPOINT, taken)
+        look = await gateway.poll_result(ENDPOINT, taken)
     assert isinstance(look, fal.Finished)
     assert look.ok
     assert b"images" in look.body
@@ -90,12 +90,12 @@ async def test_an_accepted_job_is_looked_up_until_it_is_finished(gateway: FalGat
         ("unauthorized", fal.OperatorTrouble),
         ("payment_required", fal.OperatorTrouble),
         ("locked", fal.OperatorTrouble),
-        ("queue_full", fal.Refused),
-        ("ingress_503", fal.Refused),
-        ("not_found", fal.Rejected),
-        ("invalid", fal.Rejected),
-        ("server_503", fal.OutcomeUnknown),
-        ("lose_reply", fal.OutcomeUnknown),
+        ("queue_full", fal.SubmissionRefused),
+        ("ingress_503", fal.SubmissionRefused),
+        ("not_found", fal.SubmissionRejected),
+        ("invalid", fal.SubmissionRejected),
+        ("server_503", fal.SubmissionUnknown),
+        ("lose_reply", fal.SubmissionUnknown),
     ],
 )
 async def test_each_end_of_a_post_is_told_apart_and_is_one_post(
@@ -112,7 +112,7 @@ async def test_the_providers_wish_to_wait_is_heard(
 ) -> None:
     simulated.fault("submit", "queue_full")
     refused = await submit(gateway)
-    assert isinstance(refused, fal.Refused)
+    assert isinstance(refused, fal.SubmissionRefused)
     assert refused.retry_after_seconds == 1.0
 
 
@@ -126,7 +126,7 @@ async def test_a_silent_provider_leaves_the_outcome_unknown_after_one_post(
     before = simulated.posts()
     simulated.fault("submit", "slow_reply")
     outcome = await submit(impatient, WEBHOOK)
-    assert isinstance(outcome, fal.OutcomeUnknown)
+    assert isinstance(outcome, fal.SubmissionUnknown)
     assert outcome.has_hung
     assert simulated.posts() == before + 1
     await impatient.close()
@@ -137,7 +137,7 @@ async def test_where_nobody_listens_nothing_was_taken(
 ) -> None:
     nowhere = f"https://127.0.0.1:{free_port()}/"
     monkeypatch.setattr("fal_client.client.QUEUE_URL_FORMAT", nowhere)
-    assert isinstance(await submit(gateway), fal.Refused)
+    assert isinstance(await submit(gateway), fal.SubmissionRefused)
 
 
 async def test_a_certificate_that_nobody_trusts_is_not_talked_to(
@@ -147,7 +147,7 @@ async def test_a_certificate_that_nobody_trusts_is_not_talked_to(
     monkeypatch.setattr("fal_client.client.QUEUE_URL_FORMAT", f"https://{simulated.host}/")
     before = simulated.posts()
     stranger = FalGateway("id:secret")
-    assert isinstance(await submit(stranger, WEBHOOK), fal.Refused)
+    assert isinstance(await submit(stranger, WEBHOOK), fal.SubmissionRefused)
     assert simulated.posts() == before
     await stranger.close()
 
@@ -157,28 +157,30 @@ async def test_a_completed_request_is_no_success_until_its_result_is(
 ) -> None:
     simulated.fault("run", "content_policy")
     taken = await submit(gateway)
-    assert isinstance(taken, fal.Accepted)
-    look: fal.Look = fal.StillRunning()
+    assert isinstance(taken, fal.SubmissionAccepted)
+    look: fal.PollOutcome = fal.StillRunning()
     while isinstance(look, fal.StillRunning):
-        look = await gateway.look(ENDPOINT, taken)
+        look = await gateway.poll_result(ENDPOINT, taken)
     assert isinstance(look, fal.Finished)
     assert not look.ok
     assert b"content_policy_violation" in look.body
 
 
 async def test_an_unknown_or_expired_request_is_gone(gateway: FalGateway) -> None:
-    unknown = fal.Accepted("00000000-0000-4000-8000-000000000000", "", "", "")
-    assert isinstance(await gateway.look(ENDPOINT, unknown), fal.Gone)
+    unknown = fal.SubmissionAccepted("00000000-0000-4000-8000-000000000000", "", "", "")
+    assert isinstance(await gateway.poll_result(ENDPOINT, unknown), fal.Gone)
 
 
 async def test_the_key_is_sent_to_the_providers_own_host_only(gateway: FalGateway) -> None:
-    elsewhere = fal.Accepted("r", "https://evil.example/status", "https://evil.example/r", "x")
-    assert isinstance(await gateway.look(ENDPOINT, elsewhere), fal.Gone)
+    elsewhere = fal.SubmissionAccepted(
+        "r", "https://evil.example/status", "https://evil.example/r", "x"
+    )
+    assert isinstance(await gateway.poll_result(ENDPOINT, elsewhere), fal.Gone)
 
 
 async def test_a_running_request_can_be_cancelled(gateway: FalGateway) -> None:
     taken = await submit(gateway)
-    assert isinstance(taken, fal.Accepted)
+    assert isinstance(taken, fal.SubmissionAccepted)
     answer = await gateway.cancel(ENDPOINT, taken)
     assert answer is not None
     assert answer.startswith("202")

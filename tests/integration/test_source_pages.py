@@ -17,7 +17,7 @@ from tests.support.examples import ACCOUNT, OTHER
 
 TEXT = "Coral reefs shelter a quarter of all marine species. Half of them were lost since 1950."
 PAGE = f"<html><body><article><h1>Reefs</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+PageAnswer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

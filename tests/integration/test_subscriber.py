@@ -11,15 +11,15 @@ from nats.aio.client import Client
 from adapters import broker as brokers
 from adapters.broker import Subscription, stream_broker, subscriber
 from adapters.broker_setup import set_up
+from adapters.dead_letters import DeadLetter, DeadLetters
 from adapters.event_log.jetstream import JetStreamLog
-from adapters.parking import Parked, Parking
-from contracts.commit import Headline, Recorded
+from contracts.commit import CommitKind, Recorded
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
 from contracts.subjects import STREAM, account_subject
 from tests.support.examples import a_job_id, commit, requested
 
-WANTED = Subscription("test-handler", "log.account.*", frozenset({Headline.WORK_REQUESTED}))
+WANTED = Subscription("test-handler", "log.account.*", frozenset({CommitKind.WORK_REQUESTED}))
 
 
 @pytest.fixture
@@ -64,8 +64,7 @@ async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
     async def handle(recorded: Recorded) -> None:
         seen.append(recorded.sequence)
         if len(seen) < 3:
-            msg = "not yet"
-            raise OSError(msg)
+            raise OSError("not yet")
         done.set()
 
     await brokers.start(stream)
@@ -100,15 +99,14 @@ async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
     one_server: str, client: Client
 ) -> None:
     stream = stream_broker(one_server, None, None, "test")
-    parked = await client.subscribe(f"parked.{WANTED.durable}")
+    parked = await client.subscribe(f"dead_letter.{WANTED.durable}")
     good = asyncio.Event()
     poison: list[int] = []
 
     @subscriber(stream, WANTED, None, workers=4)
     async def handle(recorded: Recorded) -> None:
         if recorded.sequence == poison[0]:
-            msg = "cannot be digested"
-            raise ValueError(msg)
+            raise ValueError("cannot be digested")
         good.set()
 
     await brokers.start(stream)
@@ -117,7 +115,7 @@ async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
     await asyncio.wait_for(good.wait(), 10)
     message = await parked.next_msg(timeout=10)
     await stream.stop()
-    told = msgspec.json.decode(message.data, type=Parked)
+    told = msgspec.json.decode(message.data, type=DeadLetter)
     assert (told.sequence, told.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
     assert "cannot be digested" in told.reason
 
@@ -144,8 +142,8 @@ async def test_what_the_broker_gave_up_on_by_itself_is_parked_too(client: Client
         await asyncio.sleep(0.2)
     with pytest.raises(nats.errors.TimeoutError):
         await subscription.fetch(1, timeout=0.5)
-    found = [each for each in await Parking(client).all() if each.durable == durable]
+    found = [each for each in await DeadLetters(client).all() if each.durable == durable]
     assert [(each.sequence, each.deliveries) for each in found] == [(sequence, 2)]
-    await Parking(client).discard(found[0])
-    assert await Parking(client).find(found[0].id) is None
+    await DeadLetters(client).discard(found[0])
+    assert await DeadLetters(client).find(found[0].id) is None
     await jetstream.delete_consumer(STREAM, durable)

@@ -9,8 +9,8 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from adapters import clock
 from adapters.broker_setup import set_up
+from application import clock
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from domain.refusals import Refused

@@ -1,4 +1,4 @@
-"""Given, when, then: how a decider's rules are told."""
+"""Given, when, then: how a decider's decider are told."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

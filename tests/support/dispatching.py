@@ -9,17 +9,17 @@ import msgspec
 from msgspec import structs
 
 import read_models
-from adapters import clock, fal
+from adapters import fal
 from adapters.attempt_tokens import AttemptTokens
-from adapters.boundary_desk import Known
 from adapters.changes import Changes
-from adapters.clock import now
-from adapters.event_log.memory import MemoryLog
 from adapters.fresh_rows import FreshRows
-from adapters.job_desk import JobDesk, KnownJob
 from adapters.peers import Peers
-from adapters.run_desk import RunDesk
 from adapters.vault import MemoryKeyStore, Vault
+from application import clock
+from application.clock import now
+from application.command_handler import Loaded
+from application.job_commands import JobCommandHandler, LoadedJob
+from application.run_commands import RunCommandHandler
 from contracts.commit import Recorded
 from contracts.events import AnyEvent, JobRequested
 from contracts.ids import JobId
@@ -32,12 +32,13 @@ from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.submitting import Work
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested, reserved
 from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
 MASTER_KEY = bytes(range(32))
-ACCEPTED = fal.Accepted("request-1", "https://s", "https://r", "https://c")
-BUSY = fal.Refused("HTTP 429: busy", None, is_busy=True)
-Answer = Callable[[], Awaitable[fal.Submission]]
+ACCEPTED = fal.SubmissionAccepted("request-1", "https://s", "https://r", "https://c")
+BUSY = fal.SubmissionRefused("HTTP 429: busy", None, is_busy=True)
+Answer = Callable[[], Awaitable[fal.SubmissionOutcome]]
 
 
 class Provider:
@@ -48,14 +49,16 @@ class Provider:
         self.cancelled: list[str] = []
         self.answer: Answer = self.accept
 
-    async def accept(self) -> fal.Submission:
+    async def accept(self) -> fal.SubmissionOutcome:
         return ACCEPTED
 
-    async def submit(self, _endpoint: str, arguments: dict[str, Any], _url: str) -> fal.Submission:
+    async def submit(
+        self, _endpoint: str, arguments: dict[str, Any], _url: str
+    ) -> fal.SubmissionOutcome:
         self.posts.append(arguments)
         return await self.answer()
 
-    async def cancel(self, _endpoint: str, found: fal.Accepted) -> str | None:
+    async def cancel(self, _endpoint: str, found: fal.SubmissionAccepted) -> str | None:
         self.cancelled.append(found.request_id)
         return "202 requested"
 
@@ -80,8 +83,8 @@ class DispatchingWorld:
             FreshRows(self.log, Changes(self._position), self.database, positions.read),
             Peers("dispatcher", None),
             self.vault,
-            JobDesk(self.log),
-            RunDesk(self.log),
+            JobCommandHandler(self.log),
+            RunCommandHandler(self.log),
             provider,
             AttemptTokens(MASTER_KEY),
             nothing,
@@ -111,7 +114,7 @@ class DispatchingWorld:
 
     async def asked(
         self, deadline_at: datetime | None = None, **fields: Any
-    ) -> tuple[KnownJob, Work, Recorded]:
+    ) -> tuple[LoadedJob, Work, Recorded]:
         """Request one infograph; return it as the fast path has it."""
         kind = job_kinds.parse("infograph", {"prompt": "reefs", **fields})
         event = requested(
@@ -120,8 +123,8 @@ class DispatchingWorld:
             deadline_at=deadline_at or now() + timedelta(seconds=900),
         )
         recorded = await self.add(account_subject(ACCOUNT), reserved(event.job_id), event)
-        known = Known(first_state(event, recorded.sequence), 0)
-        return known, Work(event.kind, event.input, causation=recorded.commit.id), recorded
+        loaded = Loaded(first_state(event, recorded.sequence), 0)
+        return loaded, Work(event.kind, event.input, causation=recorded.commit.id), recorded
 
     def told(self, job: JobId) -> list[str]:
         """Return the names of the events about a job, in the log's order."""

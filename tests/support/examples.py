@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from contracts.commit import Commit, Recorded, Request
+from contracts.commit import Commit, CommitRequest, Recorded
 from contracts.events import (
     AnyEvent,
     CreditsReserved,
@@ -93,7 +93,7 @@ def failed(job: JobId, account: AccountId = ACCOUNT) -> JobFailed:
 
 def commit(
     *events: AnyEvent,
-    requests: tuple[Request, ...] = (),
+    requests: tuple[CommitRequest, ...] = (),
     job: JobState | None = None,
     seconds: float = 0,
 ) -> Commit:

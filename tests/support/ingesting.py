@@ -12,12 +12,11 @@ from sqlalchemy import Connection
 import read_models
 from adapters.attempt_tokens import AttemptTokens
 from adapters.changes import Changes
-from adapters.event_log import sequence_of
-from adapters.event_log.memory import MemoryLog
 from adapters.fresh_rows import FreshRows
-from adapters.job_desk import JobDesk
 from adapters.peers import Peers
 from adapters.vault import MemoryKeyStore, Vault
+from application.event_log import require_stored
+from application.job_commands import JobCommandHandler
 from contracts.commit import Recorded
 from contracts.events import AnyEvent, ResultReceived
 from contracts.events.evidence import Verdict
@@ -31,6 +30,7 @@ from services.ingestor.signatures import Signatures
 from simulator.webhooks import Webhooks
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, commit, received, requested, reserved
 from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory_log import MemoryLog
 
 MASTER_KEY = bytes(range(32))
 
@@ -71,7 +71,7 @@ class IngestingWorld:
             peers=Peers("ingestor", None),
             storage=self.storage,
             vault=self.vault,
-            jobs=JobDesk(self.log),
+            jobs=JobCommandHandler(self.log),
             gateway=nothing,
             tokens=self.tokens,
             signatures=Signatures(
@@ -93,7 +93,7 @@ class IngestingWorld:
         await send({"type": "http.response.body", "body": body})
 
     async def add(self, subject: Subject, *events: AnyEvent) -> Recorded:
-        sequence = sequence_of(await self.log.append(subject, commit(*events), after=None))
+        sequence = require_stored(await self.log.append(subject, commit(*events), after=None))
         found = await self.log.read(sequence or 0)
         assert found is not None
         return found
@@ -115,10 +115,10 @@ class IngestingWorld:
         first = await self.add(
             account_subject(account), reserved(job, account), requested(job, account)
         )
-        known = await self.ingestor.jobs.load(job, first.sequence)
-        assert known is not None
+        loaded = await self.ingestor.jobs.load(job, first.sequence)
+        assert loaded is not None
         start = StartSubmission(provider="simulator", endpoint="e", arguments=SEALED)
-        await self.ingestor.jobs.decide(known, start)
+        await self.ingestor.jobs.decide(loaded, start)
         return job
 
     async def result(

@@ -1,15 +1,16 @@
 """A store and a database in memory, for tests that run many worlds a second."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from adapters.database import Work
 from adapters.storage import MEDIA_TYPES, StoredObject, checked_key
 from read_models.unit_of_work import METADATA
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class MemoryStorage:
@@ -52,15 +53,15 @@ class MemoryDatabase:
             for table in METADATA.sorted_tables:
                 connection.execute(table.delete())
 
-    def now(self, work: Callable[[Connection], T]) -> T:
+    def now(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         with self._engine.begin() as connection:
-            return work(connection)
+            return work(connection, *arguments, **named)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return self.now(work)
+    async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return self.now(work, *arguments, **named)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        return self.now(work)
+    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return self.now(work, *arguments, **named)
 
     async def close(self) -> None:
         self._engine.dispose()

@@ -31,8 +31,7 @@ def wait_for_port(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    msg = f"nothing listens on port {port}"
-    raise TimeoutError(msg)
+    raise TimeoutError(f"nothing listens on port {port}")
 
 
 class Process:
@@ -174,5 +173,4 @@ def wait_until_ready(url: str, seconds: float = START_SECONDS) -> None:
             if httpx.get(f"{url}/health/ready", timeout=2.0).is_success:
                 return
         time.sleep(0.05)
-    msg = f"{url} is not ready"
-    raise TimeoutError(msg)
+    raise TimeoutError(f"{url} is not ready")

@@ -7,10 +7,9 @@ from typing import Any, cast
 import msgspec
 
 import read_models
-from adapters import clock
 from adapters.changes import Changes
-from adapters.event_log.memory import MemoryLog
 from adapters.vault import MemoryKeyStore, Vault
+from application import clock
 from contracts.announcement import Announcement
 from contracts.commit import Commit, Recorded
 from contracts.cursor import Cursor
@@ -28,6 +27,7 @@ from services.api.streams import Reader, Streams
 from tests.support import examples
 from tests.support.examples import ACCOUNT
 from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
 CALLER = Caller(ACCOUNT, Role.USER, "t-1")

@@ -21,8 +21,7 @@ class _Selector(selectors.SelectSelector):
         if not ready and timeout is not None and timeout > 0:
             self.elapsed += timeout
         if not ready and timeout is None:
-            msg = "everybody waits for nothing"
-            raise RuntimeError(msg)
+            raise RuntimeError("everybody waits for nothing")
         return ready
 
 

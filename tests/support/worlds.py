@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 import msgspec
 
-from adapters.clock import now
-from adapters.parking import Parked
+from adapters.dead_letters import DeadLetter
+from application.clock import now
 from cli.connection import connected
 from cli.world import World, free_port, read_world, service_environment
-from contracts.subjects import parked_subject
+from contracts.subjects import dead_letter_subject
 from tests.support.servers import Process, folder, postgresql, wait_for_port, wait_until_ready
 
 ENDS = {"completed", "failed", "cancelled"}
@@ -80,10 +80,10 @@ class RunningWorld:
 
     async def _park(self, durable: str, sequence: int) -> None:
         async with connected(self.path) as connection:
-            told = Parked(
+            told = DeadLetter(
                 durable=durable, sequence=sequence, reason="a test", deliveries=6, at=now()
             )
-            subject = parked_subject(durable)
+            subject = dead_letter_subject(durable)
             await connection.client.request(subject, msgspec.json.encode(told))
 
     def new_account(self, account: str, amount: int) -> str:
@@ -203,8 +203,7 @@ def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
         if found:
             return found
         if time.monotonic() > deadline:
-            msg = f"not in {seconds} s; the last look gave {found!r}"
-            raise AssertionError(msg)
+            raise AssertionError(f"not in {seconds} s; the last look gave {found!r}")
         time.sleep(0.05)
 
 

@@ -17,13 +17,13 @@ from litestar.exceptions import (
 from litestar.routes import HTTPRoute
 from nats import errors
 
-from adapters.changes import NotThereYet
-from adapters.clock import fresh_commit_id
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
+from application.clock import fresh_commit_id
+from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
+from application.ports import NotThereYet
 from contracts.ids import BadId, checked
 from domain.job_kinds import refusal_of
 from domain.refusals import CODES, PROBLEM_TYPE, Refused, invalid, problem_of

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from adapters.account_desk import Granted, Wish
 from adapters.http_server import AnyRequest
+from application.account_commands import CommandResult
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from domain.account import AccountCommand
+from domain.account_batch import AccountRequest
 from domain.refusals import CODES, Refused
 from services.api.dependencies import api_of
 from services.api.handlers.answer_errors import carried_out, request_id_of, trace_id_of
@@ -49,7 +50,7 @@ class Key(Struct, frozen=True, kw_only=True):
 
 async def answer_once(
     request: AnyRequest, body: Struct, prepare: Prepare, *, issuer_of: AccountId | None = None
-) -> Granted:
+) -> CommandResult:
     """Return the answer that the request got already, else what the account makes of it.
 
     `issuer_of` is the account that an operator or a service acts on; else it is the caller's own.
@@ -60,7 +61,7 @@ async def answer_once(
 
 async def answer_each_once(
     request: AnyRequest, body: Struct, each: str, prepare: Prepare
-) -> Granted:
+) -> CommandResult:
     """As `answer_once`, for one of the many things that the request asks for."""
     key = key_of(request, body)
     if key is not None:
@@ -71,11 +72,11 @@ async def answer_each_once(
 
 async def ask(
     request: AnyRequest, command: AccountCommand, account: AccountId | None = None
-) -> Granted:
+) -> CommandResult:
     """Put before the account what is harmless to repeat, and takes no key."""
     account = account or caller_of(request).account_id
-    granted = await api_of(request).accounts.ask(account, _wish(request, command, None))
-    api_of(request).wrote(account, granted.sequence)
+    granted = await api_of(request).accounts.execute(account, _wish(request, command, None))
+    api_of(request).note_write(account, granted.sequence)
     carried_out(request)
     return granted
 
@@ -85,10 +86,10 @@ async def check_key(request: AnyRequest, body: Struct) -> None:
     key = key_of(request, body)
     if key is not None:
         account = caller_of(request).account_id
-        await api_of(request).accounts.earlier(account, key.text, key.fingerprint)
+        await api_of(request).accounts.earlier_result(account, key.text, key.fingerprint)
 
 
-def headers_of(request: AnyRequest, granted: Granted) -> dict[str, str]:
+def headers_of(request: AnyRequest, granted: CommandResult) -> dict[str, str]:
     """Say where the answer stands in the log, and whether it was given before."""
     headers = {"Darkroom-As-Of": api_of(request).cursor(granted.sequence)}
     return headers | (REPLAYED if granted.replayed else {})
@@ -132,13 +133,13 @@ def fingerprint_of(request: AnyRequest, body: Struct) -> str:
 
 async def _answer(
     request: AnyRequest, account: AccountId, key: Key | None, prepare: Prepare
-) -> Granted:
+) -> CommandResult:
     api = api_of(request)
     try:
         granted = await _earlier(request, account, key, fresh=False)
         if granted is None:
             command = await prepare()
-            granted = await api.accounts.ask(account, _wish(request, command, key))
+            granted = await api.accounts.execute(account, _wish(request, command, key))
     except Refused as refused:
         if refused.code == "idempotency_in_flight" or not _may_be_a_repeat(refused):
             raise
@@ -146,7 +147,7 @@ async def _answer(
         granted = await _earlier(request, account, key, fresh=True)
         if granted is None:
             raise
-    api.wrote(account, granted.sequence)
+    api.note_write(account, granted.sequence)
     carried_out(request)
     return granted
 
@@ -158,15 +159,15 @@ def _may_be_a_repeat(refused: Refused) -> bool:
 
 async def _earlier(
     request: AnyRequest, account: AccountId, key: Key | None, *, fresh: bool
-) -> Granted | None:
+) -> CommandResult | None:
     if key is None:
         return None
     desk = api_of(request).accounts
-    return await desk.earlier(account, key.text, key.fingerprint, fresh=fresh)
+    return await desk.earlier_result(account, key.text, key.fingerprint, fresh=fresh)
 
 
-def _wish(request: AnyRequest, command: AccountCommand, key: Key | None) -> Wish:
-    return Wish(
+def _wish(request: AnyRequest, command: AccountCommand, key: Key | None) -> AccountRequest:
+    return AccountRequest(
         command=command,
         actor=caller_of(request).actor,
         correlation_id=request_id_of(request),

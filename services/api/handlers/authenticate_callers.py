@@ -15,7 +15,7 @@ from msgspec import Struct
 from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyConnection, AnyRequest
 from contracts.announcement import Announcement
-from contracts.commit import Request
+from contracts.commit import CommitRequest
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from domain.refusals import Refused
@@ -100,9 +100,7 @@ class Authenticator:
 
     async def is_valid(self, caller: Caller) -> bool:
         """Tell whether the token that a ticket stands for still holds."""
-        return await self._api.database.read(
-            lambda connection: access_tokens.holds(connection, caller.token_id)
-        )
+        return await self._api.database.read(access_tokens.holds, caller.token_id)
 
     def follow(self, stay: Stay) -> None:
         """End the stay once its token holds no more. Who is gone without a word is forgotten."""
@@ -155,9 +153,7 @@ class Authenticator:
                     stay.end()
 
     async def _find(self, sha256: str) -> AccessToken | None:
-        return await self._api.database.read(
-            lambda connection: access_tokens.by_hash(connection, sha256)
-        )
+        return await self._api.database.read(access_tokens.by_hash, sha256)
 
     def _hear(self, heard: Announcement) -> None:
         """Where an announcement was lost, any token may have been revoked."""
@@ -171,9 +167,9 @@ class Authenticator:
         self._has_doubts.set()
 
 
-def asked_by(request: AnyRequest) -> Request:
+def asked_by(request: AnyRequest) -> CommitRequest:
     """Return who asked, under which id and trace, as a commit holds it."""
-    return Request(
+    return CommitRequest(
         actor=caller_of(request).actor,
         correlation_id=request_id_of(request),
         events=(),
@@ -205,7 +201,7 @@ async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -
     connection.scope["user"] = caller
     count_reads(connection, 1)
     if connection.scope.get("method") == "GET":
-        await api.freshen(caller.account_id, connection.query_params.get("min_as_of"))
+        await api.wait_until_current(caller.account_id, connection.query_params.get("min_as_of"))
 
 
 async def require_member(connection: AnyConnection, handler: BaseRouteHandler) -> None:

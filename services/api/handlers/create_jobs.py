@@ -10,9 +10,9 @@ from litestar import Response, post
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from adapters.account_desk import Granted
-from adapters.clock import fresh_job_id, now
 from adapters.http_server import AnyRequest, AnyResponse
+from application.account_commands import CommandResult
+from application.clock import fresh_job_id, now
 from contracts.events import JobRequested
 from contracts.ids import JobId
 from domain import job_kinds
@@ -79,7 +79,7 @@ async def create_job(request: AnyRequest, data: JSONBody[CreateJob]) -> AnyRespo
     preference = preference_of(request, api.settings.create_wait_seconds)
     granted = await request_jobs(request, kind, 1, data)
     (job_id, *_) = await wait_for_submission(api, caller, granted, preference)
-    await api.freshen(caller.account_id, None)
+    await api.wait_until_current(caller.account_id, None)
     document = await job_document(api, await api.job_of(caller.account_id, job_id))
     document["as_of"] = api.cursor(granted.sequence)
     location = f"{api.settings.origin}/api/jobs/{job_id}"
@@ -110,7 +110,7 @@ def _with_whole_numbers(value: Any) -> Any:
 
 async def request_jobs(
     request: AnyRequest, kind: job_kinds.AnyJobKind, count: int, body: Struct
-) -> Granted:
+) -> CommandResult:
     """Request `count` jobs of one input; `body` is what an Idempotency-Key stands for."""
     return await answer_once(request, body, lambda: work_of(request, kind, count))
 
@@ -135,8 +135,8 @@ async def work_of(
             price_credits=kind.price_credits,
             deadline_at=deadline_at,
             retry_of=retry_of,
-            option=kind.option(),
-            resource=kind.resource(),
+            duration_class=kind.duration_class(),
+            exclusive_key=kind.exclusive_key(),
         )
         for _ in range(count)
     )
@@ -161,7 +161,7 @@ def preference_of(request: AnyRequest, default_seconds: float) -> Preference:
 
 
 async def wait_for_submission(
-    api: Api, caller: Caller, granted: Granted, preference: Preference
+    api: Api, caller: Caller, granted: CommandResult, preference: Preference
 ) -> dict[JobId, Job | None]:
     """Wait until the provider has each job, or it has ended, or the time is up."""
     ids = _job_ids(granted)
@@ -180,7 +180,7 @@ async def wait_for_submission(
             except TimeoutError:
                 continue
     newest = max((job.sequence for job in known.values()), default=0)
-    api.wrote(caller.account_id, newest)
+    api.note_write(caller.account_id, newest)
     return {job_id: known.get(job_id) for job_id in ids}
 
 
@@ -201,7 +201,7 @@ def _created(api: Api, job_id: JobId, job: Job | None) -> dict[str, Any]:
     }
 
 
-def _job_ids(granted: Granted) -> list[JobId]:
+def _job_ids(granted: CommandResult) -> list[JobId]:
     ids = [event.job_id for event in granted.events if isinstance(event, JobRequested)]
     if not ids:
         raise Refused("idempotency_key_reused", "the key was used for something else")
@@ -210,7 +210,7 @@ def _job_ids(granted: Granted) -> list[JobId]:
 
 def answer(
     request: AnyRequest,
-    granted: Granted,
+    granted: CommandResult,
     preference: Preference,
     document: Any,
     locations: list[str],

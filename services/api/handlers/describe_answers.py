@@ -64,7 +64,7 @@ OF_BODIES = {400, 413}
 # Operations that make something, once for each Idempotency-Key.
 KEYED = {
     *("create_infographs", "create_job", "draw_character", "retry_infograph", "retry_job"),
-    *("generate_all", "retry_failed", "grant_credits", "issue_token", "handle_many"),
+    *("generate_all", "retry_failed", "grant_credits", "issue_token", "bulk_actions"),
     *("register_endpoint", "change_endpoint", "remove_endpoint", "rotate_secret"),
     "resend_delivery",
 }
@@ -78,7 +78,7 @@ MORE: dict[str, frozenset[int]] = {
     **dict.fromkeys(WORK, NO_CREDITS),
     "generate_all": NO_CREDITS | {404},
     "retry_failed": NO_CREDITS | {404},
-    "handle_many": frozenset({404}),
+    "bulk_actions": frozenset({404}),
     "show_content": frozenset({404}),
     **dict.fromkeys(("cancel_infograph", "cancel_job", "delete_infograph", "cancel_run"), CONFLICT),
     "relay_webhook": frozenset({400, 401, 413, 503}),
@@ -101,7 +101,7 @@ MEDIA: dict[str, dict[str, Any]] = {
     "show_metrics": {"text/plain": {"schema": {"type": "string"}}},
     "stream_account": {"text/event-stream": ANYTHING},
     "stream_job": {"text/event-stream": ANYTHING},
-    "handle_many": {"application/json": {"schema": {}}, "application/zip": ANYTHING},
+    "bulk_actions": {"application/json": {"schema": {}}, "application/zip": ANYTHING},
 }
 
 

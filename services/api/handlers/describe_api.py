@@ -12,6 +12,7 @@ from domain.addresses import URL_LENGTH_MAX
 from domain.job_kinds import KINDS
 from domain.notifications import TYPES
 from domain.text import ID_PATTERN, PROSE_IN_JSON_PATTERN, published
+from services.api.handlers.bulk_actions import BulkAction
 from services.api.handlers.create_jobs import CreateInfographs, CreateJob
 from services.api.handlers.describe_answers import (
     PROBLEM,
@@ -21,13 +22,12 @@ from services.api.handlers.describe_answers import (
 )
 from services.api.handlers.describe_parameters import add_parameters
 from services.api.handlers.draw_characters import DrawCharacter
-from services.api.handlers.handle_many import HandleMany
 from services.api.handlers.issue_tokens import Grant, NewToken
 from services.api.handlers.register_endpoints import ChangedEndpoint, NewEndpoint
 from services.api.handlers.request_runs import GenerateAll, RetryFailed
 
 BODIES = (
-    *(CreateInfographs, CreateJob, DrawCharacter, HandleMany, Grant, NewToken),
+    *(CreateInfographs, CreateJob, DrawCharacter, BulkAction, Grant, NewToken),
     *(ChangedEndpoint, NewEndpoint, GenerateAll, RetryFailed),
 )
 REFERENCE = "#/components/schemas/{name}"

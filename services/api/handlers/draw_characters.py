@@ -13,7 +13,7 @@ from domain import job_kinds
 from domain.job_status import JobStatus
 from domain.refusals import Refused
 from domain.text import Line, Prose
-from read_models import jobs, resources
+from read_models import exclusive_keys, jobs
 from read_models.jobs import Job
 from services.api.dependencies import Api, api_of
 from services.api.documents import artifact_url, error_message
@@ -64,7 +64,7 @@ async def show_character(request: AnyRequest, character_id: FromPath[str]) -> di
     api, account = api_of(request), caller_of(request).account_id
     name = f"character:{character_id}"
     job = await api.newest_of(account, lambda connection: _newest(connection, account, name))
-    if job is None or job.hidden:
+    if job is None or job.deleted:
         raise Refused("not_found", "no image of this character was ever asked for")
     artifact = job.artifacts[0] if job.artifacts else None
     return {
@@ -78,7 +78,7 @@ async def show_character(request: AnyRequest, character_id: FromPath[str]) -> di
 
 
 def _newest(connection: Any, account: Any, name: str) -> Job | None:
-    found = resources.find(connection, account, name)
+    found = exclusive_keys.find(connection, account, name)
     return jobs.find(connection, JobId(found.newest)) if found is not None else None
 
 

@@ -8,9 +8,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from adapters.http_server import AnyRequest, AnyResponse
-from adapters.job_desk import MadeJob
 from adapters.storage import StorageUnavailable
-from domain.job import Cancel, Hide, JobCommand
+from application.job_commands import JobDecision
+from domain.job import Cancel, Delete, JobCommand
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
@@ -54,12 +54,12 @@ async def cancel_one(request: AnyRequest, text: str, _body: Struct) -> Done:
     return Done({"status": "cancelled"}, made.sequence)
 
 
-async def _delete(request: AnyRequest, text: str) -> MadeJob:
+async def _delete(request: AnyRequest, text: str) -> JobDecision:
     """Cancelling is always let in; a deletion frees no byte of the log, so it is not."""
     api, account = api_of(request), caller_of(request).account_id
     await api.take_work(account)
     job = await api.job_of(account, text, Infograph.name)
-    made = await _decide(request, job, Hide(by=caller_of(request).actor))
+    made = await _decide(request, job, Delete(by=caller_of(request).actor))
     await _remove_artifacts(api, job)
     return made
 
@@ -70,20 +70,20 @@ async def _cancel(
     api, caller = api_of(request), caller_of(request)
     job = await api.job_of(caller.account_id, text, kind)
     made = await _decide(request, job, Cancel(by=caller.actor, reason="asked by its owner"))
-    await api.freshen(caller.account_id, None)
+    await api.wait_until_current(caller.account_id, None)
     shown = await document(api, await api.job_of(caller.account_id, text))
     sequence = made.sequence or job.sequence
     shown["as_of"] = api.cursor(sequence)
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": api.cursor(sequence)})
 
 
-async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> MadeJob:
+async def _decide(request: AnyRequest, job: Job, command: JobCommand) -> JobDecision:
     api, caller = api_of(request), caller_of(request)
-    known = await api.jobs.load(job.job_id, job.requested_in)
-    if known is None:
+    loaded = await api.jobs.load(job.job_id, job.requested_sequence)
+    if loaded is None:
         raise Refused("not_found", "there is no such job in this account")
-    made = await api.jobs.decide(known, command, request=asked_by(request))
-    api.wrote(caller.account_id, made.sequence)
+    made = await api.jobs.decide(loaded, command, request=asked_by(request))
+    api.note_write(caller.account_id, made.sequence)
     carried_out(request)
     return made
 

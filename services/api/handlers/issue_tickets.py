@@ -18,8 +18,8 @@ from nats.errors import Error, NoRespondersError
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from adapters.clock import now
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
+from application.clock import now
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import TICKET_BUCKET, ticket_holder_subject

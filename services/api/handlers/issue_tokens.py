@@ -10,14 +10,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct, structs
 
 from adapters.access_tokens import fresh_token
-from adapters.clock import fresh_commit_id, now
-from adapters.event_log import sequence_of
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
-from contracts.commit import Commit
+from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
 from contracts.ids import AccountId, BadId, TokenId, account_id
-from contracts.subjects import OPERATOR
 from domain.account import GrantCredits, IssueToken, RevokeToken
 from domain.refusals import Refused, invalid
 from domain.text import Line
@@ -93,9 +90,7 @@ async def operators_only(connection: AnyConnection, _handler: BaseRouteHandler) 
 async def list_tokens(request: AnyRequest, account: FromQuery[str | None] = None) -> dict[str, Any]:
     """List tokens, oldest first; never their secrets."""
     owner = _account(account, "account") if account else None
-    found = await api_of(request).database.read(
-        lambda connection: access_tokens.of_account(connection, owner)
-    )
+    found = await api_of(request).database.read(access_tokens.of_account, owner)
     return {"items": [_document(each) for each in found], "as_of": api_of(request).as_of()}
 
 
@@ -133,9 +128,7 @@ async def grant_credits(
     if not granted.replayed:
         await _acted(request, "accounts.grant", {"account": account, "amount": data.amount})
     await api.changes.wait_for(granted.sequence)
-    balance = await api.database.read(
-        lambda connection: accounts.as_of(connection, account, granted.sequence)
-    )
+    balance = await api.database.read(accounts.as_of, account, granted.sequence)
     document = {"account": account, **credits_document(api, balance)}
     document["as_of"] = api.cursor(granted.sequence)
     return Response(document, status_code=200, headers=headers_of(request, granted))
@@ -157,10 +150,10 @@ async def _admit(request: AnyRequest) -> None:
 async def _token(request: AnyRequest, text: str) -> AccessToken | None:
     """Return the token. A miss is looked up in rows that have reached the log's end."""
     api = api_of(request)
-    found = await api.database.read(lambda connection: access_tokens.find(connection, text))
+    found = await api.database.read(access_tokens.find, text)
     if found is None:
         await api.changes.wait_for(await api.log.end())
-        found = await api.database.read(lambda connection: access_tokens.find(connection, text))
+        found = await api.database.read(access_tokens.find, text)
     return found
 
 
@@ -169,8 +162,7 @@ async def _acted(request: AnyRequest, action: str, after: dict[str, Any]) -> Non
     if caller_of(request).role is not Role.OPERATOR:
         return
     event = OperatorActed(operator=caller_of(request).actor, action=action, why="", after=after)
-    commit = Commit(id=fresh_commit_id(), at=now(), events=(event,))
-    sequence_of(await api_of(request).log.append(OPERATOR, commit, after=None))
+    await record(api_of(request).log, event)
 
 
 def _account(text: str, field: str) -> AccountId:

@@ -9,10 +9,10 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
-from adapters.account_desk import Granted
 from adapters.endpoint_secrets import fresh_secret
 from adapters.guarded_transport import AddressRefused, checked_address
 from adapters.http_server import AnyRequest, AnyResponse
+from application.account_commands import CommandResult
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import EndpointId
 from domain.addresses import check_url
@@ -171,9 +171,7 @@ async def list_deliveries(
     if not 1 <= limit <= LIMIT_MAX:
         raise invalid("limit", f"must be from 1 to {LIMIT_MAX}")
     endpoint = await _found(request, id)
-    found = await api_of(request).database.read(
-        lambda connection: deliveries.of_endpoint(connection, endpoint.endpoint_id, limit)
-    )
+    found = await api_of(request).database.read(deliveries.of_endpoint, endpoint.endpoint_id, limit)
     return {"items": [_shown(each) for each in found]}
 
 
@@ -189,7 +187,7 @@ async def resend_delivery(
     async def prepare() -> RequestNotification:
         await api.take_work(account)
         endpoint = await _found(request, id)
-        found = await api.database.read(lambda connection: deliveries.find(connection, delivery_id))
+        found = await api.database.read(deliveries.find, delivery_id)
         if found is None or found.endpoint_id != endpoint.endpoint_id:
             raise Refused("not_found", "there is no such delivery")
         return RequestNotification(endpoint.endpoint_id, delivery_id)
@@ -229,8 +227,8 @@ def _types(wanted: list[str] | None) -> tuple[str, ...]:
 
 async def _known(request: AnyRequest) -> endpoints.Endpoints:
     api, account = api_of(request), caller_of(request).account_id
-    await api.freshen(account, None)
-    return await api.database.read(lambda connection: endpoints.of_account(connection, account))
+    await api.wait_until_current(account, None)
+    return await api.database.read(endpoints.of_account, account)
 
 
 async def _found(request: AnyRequest, text: str) -> Endpoint:
@@ -240,7 +238,7 @@ async def _found(request: AnyRequest, text: str) -> Endpoint:
     return found
 
 
-def _registered(granted: Granted) -> EndpointRegistered:
+def _registered(granted: CommandResult) -> EndpointRegistered:
     return next(each for each in granted.events if isinstance(each, EndpointRegistered))
 
 
@@ -279,7 +277,7 @@ def _shown(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _answer(request: AnyRequest, granted: Granted, document: Any, status: int) -> AnyResponse:
+def _answer(request: AnyRequest, granted: CommandResult, document: Any, status: int) -> AnyResponse:
     as_of = api_of(request).cursor(granted.sequence)
     headers = {**headers_of(request, granted), "Cache-Control": "no-store"}
     return Response({**document, "as_of": as_of}, status_code=status, headers=headers)

@@ -38,7 +38,7 @@ async def relay_webhook(id: FromPath[str]) -> AnyResponse:  # noqa: A002
     raise Refused("not_found", f"there is no job {id[:64]!r}")  # Others were relayed before.
 
 
-class Answer(Struct):
+class IngestorAnswer(Struct):
     """What the ingestor said."""
 
     status: int = 0
@@ -46,7 +46,7 @@ class Answer(Struct):
     body: bytes = b""
 
 
-class Line(asyncio.Protocol):
+class IngestorConnection(asyncio.Protocol):
     """One kept connection to the ingestor, one webhook at a time."""
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ class Line(asyncio.Protocol):
         self.idle_since = 0.0
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._coming = Answer()
-        self._answer: asyncio.Future[Answer] | None = None
+        self._coming = IngestorAnswer()
+        self._answer: asyncio.Future[IngestorAnswer] | None = None
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes) -> IngestorAnswer:
         """Send a whole request; raise ConnectionError when its answer does not come."""
         if self._transport is None or not self.is_open:
             raise ConnectionError("the connection is gone")
-        self._coming = Answer()
+        self._coming = IngestorAnswer()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -115,7 +115,7 @@ class Relay:
         self._port = parts.port or (443 if self._tls else 80)
         self._prefix = parts.path.rstrip("/").encode()
         self._host = parts.netloc.encode()
-        self._idle: list[Line] = []
+        self._idle: list[IngestorConnection] = []
         self._free = asyncio.Semaphore(CONNECTIONS_MAX)
         self._held_bytes = 0
 
@@ -127,7 +127,7 @@ class Relay:
             line.close()
 
     async def answer(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer as the ingestor does; raise Refused when it says nothing."""
+        """IngestorAnswer as the ingestor does; raise Refused when it says nothing."""
         if not self._is_there:
             raise Refused("unavailable", "webhooks are not taken at this address")
         body = bytearray()
@@ -172,8 +172,8 @@ class Relay:
         ]
         return b"\r\n".join([*lines, b"", b""])
 
-    async def _relayed(self, request: bytes) -> Answer:
-        line: Line | None = None
+    async def _relayed(self, request: bytes) -> IngestorAnswer:
+        line: IngestorConnection | None = None
         try:
             async with asyncio.timeout(RELAY_SECONDS), self._free:
                 line = await self._line()
@@ -188,7 +188,7 @@ class Relay:
             if line is not None:
                 line.close()
 
-    async def _line(self) -> Line:
+    async def _line(self) -> IngestorConnection:
         loop = asyncio.get_running_loop()
         while self._idle:
             line = self._idle.pop()
@@ -196,10 +196,12 @@ class Relay:
                 return line
             line.close()
         async with asyncio.timeout(CONNECT_SECONDS):
-            _, line = await loop.create_connection(Line, self._name, self._port, ssl=self._tls)
+            _, line = await loop.create_connection(
+                IngestorConnection, self._name, self._port, ssl=self._tls
+            )
         return line
 
-    def _keep(self, line: Line) -> None:
+    def _keep(self, line: IngestorConnection) -> None:
         if line.is_open and line.is_kept:
             line.idle_since = asyncio.get_running_loop().time()
             self._idle.append(line)

@@ -8,9 +8,9 @@ from litestar import Response, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from adapters.account_desk import Granted
-from adapters.clock import fresh_job_id, now
 from adapters.http_server import AnyRequest, AnyResponse
+from application.account_commands import CommandResult
+from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import RunId
 from contracts.job_state import End
@@ -100,7 +100,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
     if known is None:
         raise Refused("not_found", "nothing was ever generated for this project")
     wanted = _wanted(known, data.steps)
-    recorded = await api.log.read(known.requested_in)
+    recorded = await api.log.read(known.requested_sequence)
     first = next(
         event
         for event in (recorded.commit.events if recorded is not None else ())
@@ -129,14 +129,14 @@ async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
     """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
     api, caller = api_of(request), caller_of(request)
     run = await run_of(api, caller.account_id, id)
-    known = await api.runs.load(run.run_id, run.requested_in)
+    known = await api.runs.load(run.run_id, run.requested_sequence)
     if known is None:
         raise Refused("not_found", "there is no such run in this account")
     command = CancelRun(by=caller.actor)
     made = await api.runs.decide(known, command, request=asked_by(request))
-    api.wrote(caller.account_id, made.sequence)
+    api.note_write(caller.account_id, made.sequence)
     carried_out(request)
-    await api.freshen(caller.account_id, None)
+    await api.wait_until_current(caller.account_id, None)
     shown = await run_document(api, await run_of(api, caller.account_id, id))
     shown["as_of"] = api.cursor(made.sequence or run.sequence)
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": shown["as_of"]})
@@ -184,7 +184,7 @@ async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:
             input=await _seal(request, {"project_id": run.project_id, "step": each.step}),
             price_credits=FunnelStep.price_credits,
             deadline_at=deadline_at,
-            option=str(each.step),
+            duration_class=str(each.step),
             run_id=run.run_id,
             step=each.step,
         )
@@ -199,7 +199,7 @@ async def _seal(request: AnyRequest, fields: dict[str, Any]) -> Sealed:
     return await api_of(request).vault.seal(account, msgspec.json.encode(fields))
 
 
-def _answer(request: AnyRequest, project: str, granted: Granted) -> AnyResponse:
+def _answer(request: AnyRequest, project: str, granted: CommandResult) -> AnyResponse:
     run = next((event for event in granted.events if isinstance(event, RunRequested)), None)
     if run is None:
         raise Refused("idempotency_key_reused", "the key was used for something else")

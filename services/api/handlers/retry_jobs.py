@@ -45,7 +45,7 @@ async def _retry(
     preference = preference_of(request, api.settings.create_wait_seconds)
     granted = await answer_once(request, Nothing(), lambda: _again(request, text, kind_name))
     (job_id, *_) = await wait_for_submission(api, caller, granted, preference)
-    await api.freshen(caller.account_id, None)
+    await api.wait_until_current(caller.account_id, None)
     shown = await document(api, await api.job_of(caller.account_id, job_id))
     shown["as_of"] = api.cursor(granted.sequence)
     return answer(request, granted, preference, shown, [api.settings.origin + path.format(job_id)])
@@ -72,8 +72,8 @@ async def _again(request: AnyRequest, text: str, kind_name: str | None) -> Reque
 async def _failed_kind(request: AnyRequest, job: Job) -> job_kinds.AnyJobKind:
     """Return the failed job's checked input; the log says whether it has failed."""
     api = api_of(request)
-    known = await api.jobs.load(job.job_id, job.requested_in)
-    if known is None or known.state.end not in {End.FAILED, End.CANCELLED}:
+    loaded = await api.jobs.load(job.job_id, job.requested_sequence)
+    if loaded is None or loaded.state.end not in {End.FAILED, End.CANCELLED}:
         raise Refused("not_failed", "the job has not failed")
     if job.run_id is not None:
         raise Refused(

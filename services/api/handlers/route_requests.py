@@ -10,11 +10,11 @@ from services.api.handlers.authenticate_callers import (
     require_operator,
     require_token,
 )
+from services.api.handlers.bulk_actions import bulk_actions
 from services.api.handlers.check_text import Admit, Guard
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
-from services.api.handlers.handle_many import handle_many
 from services.api.handlers.issue_tickets import (
     issue_ticket,
     require_ticket_or_token,
@@ -69,7 +69,7 @@ INFOGRAPHS: list[Any] = [
     cancel_infograph,
     retry_infograph,
     delete_infograph,
-    handle_many,
+    bulk_actions,
 ]
 JOBS: list[Any] = [
     create_job,

@@ -21,7 +21,7 @@ _PAGE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
 async def show_credits(request: AnyRequest) -> dict[str, Any]:
     """The caller's own credits; zeros without entries."""
     api, account = api_of(request), caller_of(request).account_id
-    balance = await api.database.read(lambda connection: accounts.find(connection, account))
+    balance = await api.database.read(accounts.find, account)
     return credits_document(api, balance)
 
 
@@ -39,9 +39,7 @@ async def list_entries(
             raise invalid("cursor", "is not a cursor of this list")
         before = (int(parsed[1]), int(parsed[2]))
     api, account = api_of(request), caller_of(request).account_id
-    found = await api.database.read(
-        lambda connection: accounts.newest_entries(connection, account, before, limit)
-    )
+    found = await api.database.read(accounts.newest_entries, account, before, limit)
     last = found[-1] if len(found) == limit else None
     following = f"{last.sequence}.{last.index}" if last else None
     return {"items": [entry_document(entry) for entry in found], "next": following}

@@ -134,9 +134,7 @@ async def _page(
         before=_place_of(cursor),
         limit=limit,
     )
-    return await api_of(request).database.read(
-        lambda connection: job_lists.newest(connection, wanted)
-    )
+    return await api_of(request).database.read(job_lists.newest, wanted)
 
 
 def _statuses(text: str | None) -> frozenset[str]:
@@ -187,9 +185,7 @@ async def show_history(
 async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recorded], str | None]:
     """Read a page of the commits that speak of a job, and the cursor of the next one."""
     after = _place_of(cursor) or 0
-    sequences = await api.database.read(
-        lambda connection: job_commits.sequences(connection, job.job_id, after, COMMITS_A_PAGE)
-    )
+    sequences = await api.database.read(job_commits.sequences, job.job_id, after, COMMITS_A_PAGE)
     found = await asyncio.gather(*(api.log.read(sequence) for sequence in sequences))
     following = str(sequences[-1]) if len(sequences) == COMMITS_A_PAGE else None
     return [recorded for recorded in found if recorded is not None], following

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery
 from adapters.http_server import AnyRequest
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
-from read_models import resources, runs
+from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api, api_of
@@ -78,7 +78,7 @@ async def show_text(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  
 
 async def text_of(api: Api, job: Job | None) -> str:
     texts = [each.text for each in job.artifacts if each.text] if job is not None else []
-    if job is None or not texts or job.hidden:
+    if job is None or not texts or job.deleted:
         raise Refused("not_found", "there is no text")
     return await api.vault.unseal_text(job.account_id, texts[0]) or ""
 
@@ -87,7 +87,7 @@ async def newest_run(api: Api, account: AccountId, project: str) -> Run | None:
     """Return the newest run of a project, None when there never was one."""
 
     def look(connection: Any) -> Run | None:
-        found = resources.find(connection, account, f"project:{project}")
+        found = exclusive_keys.find(connection, account, f"project:{project}")
         return runs.find(connection, RunId(found.newest)) if found is not None else None
 
     return await api.newest_of(account, look)

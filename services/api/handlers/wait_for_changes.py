@@ -37,7 +37,7 @@ async def wait_for_news(
             if job.status.is_end or (known and etag_of(api, job) not in known):
                 break
             await _until(changed, min(seconds_left, BAR_SECONDS) if known else seconds_left)
-    api.wrote(job.account_id, job.sequence)
+    api.note_write(job.account_id, job.sequence)
     return job
 
 

@@ -5,11 +5,11 @@ from functools import partial
 
 import msgspec
 
-from adapters.clock import now
-from adapters.job_desk import KnownJob
-from adapters.run_desk import KnownRun
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
+from application.clock import now
+from application.job_commands import LoadedJob
+from application.run_commands import LoadedRun
 from contracts.commit import Recorded
 from contracts.events import JobCompleted, JobRequested, RunRequested
 from contracts.job_state import End
@@ -40,39 +40,39 @@ def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
 
 async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:
     """Do what can be done now. Rows may be stale: each act goes through a guard."""
-    known = await dispatcher.runs.load(row.run_id, row.requested_in)
-    recorded = await dispatcher.log.read(row.requested_in)
-    if known is None or recorded is None:
+    loaded = await dispatcher.runs.load(row.run_id, row.requested_sequence)
+    recorded = await dispatcher.log.read(row.requested_sequence)
+    if loaded is None or recorded is None:
         return
-    if known.state.end is End.CANCELLED:
-        await _cancel_jobs(dispatcher, known)
+    if loaded.state.end is End.CANCELLED:
+        await _cancel_jobs(dispatcher, loaded)
         return
-    for started in under_way(known.state):
-        known = await _settle(dispatcher, known, started)
-    while (step := next_step(known.state)) is not None:
-        job = await dispatcher.jobs.load(step.job_id, row.requested_in)
+    for started in under_way(loaded.state):
+        loaded = await _settle(dispatcher, loaded, started)
+    while (step := next_step(loaded.state)) is not None:
+        job = await dispatcher.jobs.load(step.job_id, row.requested_sequence)
         if job is None:
             return
         if job.state.end is None:
-            await _start(dispatcher, known, step, job, recorded)
+            await _start(dispatcher, loaded, step, job, recorded)
             return
-        known = await _settle(dispatcher, known, step)  # Its owner cancelled it before its turn.
+        loaded = await _settle(dispatcher, loaded, step)  # Its owner cancelled it before its turn.
 
 
-async def _settle(dispatcher: Dispatcher, known: KnownRun, step: StepState) -> KnownRun:
+async def _settle(dispatcher: Dispatcher, loaded: LoadedRun, step: StepState) -> LoadedRun:
     job = await dispatcher.jobs.load(step.job_id)
     if job is None or job.state.end is None:
-        return known
+        return loaded
     return (
-        await dispatcher.runs.decide(known, SettleStep(step=step.step, end=job.state.end))
-    ).known
+        await dispatcher.runs.decide(loaded, SettleStep(step=step.step, end=job.state.end))
+    ).loaded
 
 
-async def _cancel_jobs(dispatcher: Dispatcher, known: KnownRun) -> None:
-    for step in known.state.steps:
+async def _cancel_jobs(dispatcher: Dispatcher, loaded: LoadedRun) -> None:
+    for step in loaded.state.steps:
         if step.end is not None:
             continue
-        job = await dispatcher.jobs.load(step.job_id, known.state.requested_in)
+        job = await dispatcher.jobs.load(step.job_id, loaded.state.requested_sequence)
         try:
             if job is not None:
                 await dispatcher.jobs.decide(job, Cancel(by="run", reason="its run was cancelled"))
@@ -81,13 +81,13 @@ async def _cancel_jobs(dispatcher: Dispatcher, known: KnownRun) -> None:
 
 
 async def _start(
-    dispatcher: Dispatcher, known: KnownRun, step: StepState, job: KnownJob, recorded: Recorded
+    dispatcher: Dispatcher, loaded: LoadedRun, step: StepState, job: LoadedJob, recorded: Recorded
 ) -> None:
     """Commit RunStepStarted, whose guard lets one dispatcher through, and submit its job. A step
     whose prompt can never be built ends its job: the run goes on without it.
     """
     try:
-        built = FunnelStep(prompt=await _prompt(dispatcher, known, step, recorded))
+        built = FunnelStep(prompt=await _prompt(dispatcher, loaded, step, recorded))
     except KeyError as error:
         text = f"the funnel or its step is no longer made: {error}"
         await fail(dispatcher, job, "unknown_kind", JOB_CODES["unknown_kind"], text)
@@ -95,11 +95,11 @@ async def _start(
     except (InvalidField, Unreadable, ValueError) as error:
         await fail(dispatcher, job, "invalid_input", JOB_CODES["invalid_input"], str(error))
         return
-    account = known.state.account_id
+    account = loaded.state.account_id
     sealed = await dispatcher.vault.seal(account, msgspec.json.encode(built))
     deadline_at = now() + timedelta(seconds=dispatcher.settings.job_deadline_seconds)
     command = StartStep(step=step.step, input=sealed, deadline_at=deadline_at)
-    made = await dispatcher.runs.decide_once(known, command)
+    made = await dispatcher.runs.decide_once(loaded, command)
     if made is None or not made.events or dispatcher.room < 1:
         return  # Somebody else was faster; or it waits as a row, and the sweep finds it.
     kind = next(
@@ -112,20 +112,20 @@ async def _start(
 
 
 async def _prompt(
-    dispatcher: Dispatcher, known: KnownRun, step: StepState, recorded: Recorded
+    dispatcher: Dispatcher, loaded: LoadedRun, step: StepState, recorded: Recorded
 ) -> str:
     """Build the step's prompt from the intake and from what earlier steps wrote."""
     wanted = next(
         event
         for event in recorded.commit.events
-        if isinstance(event, RunRequested) and event.run_id == known.state.run_id
+        if isinstance(event, RunRequested) and event.run_id == loaded.state.run_id
     )
     funnel = FUNNELS[wanted.funnel]
     wish = funnel.step(step.step)
     intake = await dispatcher.vault.unseal(wanted.account_id, wanted.intake)
     earlier = {
         each.step: text
-        for each in known.state.steps
+        for each in loaded.state.steps
         if each.step in wish.uses and (text := await _text(dispatcher, each))
     }
     return prompt_of(wish, funnel, intake.decode(), earlier)

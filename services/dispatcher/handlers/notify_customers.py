@@ -10,11 +10,11 @@ import msgspec
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
 
-from adapters import evidence
-from adapters.clock import now
 from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
+from application.clock import now
+from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
 from domain.notifications import disables, next_attempt_at, signature
@@ -50,9 +50,7 @@ async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
     number = delivery.attempts + 1
     if not await _claim(dispatcher, f"{delivery.delivery_id}.{delivery.sequence}"):
         return  # Another process sends it.
-    known = await dispatcher.database.read(
-        lambda connection: endpoints.of_account(connection, delivery.account_id)
-    )
+    known = await dispatcher.database.read(endpoints.of_account, delivery.account_id)
     endpoint = known.get(delivery.endpoint_id)
     body = await _body(dispatcher, delivery)
     if endpoint is None or not endpoint.enabled or body is None:
@@ -163,7 +161,7 @@ def _sent(delivery: Delivery, number: int, status: int) -> NotificationSent:
 
 
 async def _record(dispatcher: Dispatcher, event: NotificationSent | NotificationFailed) -> None:
-    await evidence.record(dispatcher.log, "notification", event)
+    await record(dispatcher.log, event)
 
 
 async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
@@ -172,16 +170,12 @@ async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
     if delivery.type.startswith("job."):
         about = _about_job(
             dispatcher,
-            await dispatcher.database.read(
-                lambda connection: jobs.find(connection, JobId(delivery.object_id))
-            ),
+            await dispatcher.database.read(jobs.find, JobId(delivery.object_id)),
         )
     else:
         about = _about_run(
             dispatcher,
-            await dispatcher.database.read(
-                lambda connection: runs.find(connection, RunId(delivery.object_id))
-            ),
+            await dispatcher.database.read(runs.find, RunId(delivery.object_id)),
         )
     if about is None:
         return None

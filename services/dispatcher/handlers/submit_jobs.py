@@ -2,11 +2,11 @@
 
 from faststream.nats import NatsBroker
 
-from adapters.boundary_desk import Known
 from adapters.broker import subscriber
 from adapters.broker_setup import SUBMIT_JOBS
-from adapters.parking import Handler
-from contracts.commit import Headline, Recorded
+from adapters.dead_letters import Handler
+from application.command_handler import Loaded
+from contracts.commit import CommitKind, Recorded
 from contracts.events import JobRequested
 from domain.job import requested
 from services.dispatcher.dependencies import Dispatcher
@@ -28,18 +28,18 @@ async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
     with this process, is a row, and the sweep goes round the accounts.
     """
     dispatcher.heard_up_to = max(dispatcher.heard_up_to, recorded.sequence)
-    if recorded.commit.headline is Headline.RUN_REQUESTED:
+    if recorded.commit.kind is CommitKind.RUN_REQUESTED:
         dispatcher.runs_changed.set()  # Its steps' jobs wait for it.
     for event in recorded.commit.events:
         if not isinstance(event, JobRequested) or event.run_id is not None:
             continue
-        known = Known(requested(event, recorded.sequence), 0)
+        loaded = Loaded(requested(event, recorded.sequence), 0)
         is_ours = dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1
         if is_ours and is_late(recorded.commit.at):  # A sweep may have had it meanwhile.
-            known = await dispatcher.jobs.load(event.job_id) or known
-            if known.last > 0:
+            loaded = await dispatcher.jobs.load(event.job_id) or loaded
+            if loaded.expected_sequence > 0:
                 continue
         if is_ours and dispatcher.room >= 1:
-            begin(dispatcher, known, Work(event.kind, event.input, causation=recorded.commit.id))
+            begin(dispatcher, loaded, Work(event.kind, event.input, causation=recorded.commit.id))
         else:
             dispatcher.has_declined = True

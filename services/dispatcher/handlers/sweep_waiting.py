@@ -4,12 +4,13 @@ from functools import partial
 
 from msgspec import structs
 
-from adapters import evidence, fal
-from adapters.boundary_desk import Known
-from adapters.clock import now
-from adapters.event_log import LogUnavailable
-from adapters.job_desk import KnownJob
+from adapters import fal
 from adapters.sweep import Pace, Sweep
+from application.clock import now
+from application.command_handler import Loaded
+from application.event_log import LogUnavailable
+from application.job_commands import LoadedJob
+from application.recording import record
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
 from domain.refusals import JOB_CODES
@@ -18,7 +19,7 @@ from domain.times import time_of
 from domain.turns import Turn
 from read_models import owed, waiting_jobs
 from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, Waits
+from read_models.waiting_jobs import WaitingJob, WaitReason
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.posting import fail
 from services.dispatcher.submitting import Work, is_late, submit
@@ -58,7 +59,7 @@ def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]
 
 
 def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
-    to_submit = partial(waiting_jobs.due, waits=Waits.TO_SUBMIT)
+    to_submit = partial(waiting_jobs.due, wait_reason=WaitReason.TO_SUBMIT)
 
     async def take(turn: Turn) -> list[WaitingJob]:
         dispatcher.at_provider = await _count_at_provider(dispatcher)
@@ -79,12 +80,12 @@ def _is_left(dispatcher: Dispatcher, row: WaitingJob) -> bool:
     """
     if row.job_id in dispatcher.active:  # Begun since the rows were read.
         return False
-    is_heard = row.requested_in <= dispatcher.heard_up_to or dispatcher.peers.count > 1
-    return is_heard or row.attempt > 0 or is_late(time_of(row.waits_from))
+    is_heard = row.requested_sequence <= dispatcher.heard_up_to or dispatcher.peers.count > 1
+    return is_heard or row.attempt > 0 or is_late(time_of(row.waiting_since))
 
 
 def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
-    outcome = partial(waiting_jobs.due, waits=Waits.OUTCOME)
+    outcome = partial(waiting_jobs.due, wait_reason=WaitReason.OUTCOME)
 
     async def take(turn: Turn) -> list[WaitingJob]:
         turn.skip = {*turn.skip, *dispatcher.active}
@@ -108,7 +109,7 @@ async def _count_at_provider(dispatcher: Dispatcher) -> int:
 async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
     if dispatcher.room < 1:
         return
-    recorded = await dispatcher.log.read(row.requested_in)
+    recorded = await dispatcher.log.read(row.requested_sequence)
     if recorded is None:
         return
     for event in recorded.commit.events:
@@ -117,38 +118,37 @@ async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
                 event.kind,
                 event.input,
                 causation=recorded.commit.id,
-                arguments_in=row.arguments_in,
+                arguments_sequence=row.arguments_sequence,
             )
             if event.run_id is not None:
                 work = await _work_of_run(dispatcher, row, work)
             # A first attempt is the first commit of the job's own, as its guard makes sure.
-            known: KnownJob | None = Known(requested(event, recorded.sequence), 0)
+            loaded: LoadedJob | None = Loaded(requested(event, recorded.sequence), 0)
             if row.attempt > 0:
-                known = await dispatcher.jobs.load(row.job_id)
-            if known is not None and dispatcher.room >= 1:
-                await submit(dispatcher, known, work)
+                loaded = await dispatcher.jobs.load(row.job_id)
+            if loaded is not None and dispatcher.room >= 1:
+                await submit(dispatcher, loaded, work)
 
 
 async def _work_of_run(dispatcher: Dispatcher, row: WaitingJob, work: Work) -> Work:
     """A run's job was let go by its run, which gave it its input."""
-    recorded = await dispatcher.log.read(row.started_in or 0)
+    recorded = await dispatcher.log.read(row.started_sequence or 0)
     for event in recorded.commit.events if recorded is not None else ():
         if isinstance(event, RunStepStarted) and event.job_id == row.job_id:
             return structs.replace(work, input=event.input, deadline_at=event.deadline_at)
-    msg = f"job {row.job_id} was not let go in commit {row.started_in}"
-    raise LogUnavailable(msg)
+    raise LogUnavailable(f"job {row.job_id} was not let go in commit {row.started_sequence}")
 
 
 async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
     """Nobody could tell for so long what became of the POST: policy decides what comes next."""
-    known = await dispatcher.jobs.load(row.job_id, row.requested_in)
-    if known is None or known.state.end is not None or known.state.attempt != row.attempt:
+    loaded = await dispatcher.jobs.load(row.job_id, row.requested_sequence)
+    if loaded is None or loaded.state.end is not None or loaded.state.attempt != row.attempt:
         return
     decision = after_unknown(
-        known.state, at=now(), attempts_max=dispatcher.settings.submit_attempts_max
+        loaded.state, at=now(), attempts_max=dispatcher.settings.submit_attempts_max
     )
     if decision.not_before is None:
-        await fail(dispatcher, known, "outcome_unknown", JOB_CODES["outcome_unknown"])
+        await fail(dispatcher, loaded, "outcome_unknown", JOB_CODES["outcome_unknown"])
         return
     command = GiveUpAttempt(
         attempt=row.attempt,
@@ -157,12 +157,12 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
         may_have_run=True,
         not_before=decision.not_before,
     )
-    await dispatcher.jobs.decide(known, command)
+    await dispatcher.jobs.decide(loaded, command)
 
 
 async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
     """Ask the provider to cancel what it has of an ended job, and record what it said."""
-    found = fal.Accepted(row.request_id or "", "", "", row.cancel_url or "")
+    found = fal.SubmissionAccepted(row.request_id or "", "", "", row.cancel_url or "")
     answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
     if answer is not None:  # Else the row stays, and so does the wish.
         await _record_answer(dispatcher, row, answer)
@@ -181,4 +181,4 @@ async def _record_answer(dispatcher: Dispatcher, row: Owed, answer: str) -> None
         answer=answer,
         attempt=row.attempt,
     )
-    await evidence.record(dispatcher.log, "cancellation", event)
+    await record(dispatcher.log, event)

@@ -12,12 +12,13 @@ from litestar.params import FromPath
 from msgspec import Struct
 from prometheus_client import Counter
 
-from adapters.clock import now
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable
+from application.clock import now
+from application.event_log import LogUnavailable
+from application.recording import record
 from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
@@ -25,9 +26,8 @@ from domain.provider_results import BadEnvelope, Envelope, read_envelope
 from domain.refusals import PROBLEM_TYPE
 from domain.text import clean_line
 from read_models import provider_requests
-from read_models.provider_requests import Requests
+from read_models.provider_requests import AttemptRequests
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.settling import record
 from services.ingestor.signatures import Rejection
 
 logger = structlog.get_logger()
@@ -38,7 +38,7 @@ DELIVERIES_KNOWN_MAX = 10_000
 DELIVERIES = Counter("darkroom_webhooks_total", "Webhook deliveries by verdict", ["verdict"])
 
 
-class Delivery(Struct, frozen=True):
+class WebhookDelivery(Struct, frozen=True):
     """What came: the raw body, its headers by their lower names, and the URL's parts as sent."""
 
     job: str
@@ -69,7 +69,7 @@ class Claim(Struct, frozen=True):
 async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Check signature, then job and attempt, then commit; duplicates and late ones too."""
     query = request.query_params
-    delivery = Delivery(
+    delivery = WebhookDelivery(
         job=id,
         attempt=query.get("attempt", ""),
         token=query.get("token", ""),
@@ -89,7 +89,7 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
             return _problem(401, "unauthorized", "the signature does not hold")
 
 
-async def take_in(ingestor: Ingestor, delivery: Delivery) -> Taken | Rejection:
+async def take_in(ingestor: Ingestor, delivery: WebhookDelivery) -> Taken | Rejection:
     """Record a delivery, or say why not; raise LogUnavailable when it may not be in the log."""
     envelope = _envelope(delivery.body)
     rejection = await _rejection(ingestor, delivery, envelope)
@@ -108,7 +108,7 @@ async def take_in(ingestor: Ingestor, delivery: Delivery) -> Taken | Rejection:
 
 
 async def _record_once(
-    ingestor: Ingestor, claim: Claim, delivery: Delivery, verdict: Verdict
+    ingestor: Ingestor, claim: Claim, delivery: WebhookDelivery, verdict: Verdict
 ) -> Taken:
     """The same delivery again, even at the same time, waits for the first and writes nothing."""
     digest = hashlib.sha256(delivery.body).hexdigest()
@@ -131,7 +131,9 @@ async def _record_once(
     return Taken.ACCEPTED
 
 
-async def _record(ingestor: Ingestor, claim: Claim, delivery: Delivery, verdict: Verdict) -> None:
+async def _record(
+    ingestor: Ingestor, claim: Claim, delivery: WebhookDelivery, verdict: Verdict
+) -> None:
     event = ResultReceived(
         job_id=claim.job,
         account_id=claim.account,
@@ -141,7 +143,7 @@ async def _record(ingestor: Ingestor, claim: Claim, delivery: Delivery, verdict:
         verdict=verdict,
         body=await ingestor.vault.seal(claim.account, delivery.body),
     )
-    await record(ingestor, event)
+    await record(ingestor.log, event)
 
 
 def _envelope(body: bytes) -> Envelope:
@@ -152,7 +154,7 @@ def _envelope(body: bytes) -> Envelope:
 
 
 async def _rejection(
-    ingestor: Ingestor, delivery: Delivery, envelope: Envelope
+    ingestor: Ingestor, delivery: WebhookDelivery, envelope: Envelope
 ) -> Rejection | None:
     if ingestor.settings.fal_webhooks == "unsigned":
         return None
@@ -163,7 +165,7 @@ async def _rejection(
     return rejection
 
 
-async def _claim(ingestor: Ingestor, delivery: Delivery) -> Claim | None:
+async def _claim(ingestor: Ingestor, delivery: WebhookDelivery) -> Claim | None:
     """Tell whose job and which attempt this is about; None for what we never asked for."""
     try:
         job = job_id(delivery.job)
@@ -176,19 +178,17 @@ async def _claim(ingestor: Ingestor, delivery: Delivery) -> Claim | None:
             return Claim(account, job, int(number))
     if ingestor.settings.fal_webhooks != "unsigned" or delivery.token:
         return None
-    known = await ingestor.jobs.load(job)  # The seeds' curl: no token, the current attempt.
-    return Claim(known.state.account_id, job, known.state.attempt) if known else None
+    loaded = await ingestor.jobs.load(job)  # The seeds' curl: no token, the current attempt.
+    return Claim(loaded.state.account_id, job, loaded.state.attempt) if loaded else None
 
 
-async def _known(ingestor: Ingestor, claim: Claim) -> Requests:
+async def _known(ingestor: Ingestor, claim: Claim) -> AttemptRequests:
     """Rows may be behind, or away: then less is known, and evidence twice is harmless."""
     try:
-        return await ingestor.database.read(
-            lambda connection: provider_requests.of_attempt(connection, claim.job, claim.attempt)
-        )
+        return await ingestor.database.read(provider_requests.of_attempt, claim.job, claim.attempt)
     except DatabaseUnavailable as error:
         logger.warning("request_ids_not_compared", job=claim.job, reason=str(error))
-        return Requests()
+        return AttemptRequests()
 
 
 def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:

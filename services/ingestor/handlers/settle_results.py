@@ -4,7 +4,7 @@ from faststream.nats import NatsBroker
 
 from adapters.broker import subscriber
 from adapters.broker_setup import SETTLE_RESULTS
-from adapters.parking import Handler
+from adapters.dead_letters import Handler
 from contracts.commit import Recorded
 from contracts.events import ResultReceived
 from services.ingestor.dependencies import Ingestor

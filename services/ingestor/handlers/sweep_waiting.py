@@ -3,20 +3,20 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from adapters import evidence
-from adapters.clock import now
 from adapters.fresh_rows import Due, Row
 from adapters.sweep import Pace, Sweep
+from application.clock import now
+from application.recording import record
 from contracts.events import ArtifactsRemoved, ResultReceived
 from domain.provider_results import Failure
 from domain.times import micros_of
 from read_models import jobs, owed, waiting_jobs
 from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, Waits
+from read_models.waiting_jobs import WaitingJob, WaitReason
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.media import removable
 from services.ingestor.settings import IngestorSettings
-from services.ingestor.settling import fail, look, settle
+from services.ingestor.settling import fail, poll_result, settle
 
 STORING_SECONDS_MAX = 6 * 3600.0
 
@@ -45,11 +45,11 @@ def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
         take = partial(ingestor.rows.take_part, ingestor.peers, due)
         return Sweep(name, pace, take, partial(act, ingestor))
 
-    result = partial(waiting_jobs.due, waits=Waits.RESULT)
-    to_store = partial(waiting_jobs.due, waits=Waits.STORING)
+    result = partial(waiting_jobs.due, wait_reason=WaitReason.RESULT)
+    to_store = partial(waiting_jobs.due, wait_reason=WaitReason.STORING)
     removal = partial(owed.due, duty=Duty.REMOVAL)
     return {
-        "results": sweep("results", _pace_of_results(ingestor.settings), result, look),
+        "results": sweep("results", _pace_of_results(ingestor.settings), result, poll_result),
         "storing": sweep("storing", STORING, to_store, store_again),
         "deadlines": sweep("deadlines", DEADLINES, waiting_jobs.past_deadline, fail_late),
         "removals": sweep("removals", REMOVALS, removal, remove),
@@ -70,12 +70,12 @@ def _pace_of_results(settings: IngestorSettings) -> Pace:
 
 
 async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
-    recorded = await ingestor.log.read(row.result_in or 0)
-    known = await ingestor.jobs.load(row.job_id)
-    if recorded is None or known is None:
+    recorded = await ingestor.log.read(row.result_sequence or 0)
+    loaded = await ingestor.jobs.load(row.job_id)
+    if recorded is None or loaded is None:
         return
-    if micros_of(now()) - row.waits_from > STORING_SECONDS_MAX * 1_000_000:
-        await fail(ingestor, known, Failure("storage_deadline", "the result was never stored"))
+    if micros_of(now()) - row.waiting_since > STORING_SECONDS_MAX * 1_000_000:
+        await fail(ingestor, loaded, Failure("storage_deadline", "the result was never stored"))
         return
     for event in recorded.commit.events:
         if isinstance(event, ResultReceived):
@@ -83,16 +83,16 @@ async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
 
 
 async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
-    known = await ingestor.jobs.load(row.job_id, row.requested_in)
-    if known is not None:
-        await fail(ingestor, known, Failure("deadline", ""))
+    loaded = await ingestor.jobs.load(row.job_id, row.requested_sequence)
+    if loaded is not None:
+        await fail(ingestor, loaded, Failure("deadline", ""))
 
 
 async def remove(ingestor: Ingestor, row: Owed) -> None:
     """Remove a deleted job's artifacts, and record that they are gone."""
-    job = await ingestor.database.read(lambda connection: jobs.find(connection, row.job_id))
+    job = await ingestor.database.read(jobs.find, row.job_id)
     keys = await removable(ingestor, job) if job is not None else ()
     for key in keys:
         await ingestor.storage.delete(key)
     event = ArtifactsRemoved(job_id=row.job_id, account_id=row.account_id, keys=keys)
-    await evidence.record(ingestor.log, "removal", event)
+    await record(ingestor.log, event)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 import read_models
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import Entry, LogSetBack, LogUnavailable
+from application.event_log import LogMessage, LogSetBack, LogUnavailable
 from contracts import announcement
 from contracts.announcement import Announcement, ChangedRow
 from contracts.codec import Undecodable
@@ -60,7 +60,7 @@ async def project_commits(projector: Projector) -> None:
 async def _open(projector: Projector) -> None:
     """Find where the rows are, and that they are rows of this very log."""
     epoch = projector.log.epoch
-    mark = await projector.database.write(lambda connection: positions.create(connection, epoch))
+    mark = await projector.database.write(positions.create, epoch)
     if mark.sequence < projector.position:
         logger.warning("read_models_are_made_anew", was=projector.position, now=mark.sequence)
         projector.has_caught_up = False
@@ -128,14 +128,13 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _decoded(entries: list[Entry]) -> list[Recorded]:
+def _decoded(entries: list[LogMessage]) -> list[Recorded]:
     batch = []
     for entry in entries:
         try:
             batch.append(entry.recorded())
         except Undecodable as error:
-            msg = f"commit {entry.sequence} on {entry.subject}: {error}"
-            raise Undecodable(msg) from error
+            raise Undecodable(f"commit {entry.sequence} on {entry.subject}: {error}") from error
     return batch
 
 

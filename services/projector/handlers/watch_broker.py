@@ -4,9 +4,9 @@ import structlog
 from nats import errors
 from prometheus_client import Gauge
 
-from adapters.event_log import LogUnavailable
+from adapters.dead_letters import DeadLetters
 from adapters.event_log.jetstream import ALARM_SHARE, JetStreamLog
-from adapters.parking import Parking
+from application.event_log import LogUnavailable
 from services.projector.dependencies import Projector
 from services.projector.handlers.project_commits import look_at_end
 
@@ -15,10 +15,10 @@ logger = structlog.get_logger()
 WATCH_SECONDS = 5.0
 LOG_BYTES = Gauge("darkroom_log_bytes", "Size of the log")
 LOG_BYTES_MAX = Gauge("darkroom_log_bytes_max", "Limit of the log's size, -1 for none")
-PARKED = Gauge("darkroom_parked_now", "Commits that are parked")
+PARKED = Gauge("darkroom_dead_letters_now", "Commits that are parked")
 
 
-async def watch_broker(projector: Projector, log: JetStreamLog, parking: Parking) -> None:
+async def watch_broker(projector: Projector, log: JetStreamLog, parking: DeadLetters) -> None:
     """Look once; what is wrong is told when it begins, and in the health answer."""
     try:
         found = await _look(log, parking)
@@ -30,7 +30,7 @@ async def watch_broker(projector: Projector, log: JetStreamLog, parking: Parking
     projector.watched = found
 
 
-async def _look(log: JetStreamLog, parking: Parking) -> tuple[str, ...]:
+async def _look(log: JetStreamLog, parking: DeadLetters) -> tuple[str, ...]:
     size, limit = await log.fill()
     parked = await parking.count()
     LOG_BYTES.set(size)

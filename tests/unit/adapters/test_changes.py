@@ -7,8 +7,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from adapters.changes import Changes, NotThereYet
+from adapters.changes import Changes
 from adapters.database import DatabaseUnavailable
+from application.ports import NotThereYet
 from contracts.announcement import Announcement
 from tests.support.virtual_time import VirtualLoop, run
 

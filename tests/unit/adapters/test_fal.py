@@ -4,12 +4,12 @@ import httpx
 import pytest
 
 from adapters.fal import (
-    Accepted,
     FalGateway,
     OperatorTrouble,
-    OutcomeUnknown,
-    Refused,
-    Rejected,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmissionRejected,
+    SubmissionUnknown,
     classify,
 )
 
@@ -21,23 +21,25 @@ def test_a_refused_account_is_the_operators_trouble(status: int) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_refusal_took_nothing(status: int) -> None:
-    assert isinstance(classify(status, {}, "<center>nginx</center>"), Refused)
+    assert isinstance(classify(status, {}, "<center>nginx</center>"), SubmissionRefused)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_an_error_that_names_a_request_may_have_taken_it(status: int) -> None:
-    assert isinstance(classify(status, {"x-fal-request-id": "r"}, ""), OutcomeUnknown)
-    assert isinstance(classify(status, {}, '{"request_id":"r"}'), OutcomeUnknown)
+    assert isinstance(classify(status, {"x-fal-request-id": "r"}, ""), SubmissionUnknown)
+    assert isinstance(classify(status, {}, '{"request_id":"r"}'), SubmissionUnknown)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 422])
 def test_what_will_never_be_taken_is_final(status: int) -> None:
-    assert isinstance(classify(status, {}, "no"), Rejected)
+    assert isinstance(classify(status, {}, "no"), SubmissionRejected)
 
 
 def test_retry_after_is_read_when_it_is_a_number() -> None:
-    assert classify(429, {"retry-after": "7"}, "") == Refused("HTTP 429: ", 7.0, is_busy=True)
-    assert classify(429, {"retry-after": "tomorrow"}, "") == Refused(
+    assert classify(429, {"retry-after": "7"}, "") == SubmissionRefused(
+        "HTTP 429: ", 7.0, is_busy=True
+    )
+    assert classify(429, {"retry-after": "tomorrow"}, "") == SubmissionRefused(
         "HTTP 429: ", None, is_busy=True
     )
 
@@ -47,5 +49,5 @@ async def test_a_cancellation_that_was_not_heard_is_not_taken_for_an_answer(stat
     gateway = FalGateway("key")
     answer = httpx.MockTransport(lambda _: httpx.Response(status, json={"detail": "later"}))
     gateway._http = httpx.AsyncClient(transport=answer)
-    assert await gateway.cancel("a/b", Accepted("r1", "", "", "")) is None
+    assert await gateway.cancel("a/b", SubmissionAccepted("r1", "", "", "")) is None
     await gateway.close()

@@ -49,5 +49,5 @@ def test_words_are_read_whatever_charset_they_claim(charset: str) -> None:
 
 def test_words_of_a_refusal_are_clean() -> None:
     found = fal.classify(503, {}, f"down{STRANGE}")
-    assert isinstance(found, fal.Refused)
+    assert isinstance(found, fal.SubmissionRefused)
     assert not set(found.words) & set("\x00\x07\x0c\x7f\x85\ud800")

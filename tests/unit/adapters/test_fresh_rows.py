@@ -11,17 +11,18 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from sqlalchemy import Connection
 
-from adapters.changes import Changes, NotThereYet
-from adapters.event_log.memory import MemoryLog
+from adapters.changes import Changes
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.peers import Peers
 from adapters.sweep import Pace, Sweep
+from application.ports import NotThereYet
 from contracts.commit import Mark
 from contracts.subjects import account_subject
 from domain.turns import Turn
 from read_models import positions
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested
 from tests.support.memory import MemoryDatabase
+from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
 LIMIT = 8

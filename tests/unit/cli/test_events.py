@@ -10,9 +10,8 @@ import pytest
 import read_models
 from adapters.changes import Changes
 from adapters.database import SqliteDatabase
-from adapters.event_log import Entry
-from adapters.event_log.memory import MemoryLog
 from adapters.settings import CommonSettings
+from application.event_log import LogMessage
 from cli.connection import Connection
 from cli.events import _chosen, _matches, position_at, rows_of
 from contracts.commit import Recorded
@@ -22,6 +21,7 @@ from contracts.subjects import account_subject
 from read_models import positions
 from tests.support import examples
 from tests.support.examples import at
+from tests.support.memory_log import MemoryLog
 
 COMMITS = 250
 ACCOUNTS = [AccountId(name) for name in ("often", "often-too", "seldom")]
@@ -42,7 +42,7 @@ class CountingLog(MemoryLog):
         self.reads += 1
         return await super().read(sequence)
 
-    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         if after >= 0:
             raise AssertionError("the whole log is read")
         yield []
@@ -51,7 +51,7 @@ class CountingLog(MemoryLog):
 async def filled(log: MemoryLog, database: SqliteDatabase) -> None:
     """Append commits of some accounts by clocks that are wrong by up to 20 s; project them."""
     dice = random.Random(7)
-    await database.write(lambda connection: positions.create(connection, "memory"))
+    await database.write(positions.create, "memory")
     batch: list[Recorded] = []
     for number in range(1, COMMITS + 1):
         account = dice.choices(ACCOUNTS, WEIGHTS)[0]
@@ -65,7 +65,7 @@ async def filled(log: MemoryLog, database: SqliteDatabase) -> None:
         batch.append(recorded)
         if dice.random() < 0.05 or number == COMMITS:
             ready, batch = batch, []
-            await database.write(lambda connection: read_models.apply(connection, ready))  # noqa: B023
+            await database.write(read_models.apply, ready)
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_what_nobody_wrote_is_not_called_a_newer_version(body: bytes) -> None:
     assert not isinstance(caught.value, WrittenByNewer)
 
 
-@pytest.mark.parametrize("field", ['"hold":1', '"outcome":"open"', '"requested_in":3'])
+@pytest.mark.parametrize("field", ['"hold":1', '"outcome":"open"', '"requested_sequence":3'])
 def test_a_carried_state_with_a_newer_field_is_refused_and_never_written_without_it(
     field: str,
 ) -> None:
@@ -79,8 +79,8 @@ def test_a_carried_run_with_a_newer_field_is_refused_too() -> None:
         run_id=RunId(a_job_id()),
         account_id=ACCOUNT,
         funnel="f",
-        resource="r",
-        requested_in=3,
+        exclusive_key="r",
+        requested_sequence=3,
         steps=(step,),
     )
     body = codec.encode(structs.replace(commit(reserved(a_job_id())), run=run))

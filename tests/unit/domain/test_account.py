@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contracts.commit import Recorded, Request
+from contracts.commit import CommitRequest, Recorded
 from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
@@ -19,7 +19,7 @@ from contracts.ids import AccountId, TokenId
 from contracts.subjects import account_subject
 from domain.account import (
     Account,
-    Answered,
+    EarlierAnswer,
     GrantCredits,
     IssueToken,
     RequestJobs,
@@ -92,7 +92,7 @@ def test_an_amount_is_a_positive_number_within_reason(amount: int) -> None:
 
 
 def test_the_same_key_with_the_same_content_finds_its_earlier_answer() -> None:
-    answered = Answered("content", 7, (0, 1))
+    answered = EarlierAnswer("content", 7, (0, 1))
     account = Account(id=ACCOUNT, answered={"key": answered})
     assert earlier_answer("key", "content", account) == answered
     assert earlier_answer("other", "content", account) is None
@@ -100,19 +100,19 @@ def test_the_same_key_with_the_same_content_finds_its_earlier_answer() -> None:
 
 
 def test_the_same_key_with_other_content_is_refused() -> None:
-    account = Account(id=ACCOUNT, answered={"key": Answered("content", 7, ())})
+    account = Account(id=ACCOUNT, answered={"key": EarlierAnswer("content", 7, ())})
     with pytest.raises(Refused, match="idempotency_key_reused"):
         earlier_answer("key", "other", account)
 
 
 def test_folding_a_commit_remembers_what_it_answered() -> None:
-    request = Request(
+    request = CommitRequest(
         actor="a", correlation_id="c", events=(0,), idempotency_key="k", fingerprint="f"
     )
     written = commit(granted(5), requests=(request,))
     account = evolve_commit(Account(id=ACCOUNT), Recorded(9, account_subject(ACCOUNT), written))
     assert (account.available, account.sequence) == (5, 9)
-    assert account.answered["k"] == Answered("f", 9, (0,))
+    assert account.answered["k"] == EarlierAnswer("f", 9, (0,))
 
 
 SERVICE = AccountId("back-end")

@@ -7,17 +7,17 @@ from contracts.events import (
     CreditsReleased,
     JobCancelled,
     JobCompleted,
+    JobDeleted,
     JobFailed,
-    JobHidden,
     SubmissionStarted,
 )
 from contracts.job_state import JobState, Outcome
 from domain.job import (
     Cancel,
     Complete,
+    Delete,
     Fail,
     GiveUpAttempt,
-    Hide,
     StartSubmission,
     decide,
     evolve,
@@ -99,10 +99,10 @@ def test_cancelling_twice_is_harmless_and_too_late_is_refused() -> None:
 
 
 def test_only_an_ended_job_can_be_hidden_and_only_once() -> None:
-    given().when(Hide(by="t")).then_refused("job_open")
-    hidden = given(CANCELLED, RELEASED).when(Hide(by="t"))
-    hidden.then_kinds(JobHidden)
-    given(CANCELLED, RELEASED, *hidden.events).when(Hide(by="t")).then_nothing()
+    given().when(Delete(by="t")).then_refused("job_open")
+    deleted = given(CANCELLED, RELEASED).when(Delete(by="t"))
+    deleted.then_kinds(JobDeleted)
+    given(CANCELLED, RELEASED, *deleted.events).when(Delete(by="t")).then_nothing()
 
 
 def test_giving_up_concerns_the_open_attempt_only() -> None:

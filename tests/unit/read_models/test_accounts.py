@@ -19,7 +19,7 @@ from contracts.events import (
 from contracts.events.account import Role
 from contracts.ids import EndpointId, TokenId
 from contracts.subjects import account_subject
-from domain.account import Wanted
+from domain.account import NeededFacts
 from read_models import accounts, positions
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED
@@ -40,9 +40,9 @@ def connection() -> Iterator[Connection]:
 def test_an_account_shows_whose_it_is(connection: Connection) -> None:
     opened = AccountOpened(account_id=ACCOUNT, owner=examples.OTHER)
     read_models.apply(connection, [examples.recorded(1, SUBJECT, opened, GRANTED)])
-    state = accounts.snapshot(connection, ACCOUNT, Wanted())
+    state = accounts.snapshot(connection, ACCOUNT, NeededFacts())
     assert (state.owner, state.exists, state.available) == (examples.OTHER, True, 10)
-    nobody = accounts.snapshot(connection, examples.OTHER, Wanted())
+    nobody = accounts.snapshot(connection, examples.OTHER, NeededFacts())
     assert (nobody.owner, nobody.exists) == (None, False)
 
 
@@ -55,7 +55,7 @@ def test_an_accounts_row_is_as_new_as_its_own_last_commit(connection: Connection
     events: tuple[AnyEvent, ...] = (GRANTED, registered, rotated)
     for number, event in enumerate(events, start=1):
         read_models.apply(connection, [examples.recorded(number, SUBJECT, event)])
-    state = accounts.snapshot(connection, ACCOUNT, Wanted(endpoints=True))
+    state = accounts.snapshot(connection, ACCOUNT, NeededFacts(endpoints=True))
     assert (state.sequence, list(state.endpoints)) == (3, [endpoint])
     assert accounts.find(connection, ACCOUNT).sequence == 1, "a reader of credits sees no change"
 
@@ -65,7 +65,7 @@ def test_a_revoked_token_is_known_to_whoever_asks_for_it(connection: Connection)
     issued = AccessTokenIssued(account_id=ACCOUNT, token_id=token, sha256="ab", role=Role.USER)
     revoked = AccessTokenRevoked(account_id=ACCOUNT, token_id=token)
     read_models.apply(connection, [examples.recorded(1, SUBJECT, issued)])
-    wanted = Wanted(tokens=(token,))
+    wanted = NeededFacts(tokens=(token,))
     assert accounts.snapshot(connection, ACCOUNT, wanted).revoked_tokens == frozenset()
     read_models.apply(connection, [examples.recorded(2, SUBJECT, revoked)])
     assert accounts.snapshot(connection, ACCOUNT, wanted).revoked_tokens == {token}

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, select
 
 import read_models
-from contracts.commit import Recorded, Request
+from contracts.commit import CommitRequest, Recorded
 from contracts.events import CreditsGranted
 from contracts.subjects import account_subject
-from domain.account import Wanted
+from domain.account import NeededFacts
 from read_models import accounts, answered_requests, positions
 from tests.support import examples
 from tests.support.examples import ACCOUNT
@@ -27,7 +27,7 @@ def connection() -> Iterator[Connection]:
 
 
 def answered(number: int, seconds: float, key: str = "") -> Recorded:
-    request = Request(
+    request = CommitRequest(
         actor="a", correlation_id="c", events=(0,), idempotency_key=key or f"k{number}"
     )
     written = examples.commit(GRANTED, requests=(request,), seconds=seconds)
@@ -38,7 +38,7 @@ def test_answers_are_forgotten_after_two_days_and_not_before_one(connection: Con
     hours = 3600.0
     read_models.apply(connection, [answered(1, 0), answered(2, 20 * hours)])
     read_models.apply(connection, [answered(3, 24 * hours)])
-    keys = Wanted(("k1", "k2", "k3", "k4"))
+    keys = NeededFacts(("k1", "k2", "k3", "k4"))
     assert accounts.snapshot(connection, ACCOUNT, keys).answered.keys() == {"k1", "k2", "k3"}
     read_models.apply(connection, [answered(4, 49 * hours)])
     assert accounts.snapshot(connection, ACCOUNT, keys).answered.keys() == {"k2", "k3", "k4"}
@@ -48,7 +48,7 @@ def test_a_key_that_was_forgotten_stands_for_its_newest_answer_however_batches_a
     connection: Connection,
 ) -> None:
     read_models.apply(connection, [answered(1, 0, "k"), answered(2, 100 * 3600.0, "k")])
-    found = accounts.snapshot(connection, ACCOUNT, Wanted(("k",))).answered
+    found = accounts.snapshot(connection, ACCOUNT, NeededFacts(("k",))).answered
     assert {key: answer.sequence for key, answer in found.items()} == {"k": 2}
 
 

@@ -5,12 +5,12 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 import read_models
-from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobHidden
+from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobDeleted
 from domain.times import micros_of
 from domain.turns import Turn
 from read_models import owed, waiting_jobs
 from read_models.owed import Duty
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 from tests.support.examples import ACCOUNT, at
 from tests.unit.read_models.test_read_models import (
     DONE,
@@ -29,7 +29,7 @@ def duties(connection: Connection) -> list[Duty]:
     return [row.duty for found in rows for row in found]
 
 
-HIDDEN = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
+HIDDEN = ("job", (JobDeleted(job_id=JOB, account_id=ACCOUNT, by="t"),))
 ANSWERED = (
     "evidence",
     (CancellationAnswered(job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"),),
@@ -112,7 +112,7 @@ def test_while_no_newer_attempt_is_under_way_the_older_request_is_awaited(
     assert duties(connection) == []
     waiting = waiting_jobs.find(connection, JOB)
     assert waiting is not None
-    assert (waiting.waits, waiting.request_id) == (Waits.RESULT, "request-1")
+    assert (waiting.wait_reason, waiting.request_id) == (WaitReason.RESULT, "request-1")
 
 
 @pytest.mark.parametrize("next_one", [attempt(2), STOPPED], ids=["a newer attempt", "a cancel"])

@@ -5,7 +5,7 @@ from msgspec import structs
 from sqlalchemy import Connection, create_engine, select
 
 import read_models
-from contracts.commit import Recorded, Request
+from contracts.commit import CommitRequest, Recorded
 from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
@@ -17,13 +17,13 @@ from contracts.events import (
     CreditsReleased,
     JobCancelled,
     JobCompleted,
-    JobHidden,
+    JobDeleted,
 )
 from contracts.events.account import Role
 from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
-from domain.account import Wanted
+from domain.account import NeededFacts
 from domain.times import micros_of
 from domain.turns import Turn
 from read_models import (
@@ -40,7 +40,7 @@ from read_models import (
 from read_models.job_lists import Filter
 from read_models.owed import Duty
 from read_models.unit_of_work import METADATA
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, at
 
@@ -93,9 +93,9 @@ def attempt_failed(*, may_have_run: bool, seconds: float) -> AttemptFailed:
     )
 
 
-def waits(connection: Connection) -> Waits | None:
+def waits(connection: Connection) -> WaitReason | None:
     row = waiting_jobs.find(connection, JOB)
-    return row.waits if row is not None else None
+    return row.wait_reason if row is not None else None
 
 
 def test_a_whole_life_gives_the_same_rows_however_the_batches_are_cut() -> None:
@@ -148,10 +148,10 @@ def test_evidence_before_the_reply_is_not_taken_back_by_the_reply(connection: Co
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ((), Waits.TO_SUBMIT),
-        ((STARTED,), Waits.OUTCOME),
-        ((STARTED, SUBMITTED), Waits.RESULT),
-        ((STARTED, RECEIVED), Waits.STORING),
+        ((), WaitReason.TO_SUBMIT),
+        ((STARTED,), WaitReason.OUTCOME),
+        ((STARTED, SUBMITTED), WaitReason.RESULT),
+        ((STARTED, RECEIVED), WaitReason.STORING),
         ((STARTED, SUBMITTED, RECEIVED, DONE), None),
         ((STOPPED,), None),
         ((STARTED, STOPPED), None),
@@ -160,7 +160,7 @@ def test_evidence_before_the_reply_is_not_taken_back_by_the_reply(connection: Co
 def test_what_a_job_waits_for_is_a_row(
     connection: Connection,
     more: tuple[tuple[str, tuple[AnyEvent, ...]], ...],
-    expected: Waits | None,
+    expected: WaitReason | None,
 ) -> None:
     read_models.apply(connection, history(*more))
     assert waits(connection) == expected
@@ -175,15 +175,15 @@ def test_an_older_attempts_failure_does_not_end_the_wait_for_the_newer(
     late = structs.replace(examples.received(JOB, 1), verdict=Verdict.ERROR)
     more = (STARTED, ("job", (gone,)), ("job", second), third, ("evidence", (late,)))
     read_models.apply(connection, history(*more))
-    assert waits(connection) is Waits.RESULT
+    assert waits(connection) is WaitReason.RESULT
 
 
 def test_a_refused_attempt_waits_until_it_may_be_tried_again(connection: Connection) -> None:
     failed = attempt_failed(may_have_run=False, seconds=60)
     read_models.apply(connection, history(STARTED, ("job", (failed,))))
-    assert waiting_jobs.due(connection, until(59), Waits.TO_SUBMIT) == []
-    (row,) = waiting_jobs.due(connection, until(60), Waits.TO_SUBMIT)
-    assert (row.job_id, row.arguments_in) == (JOB, 3), "the next attempt sends the same"
+    assert waiting_jobs.due(connection, until(59), WaitReason.TO_SUBMIT) == []
+    (row,) = waiting_jobs.due(connection, until(60), WaitReason.TO_SUBMIT)
+    assert (row.job_id, row.arguments_sequence) == (JOB, 3), "the next attempt sends the same"
 
 
 def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
@@ -193,8 +193,8 @@ def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
         event = examples.requested(examples.a_job_id(account), account)
         commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
     read_models.apply(connection, commits)
-    due = waiting_jobs.due(connection, until(99, limit=2), Waits.TO_SUBMIT)
-    assert {row.requested_in for row in due} == {1, 5}
+    due = waiting_jobs.due(connection, until(99, limit=2), WaitReason.TO_SUBMIT)
+    assert {row.requested_sequence for row in due} == {1, 5}
 
 
 def test_an_open_job_without_a_result_is_past_its_deadline(connection: Connection) -> None:
@@ -219,8 +219,8 @@ def test_a_delivery_that_says_neither_yes_nor_no_leaves_the_deadline_running(
 def test_a_hidden_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
     connection: Connection,
 ) -> None:
-    hidden = ("job", (JobHidden(job_id=JOB, account_id=ACCOUNT, by="t"),))
-    read_models.apply(connection, history(STARTED, DONE, hidden))
+    deleted = ("job", (JobDeleted(job_id=JOB, account_id=ACCOUNT, by="t"),))
+    read_models.apply(connection, history(STARTED, DONE, deleted))
     assert job_lists.newest(connection, Filter(account_id=ACCOUNT)) == []
     assert len(owed.due(connection, until(999), Duty.REMOVAL)) == 1
 
@@ -255,14 +255,14 @@ def test_a_revoked_token_opens_nothing(connection: Connection) -> None:
 
 
 def test_an_answered_key_is_found_in_the_accounts_snapshot(connection: Connection) -> None:
-    request = Request(
+    request = CommitRequest(
         actor="a", correlation_id="c", events=(0,), idempotency_key="k", fingerprint="f"
     )
     written = examples.commit(GRANTED, requests=(request,))
     read_models.apply(connection, [Recorded(1, account_subject(ACCOUNT), written)])
-    state = accounts.snapshot(connection, ACCOUNT, Wanted(("k", "unknown")))
+    state = accounts.snapshot(connection, ACCOUNT, NeededFacts(("k", "unknown")))
     assert {key: found.sequence for key, found in state.answered.items()} == {"k": 1}
-    assert accounts.snapshot(connection, examples.OTHER, Wanted(("k",))).answered == {}
+    assert accounts.snapshot(connection, examples.OTHER, NeededFacts(("k",))).answered == {}
 
 
 def test_a_retry_that_stands_is_found_and_links_both_ways(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Runs, what is open for a resource, and what a job may expect: projected from the same commits."""
+"""Runs, what holds an exclusive key, and what a job may expect: projected from the same commits."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,9 +24,9 @@ from domain import run as run_rules
 from domain.estimates import COUNT_MIN
 from domain.times import micros_of
 from domain.turns import Turn
-from read_models import durations, jobs, resources, runs, waiting_jobs, waiting_runs
+from read_models import durations, exclusive_keys, jobs, runs, waiting_jobs, waiting_runs
 from read_models.unit_of_work import METADATA
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, at
 
@@ -119,11 +119,11 @@ def test_a_job_waits_for_its_run_and_is_let_go_with_a_deadline_of_its_own(
     history.asked()
     row = waiting_jobs.find(connection, FIRST)
     assert row is not None
-    assert row.waits is Waits.RUN
+    assert row.wait_reason is WaitReason.RUN
     history.of_run(started(FIRST, 2))
     row = waiting_jobs.find(connection, FIRST)
     assert row is not None
-    assert (row.waits, row.started_in) == (Waits.TO_SUBMIT, 2)
+    assert (row.wait_reason, row.started_sequence) == (WaitReason.TO_SUBMIT, 2)
     assert row.deadline_at == int(at(900).timestamp() * 1_000_000)
 
 
@@ -150,17 +150,19 @@ def test_a_run_is_due_when_it_can_go_on_and_gone_when_all_its_jobs_have_ended(
 def test_one_run_of_a_project_is_open_until_its_end(connection: Connection) -> None:
     history = History(connection)
     history.asked()
-    assert resources.open_of(connection, ACCOUNT, ["project:p", "project:q"]) == {"project:p": RUN}
+    assert exclusive_keys.open_of(connection, ACCOUNT, ["project:p", "project:q"]) == {
+        "project:p": RUN
+    }
     history.of_run(RunCompleted(run_id=RUN, account_id=ACCOUNT))
-    found = resources.find(connection, ACCOUNT, "project:p")
-    assert found == resources.Resource(RUN, None, 1)
+    found = exclusive_keys.find(connection, ACCOUNT, "project:p")
+    assert found == exclusive_keys.ExclusiveKeyUse(RUN, None, 1)
 
 
 def test_a_job_is_told_at_its_start_what_others_took(connection: Connection) -> None:
     history = History(connection)
     for number in range(COUNT_MIN + 1):
         job = a_job_id()
-        event = examples.requested(job, option="2K")
+        event = examples.requested(job, duration_class="2K")
         history.jobs[job] = jobs_rules.requested(event, history.sequence + 1)
         history._apply(account_subject(ACCOUNT), [examples.reserved(job), event])
         history.of_job(job, examples.started(job), seconds=100)

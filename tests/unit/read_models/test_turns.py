@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event, insert
 from domain.turns import Turn
 from read_models import deliveries, owed, waiting_jobs, waiting_runs
 from read_models.turns import Lanes
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 
 
 def fill(connection: Connection, account: str, count: int, since: int = 0) -> None:
@@ -16,10 +16,10 @@ def fill(connection: Connection, account: str, count: int, since: int = 0) -> No
         {
             "job_id": f"{account}-{number:06}",
             "account_id": account,
-            "waits": Waits.TO_SUBMIT.value,
-            "waits_from": since + number,
+            "wait_reason": WaitReason.TO_SUBMIT.value,
+            "waiting_since": since + number,
             "deadline_at": 10**9,
-            "requested_in": 1,
+            "requested_sequence": 1,
             "attempt": 0,
             "sequence": 1,
         }
@@ -29,7 +29,7 @@ def fill(connection: Connection, account: str, count: int, since: int = 0) -> No
 
 
 def take(connection: Connection, turn: Turn) -> list[str]:
-    return [row.job_id for row in waiting_jobs.due(connection, turn, Waits.TO_SUBMIT)]
+    return [row.job_id for row in waiting_jobs.due(connection, turn, WaitReason.TO_SUBMIT)]
 
 
 def accounts_of(taken: Iterable[str]) -> set[str]:
@@ -82,7 +82,7 @@ def test_many_accounts_are_all_served_in_time(connection: Connection) -> None:
 
 
 LANES: dict[str, tuple[Lanes, dict[str, str]]] = {
-    "jobs": (waiting_jobs._LANES, {"waits": "outcome"}),
+    "jobs": (waiting_jobs._LANES, {"wait_reason": "outcome"}),
     "deadlines": (waiting_jobs._LATE, {}),
     "runs": (waiting_runs._LANES, {}),
     "deliveries": (deliveries._LANES, {}),

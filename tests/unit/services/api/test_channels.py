@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection
 
-from adapters.changes import NotThereYet
 from adapters.database import DatabaseUnavailable
+from application.ports import NotThereYet
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
 from contracts.subjects import account_subject

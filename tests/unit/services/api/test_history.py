@@ -2,12 +2,12 @@
 
 import pytest
 
-from adapters.event_log.memory import MemoryLog
 from contracts.subjects import job_subject
 from services.api.handlers import show_jobs
 from services.api.handlers.show_jobs import commits_of
 from tests.support import examples
 from tests.support.examples import a_job_id
+from tests.support.memory_log import MemoryLog
 from tests.support.streaming import Projected, played
 
 

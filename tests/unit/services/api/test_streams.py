@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from contracts.cursor import Cursor, parse_cursor
-from contracts.events import CreditsGranted, JobCompleted, JobHidden
+from contracts.events import CreditsGranted, JobCompleted, JobDeleted
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import account_subject, evidence_subject, job_subject
@@ -133,7 +133,7 @@ def test_a_deletion_is_told_also_to_who_was_away() -> None:
         _, of_job = await opened(world, job=job)
         after = Cursor("memory", world.position)
         await world.project(job_subject(job), examples.failed(job))
-        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        await world.project(job_subject(job), JobDeleted(job_id=job, account_id=ACCOUNT, by="t"))
         await asyncio.sleep(0.1)
         _, missed = await opened(world, after)
         for frames in (told, missed):
@@ -153,7 +153,7 @@ def test_a_resync_holds_nothing_of_a_deleted_job() -> None:
         await world.asked(job)
         reader, _ = await opened(world, job=job, listens=False)
         await world.project(job_subject(job), examples.failed(job))
-        await world.project(job_subject(job), JobHidden(job_id=job, account_id=ACCOUNT, by="t"))
+        await world.project(job_subject(job), JobDeleted(job_id=job, account_id=ACCOUNT, by="t"))
         reader.lag()
         told = [frame async for frame in world.streams.frames(reader) if frame is not None]
         assert [frame.event for frame in told] == ["resync"]

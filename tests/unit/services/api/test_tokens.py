@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection
 
 from contracts.events import AccessTokenIssued, AccessTokenRevoked
 from contracts.events.account import Role
@@ -45,8 +44,8 @@ class SlowDatabase:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def read(self, work: Callable[[Connection], Any]) -> Any:
-        found = self._database.now(work)
+    async def read(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        found = self._database.now(work, *arguments)
         await asyncio.sleep(0.2)
         return found
 

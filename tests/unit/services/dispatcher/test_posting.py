@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from adapters import fal
-from adapters.clock import now
-from adapters.event_log import Outcome, Unavailable
+from application.clock import now
+from application.event_log import Outcome, Unavailable
 from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.subjects import Subject
@@ -15,7 +15,7 @@ from domain.job import Cancel
 from domain.times import micros_of
 from domain.turns import Turn
 from read_models import waiting_jobs
-from read_models.waiting_jobs import Waits
+from read_models.waiting_jobs import WaitReason
 from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
@@ -25,19 +25,19 @@ from tests.support.dispatching import ACCEPTED, BUSY, DispatchingWorld, played
 
 def test_a_post_goes_on_when_whoever_waits_for_it_is_cancelled() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def slow() -> fal.Submission:
+        async def slow() -> fal.SubmissionOutcome:
             await asyncio.sleep(20)
             return await world.provider.accept()
 
         world.provider.answer = slow
-        known, work, _ = await world.asked()
-        waiting = asyncio.create_task(submit(world.dispatcher, known, work))
+        loaded, work, _ = await world.asked()
+        waiting = asyncio.create_task(submit(world.dispatcher, loaded, work))
         await asyncio.sleep(5)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert world.told(known.state.job_id) == ["SubmissionStarted"]
+        assert world.told(loaded.state.job_id) == ["SubmissionStarted"]
         await world.dispatcher.posts.drain(60)
-        assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+        assert world.told(loaded.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
         await world.dispatcher.background.drain(1)
         assert world.dispatcher.active == set()
 
@@ -46,7 +46,7 @@ def test_a_post_goes_on_when_whoever_waits_for_it_is_cancelled() -> None:
 
 def test_a_shutdown_starts_no_post_and_waits_for_those_under_way() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def slow() -> fal.Submission:
+        async def slow() -> fal.SubmissionOutcome:
             await asyncio.sleep(20)
             return await world.provider.accept()
 
@@ -58,7 +58,7 @@ def test_a_shutdown_starts_no_post_and_waits_for_those_under_way() -> None:
         world.dispatcher.stopping.set()
         await world.dispatcher.background.drain(0)
         await world.dispatcher.posts.drain(60)
-        ends = [world.told(known.state.job_id) for known, _, _ in jobs]
+        ends = [world.told(loaded.state.job_id) for loaded, _, _ in jobs]
         assert ends.count(["SubmissionStarted", "JobSubmitted"]) == POSTS_AT_ONCE_MAX
         assert ends.count([]) == 10
 
@@ -67,7 +67,7 @@ def test_a_shutdown_starts_no_post_and_waits_for_those_under_way() -> None:
 
 def test_the_time_in_the_queue_does_not_count_and_nobody_is_posted_twice() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def slow() -> fal.Submission:
+        async def slow() -> fal.SubmissionOutcome:
             await asyncio.sleep(28)
             return await world.provider.accept()
 
@@ -77,29 +77,29 @@ def test_the_time_in_the_queue_does_not_count_and_nobody_is_posted_twice() -> No
             await submit_jobs(world.dispatcher, recorded)
         await world.dispatcher.background.drain(1000)
         assert len(world.provider.posts) == 200
-        for known, _, _ in jobs:
-            assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+        for loaded, _, _ in jobs:
+            assert world.told(loaded.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
 
     played(play)
 
 
 def test_a_job_past_its_deadline_is_not_posted() -> None:
     async def play(world: DispatchingWorld) -> None:
-        known, work, _ = await world.asked(deadline_at=now() - timedelta(seconds=1))
-        await submit(world.dispatcher, known, work)
+        loaded, work, _ = await world.asked(deadline_at=now() - timedelta(seconds=1))
+        await submit(world.dispatcher, loaded, work)
         assert world.provider.posts == []
-        assert world.told(known.state.job_id) == ["JobFailed", "CreditsReleased"]
+        assert world.told(loaded.state.job_id) == ["JobFailed", "CreditsReleased"]
 
     played(play)
 
 
 def test_a_provider_that_is_busy_for_a_quarter_of_an_hour_costs_the_log_few_bytes() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def busy() -> fal.Submission:
+        async def busy() -> fal.SubmissionOutcome:
             return BUSY
 
         world.provider.answer = busy
-        known, _, _ = await world.asked(prompt="reefs " * 600)
+        loaded, _, _ = await world.asked(prompt="reefs " * 600)
         sweep = submissions(world.dispatcher)
         ends_at = now() + timedelta(seconds=930)
         await asyncio.sleep(3)
@@ -107,9 +107,9 @@ def test_a_provider_that_is_busy_for_a_quarter_of_an_hour_costs_the_log_few_byte
             world.project()
             await sweep.once()
             await asyncio.sleep(1)
-        assert world.told(known.state.job_id)[-2:] == ["JobFailed", "CreditsReleased"]
+        assert world.told(loaded.state.job_id)[-2:] == ["JobFailed", "CreditsReleased"]
         assert len(world.provider.posts) > 80
-        assert world.bytes_of(known.state.job_id) < 24 * 1024
+        assert world.bytes_of(loaded.state.job_id) < 24 * 1024
         assert {str(each) for each in world.provider.posts} == {str(world.provider.posts[0])}
 
     played(play)
@@ -117,33 +117,33 @@ def test_a_provider_that_is_busy_for_a_quarter_of_an_hour_costs_the_log_few_byte
 
 def test_a_job_that_is_cancelled_while_the_provider_is_busy_is_not_posted_again() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def busy() -> fal.Submission:
+        async def busy() -> fal.SubmissionOutcome:
             return BUSY
 
         world.provider.answer = busy
-        known, work, _ = await world.asked()
-        posting = asyncio.create_task(submit(world.dispatcher, known, work))
+        loaded, work, _ = await world.asked()
+        posting = asyncio.create_task(submit(world.dispatcher, loaded, work))
         await asyncio.sleep(5)
-        loaded = await world.dispatcher.jobs.load(known.state.job_id)
-        assert loaded is not None
-        await world.dispatcher.jobs.decide(loaded, Cancel(by="owner", reason="r"))
+        newest = await world.dispatcher.jobs.load(loaded.state.job_id)
+        assert newest is not None
+        await world.dispatcher.jobs.decide(newest, Cancel(by="owner", reason="r"))
         posted = len(world.provider.posts)
         await posting
         assert len(world.provider.posts) <= posted + 1
-        assert world.told(known.state.job_id)[-1] == "CreditsReleased"
+        assert world.told(loaded.state.job_id)[-1] == "CreditsReleased"
 
     played(play)
 
 
 def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def silent() -> fal.Submission:
-            return fal.OutcomeUnknown("the reply was lost", has_hung=True)
+        async def silent() -> fal.SubmissionOutcome:
+            return fal.SubmissionUnknown("the reply was lost", has_hung=True)
 
         world.provider.answer = silent
         for _ in range(TROUBLES_MAX):
-            known, work, _ = await world.asked()
-            await submit(world.dispatcher, known, work)
+            loaded, work, _ = await world.asked()
+            await submit(world.dispatcher, loaded, work)
         assert world.dispatcher.room == 0
         assert "in trouble" in world.dispatcher.breaker.alarm
 
@@ -154,13 +154,13 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
     ("outcome", "told"),
     [
         (ACCEPTED, ["JobSubmitted"]),
-        (fal.Rejected(422, "no"), ["JobFailed", "CreditsReleased"]),
-        (fal.Refused("HTTP 503"), ["AttemptFailed"]),
+        (fal.SubmissionRejected(422, "no"), ["JobFailed", "CreditsReleased"]),
+        (fal.SubmissionRefused("HTTP 503"), ["AttemptFailed"]),
         (fal.OperatorTrouble(403, "locked"), ["AttemptFailed"]),
     ],
 )
 def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(
-    outcome: fal.Submission, told: list[str]
+    outcome: fal.SubmissionOutcome, told: list[str]
 ) -> None:
     async def play(world: DispatchingWorld) -> None:
         append, is_full = world.log.append, False
@@ -170,21 +170,21 @@ def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(
                 return Unavailable("maximum bytes exceeded", full=True)
             return await append(subject, commit, after=after)
 
-        async def answer() -> fal.Submission:
+        async def answer() -> fal.SubmissionOutcome:
             nonlocal is_full
             is_full = True
             return outcome
 
         world.provider.answer = answer
-        known, work, _ = await world.asked()
+        loaded, work, _ = await world.asked()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(world.log, "append", maybe)
-            posting = asyncio.create_task(submit(world.dispatcher, known, work))
+            posting = asyncio.create_task(submit(world.dispatcher, loaded, work))
             await asyncio.sleep(600)
-            assert world.told(known.state.job_id) == ["SubmissionStarted"]
+            assert world.told(loaded.state.job_id) == ["SubmissionStarted"]
             is_full = False
             await posting
-        assert world.told(known.state.job_id) == ["SubmissionStarted", *told]
+        assert world.told(loaded.state.job_id) == ["SubmissionStarted", *told]
         assert len(world.provider.posts) == 1
 
     played(play)
@@ -217,24 +217,24 @@ def test_one_job_at_a_time_tries_whether_the_provider_is_back() -> None:
     played(play)
 
 
-async def _silent() -> fal.Submission:
+async def _silent() -> fal.SubmissionOutcome:
     await asyncio.sleep(35)
-    return fal.OutcomeUnknown("the reply was lost", has_hung=True)
+    return fal.SubmissionUnknown("the reply was lost", has_hung=True)
 
 
 def test_a_later_attempt_sends_what_the_first_one_did_without_holding_it_again() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def away() -> fal.Submission:
-            return fal.Refused("HTTP 503")
+        async def away() -> fal.SubmissionOutcome:
+            return fal.SubmissionRefused("HTTP 503")
 
         world.provider.answer = away
-        known, work, _ = await world.asked()
-        await submit(world.dispatcher, known, work)
+        loaded, work, _ = await world.asked()
+        await submit(world.dispatcher, loaded, work)
         await asyncio.sleep(15)
         world.project()
         world.provider.answer = world.provider.accept
         turn = Turn(until=micros_of(now()), limit=1)
-        (row,) = world.database.now(lambda each: waiting_jobs.due(each, turn, Waits.TO_SUBMIT))
+        (row,) = world.database.now(lambda each: waiting_jobs.due(each, turn, WaitReason.TO_SUBMIT))
         await submit_row(world.dispatcher, row)
         first, second = world.provider.posts
         assert first == second
@@ -265,13 +265,13 @@ def test_no_more_is_begun_than_the_provider_may_have(limit: int) -> None:
 
 def test_replies_that_are_lost_on_their_way_hold_nobody_back() -> None:
     async def play(world: DispatchingWorld) -> None:
-        async def lost() -> fal.Submission:
-            return fal.OutcomeUnknown("the reply was lost")
+        async def lost() -> fal.SubmissionOutcome:
+            return fal.SubmissionUnknown("the reply was lost")
 
         world.provider.answer = lost
         for _ in range(TROUBLES_MAX + 1):
-            known, work, _ = await world.asked()
-            await submit(world.dispatcher, known, work)
+            loaded, work, _ = await world.asked()
+            await submit(world.dispatcher, loaded, work)
         assert not world.dispatcher.breaker.alarm
 
     played(play)

@@ -1,14 +1,14 @@
-"""Turns: a few at once, one account after the other, and nobody's place is lost."""
+"""FairSlots: a few at once, one account after the other, and nobody's place is lost."""
 
 import asyncio
 
 from contracts.ids import AccountId
-from services.dispatcher.source_pages import Turns
+from services.dispatcher.source_pages import FairSlots
 from tests.support.examples import ACCOUNT, OTHER
 
 
 async def test_another_accounts_one_waits_for_a_turn_or_two_and_not_for_the_heap() -> None:
-    turns, order = Turns(2), list[AccountId]()
+    turns, order = FairSlots(2), list[AccountId]()
 
     async def read(account: AccountId) -> None:
         async with turns.turn(account):
@@ -23,7 +23,7 @@ async def test_another_accounts_one_waits_for_a_turn_or_two_and_not_for_the_heap
 
 
 async def test_no_more_are_in_than_there_are_places() -> None:
-    turns, inside, most = Turns(3), 0, 0
+    turns, inside, most = FairSlots(3), 0, 0
 
     async def read(account: AccountId) -> None:
         nonlocal inside, most
@@ -38,7 +38,7 @@ async def test_no_more_are_in_than_there_are_places() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_the_place_to_the_next() -> None:
-    turns, entered = Turns(1), asyncio.Event()
+    turns, entered = FairSlots(1), asyncio.Event()
 
     async def read(account: AccountId, hold: asyncio.Event | None = None) -> None:
         async with turns.turn(account):

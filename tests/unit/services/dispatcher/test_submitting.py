@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from adapters.changes import NotThereYet
+from application.ports import NotThereYet
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions
 from services.dispatcher.submitting import LATE_SECONDS, submit
@@ -107,10 +107,10 @@ def test_late_messages_that_come_together_take_no_more_than_the_room(
 
 def test_a_job_that_another_one_has_is_not_failed_for_what_is_found_here() -> None:
     async def play(world: DispatchingWorld) -> None:
-        known, work, _ = await world.asked()
-        await submit(world.dispatcher, known, work)
-        await submit(world.dispatcher, known, structs.replace(work, kind="gone"))
-        assert world.told(known.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
+        loaded, work, _ = await world.asked()
+        await submit(world.dispatcher, loaded, work)
+        await submit(world.dispatcher, loaded, structs.replace(work, kind="gone"))
+        assert world.told(loaded.state.job_id) == ["SubmissionStarted", "JobSubmitted"]
 
     played(play)
 
@@ -138,20 +138,20 @@ def test_what_was_begun_while_the_rows_were_read_is_not_begun_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def play(world: DispatchingWorld) -> None:
-        known, _, _ = await world.asked()
+        loaded, _, _ = await world.asked()
         world.project()
-        world.dispatcher.heard_up_to = known.state.requested_in
+        world.dispatcher.heard_up_to = loaded.state.requested_sequence
         take = world.dispatcher.rows.take_part
 
         async def slow(*arguments: Any) -> Any:
             rows = await take(*arguments)
-            world.dispatcher.begin(known.state.job_id)
+            world.dispatcher.begin(loaded.state.job_id)
             return rows
 
         monkeypatch.setattr(world.dispatcher.rows, "take_part", slow)
         sweeping = submissions(world.dispatcher)
         await sweeping.once()
-        world.dispatcher.end(known.state.job_id)
+        world.dispatcher.end(loaded.state.job_id)
         await sweeping.settled()
         assert world.provider.posts == []
 

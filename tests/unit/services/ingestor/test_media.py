@@ -2,7 +2,7 @@
 
 import msgspec
 
-from contracts.events import Artifact, JobCompleted, JobHidden
+from contracts.events import Artifact, JobCompleted, JobDeleted
 from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
 from read_models import jobs
@@ -47,7 +47,7 @@ async def test_a_shared_artifact_of_before_stays_while_another_job_shows_it() ->
     world = IngestingWorld()
     one, two = await completed_before(world), await completed_before(world)
     assert await keys_of(world, one) == ()
-    await world.add(job_subject(one), JobHidden(job_id=one, account_id=ACCOUNT, by="owner"))
+    await world.add(job_subject(one), JobDeleted(job_id=one, account_id=ACCOUNT, by="owner"))
     assert await keys_of(world, two) == (SHARED.key,)
 
 

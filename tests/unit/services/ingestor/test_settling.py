@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters import clock
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, MemoryKeyStore, Vault
+from application import clock
 from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, SubmissionStarted
 from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox

@@ -7,9 +7,15 @@ import pytest
 from litestar.testing import RequestFactory
 from structlog.testing import capture_logs
 
-from adapters.changes import NotThereYet
-from adapters.event_log import Conflict, LogUnavailable, OutcomeUnknown, Unavailable, sequence_of
 from adapters.http_server import AnyRequest
+from application.event_log import (
+    Conflict,
+    LogUnavailable,
+    OutcomeUnknown,
+    Unavailable,
+    require_stored,
+)
+from application.ports import NotThereYet
 from domain.refusals import Refused
 from services.api.handlers.answer_errors import carried_out, on_error
 
@@ -25,7 +31,7 @@ def code_of(request: AnyRequest, error: Exception) -> tuple[int, str]:
 
 def raised_by(outcome: Any) -> Exception:
     with pytest.raises(LogUnavailable) as caught:
-        sequence_of(outcome)
+        require_stored(outcome)
     return caught.value
 
 
@@ -38,7 +44,7 @@ def test_an_append_without_an_answer_may_be_in_the_log() -> None:
 def test_an_append_that_was_refused_is_not_in_the_log() -> None:
     error = raised_by(Unavailable("maximum bytes exceeded", full=True))
     assert code_of(a_request(), error) == (503, "unavailable")
-    assert sequence_of(Conflict()) is None
+    assert require_stored(Conflict()) is None
 
 
 def test_a_failure_after_the_commit_does_not_mean_that_nothing_was_done() -> None:

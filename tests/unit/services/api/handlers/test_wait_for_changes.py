@@ -52,7 +52,7 @@ class Waited:
         self.waits: dict[str, int] = {}
         self.log = SimpleNamespace(epoch="e")
 
-    def wrote(self, *_: Any) -> None:
+    def note_write(self, *_: Any) -> None:
         return
 
     async def jobs_by_id(self, ids: list[JobId]) -> dict[JobId, Job]:

@@ -10,14 +10,14 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from adapters.database import DatabaseUnavailable
-from adapters.event_log import LogUnavailable, Unavailable
+from application.event_log import LogUnavailable, Unavailable
 from contracts.commit import Commit
 from contracts.events import ResultReceived
 from contracts.ids import JobId
 from contracts.subjects import Subject, evidence_subject
 from read_models import provider_requests
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.handlers.receive_webhooks import Delivery, Taken, take_in
+from services.ingestor.handlers.receive_webhooks import Taken, WebhookDelivery, take_in
 from services.ingestor.signatures import Rejection
 from tests.support.examples import ACCOUNT, submitted
 from tests.support.ingesting import IngestingWorld
@@ -26,12 +26,12 @@ from tests.support.memory import T
 
 def delivery(
     world: IngestingWorld, job: JobId, request_id: str = "request-1", status: str = "OK"
-) -> Delivery:
+) -> WebhookDelivery:
     """What the provider sends for the job's first attempt, signed."""
     fields = {"request_id": request_id, "status": status, "payload": {"images": []}}
     body = msgspec.json.encode(fields)
     headers = world.provider.sign(request_id, body, at=int(time.time()))
-    return Delivery(
+    return WebhookDelivery(
         job=job,
         attempt="1",
         token=world.tokens.mint(ACCOUNT, job, 1),

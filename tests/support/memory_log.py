@@ -4,17 +4,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
-from adapters.event_log import (
-    COMMIT_BYTES_MAX,
+from application.event_log import (
     AlreadyMine,
     Conflict,
-    Entry,
+    LogMessage,
     Outcome,
     Stored,
     Unavailable,
 )
 from contracts import codec
-from contracts.commit import Commit, Mark, Recorded
+from contracts.commit import COMMIT_BYTES_MAX, Commit, Mark, Recorded
 from contracts.subjects import Subject
 
 
@@ -23,7 +22,7 @@ class MemoryLog:
 
     def __init__(self, epoch: str = "memory") -> None:
         self.epoch = epoch
-        self._entries: list[Entry] = []
+        self._entries: list[LogMessage] = []
         self._by_subject: dict[Subject, list[int]] = defaultdict(list)
         self._grown = asyncio.Event()
         self.expected = Mark(epoch, 0)
@@ -40,7 +39,7 @@ class MemoryLog:
         body = codec.encode(commit)
         if len(body) > COMMIT_BYTES_MAX:
             return Unavailable("the commit is too large", full=True)
-        entry = Entry(len(self._entries) + 1, subject, body)
+        entry = LogMessage(len(self._entries) + 1, subject, body)
         self._entries.append(entry)
         history.append(entry.sequence)
         self._grown.set()
@@ -59,7 +58,7 @@ class MemoryLog:
             return None
         return self._entries[sequence - 1].recorded()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LogMessage]:
         return list(self._entries)
 
     async def end(self) -> int:
@@ -71,7 +70,7 @@ class MemoryLog:
     def saw(self, mark: Mark) -> None:
         del mark
 
-    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         while True:
             if after < len(self._entries):
                 batch = self._entries[after:]

@@ -6,18 +6,23 @@ from functools import partial
 import msgspec
 import structlog
 
-from adapters import evidence
-from adapters.clock import now
 from adapters.vault import Unreadable
+from application.clock import now
+from application.recording import record
 from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
 from contracts.sealed import Sealed
+from domain.lost_replies import (
+    CLOCKS_APART_MAX,
+    ListedRequest,
+    UnansweredAttempt,
+    match_lost_replies,
+)
 from domain.times import micros_of, time_of
 from domain.turns import Turn
-from domain.witness import CLOCKS_APART_MAX, Seen, Unanswered, owners
 from read_models import job_commits, owed, provider_requests, waiting_jobs
-from read_models.waiting_jobs import WaitingJob, Waits
+from read_models.waiting_jobs import WaitingJob, WaitReason
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import submitted
 
@@ -38,7 +43,7 @@ def pause_of(dispatcher: Dispatcher) -> float:
     return min(ASK_EVERY_SECONDS, patience_of(dispatcher))
 
 
-async def ask_witness(dispatcher: Dispatcher) -> None:
+async def find_lost_replies(dispatcher: Dispatcher) -> None:
     """Ask once, if somebody waits for an answer. What the listing does not name proves nothing,
     and goes on waiting.
     """
@@ -46,13 +51,15 @@ async def ask_witness(dispatcher: Dispatcher) -> None:
         return
     until = now() - timedelta(seconds=patience_of(dispatcher))
     turn = Turn(until=micros_of(until), limit=ATTEMPTS_MAX)
-    old = await dispatcher.rows.take(partial(waiting_jobs.due, waits=Waits.OUTCOME), turn)
+    old = await dispatcher.rows.take(
+        partial(waiting_jobs.due, wait_reason=WaitReason.OUTCOME), turn
+    )
     for endpoint in sorted({row.endpoint for row in old if row.endpoint is not None}):
         await _ask(dispatcher, endpoint, [row for row in old if row.endpoint == endpoint])
 
 
 async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> None:
-    since = time_of(min(row.waits_from for row in old)) - CLOCKS_APART_MAX
+    since = time_of(min(row.waiting_since for row in old)) - CLOCKS_APART_MAX
     listed = await dispatcher.gateway.listed(endpoint, since)
     if not listed:
         return
@@ -72,11 +79,11 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
     attempts = [*((row.job_id, row.attempt) for row in rows), *ended, *lost]
     sent = [each for one in attempts if (each := await _sent(dispatcher, *one, endpoint))]
     seen = [
-        Seen(each.request_id, each.json_input, each.sent_at)
+        ListedRequest(each.request_id, each.json_input, each.sent_at)
         for each in listed
         if each.request_id not in owned
     ]
-    proven = owners([unanswered for _, unanswered in sent], seen)
+    proven = match_lost_replies([unanswered for _, unanswered in sent], seen)
     waiting = {(row.job_id, row.attempt) for row in old}
     for event, unanswered in sent:
         if (event.job_id, event.attempt) in waiting and unanswered.attempt in proven:
@@ -85,13 +92,11 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
 
 async def _sent(
     dispatcher: Dispatcher, job: JobId, attempt: int, endpoint: str
-) -> tuple[SubmissionStarted, Unanswered] | None:
+) -> tuple[SubmissionStarted, UnansweredAttempt] | None:
     """Find an attempt and what it sent; later commits may have ended the job. None when what it
     sent can no longer be read: then nobody can tell which request is its own.
     """
-    sequences = await dispatcher.database.read(
-        lambda connection: job_commits.sequences(connection, job)
-    )
+    sequences = await dispatcher.database.read(job_commits.sequences, job)
     arguments: Sealed | None = None
     for sequence in sequences:
         recorded = await dispatcher.log.read(sequence)
@@ -105,12 +110,12 @@ async def _sent(
             except Unreadable:
                 return None
             what = msgspec.json.decode(plain)
-            return event, Unanswered(f"{job}/{attempt}", what, recorded.commit.at)
+            return event, UnansweredAttempt(f"{job}/{attempt}", what, recorded.commit.at)
     return None
 
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
     taken = dispatcher.gateway.known(event.endpoint, request_id)
     found = submitted(event, taken, LearntFrom.LISTING)
-    await evidence.record(dispatcher.log, "submitted", found)
+    await record(dispatcher.log, found)
     logger.info("lost_reply_found", job=event.job_id, request_id=request_id)

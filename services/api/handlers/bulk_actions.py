@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
-from adapters.clock import now
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable, StoredObject
+from application.clock import now
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
@@ -26,7 +26,7 @@ IDS_MAX = 100
 ZIP_NAME = "infographs.zip"
 
 
-class HandleMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BulkAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     action: Literal["delete", "retry", "cancel", "download"]
     ids: Annotated[list[str], Meta(min_length=1, max_length=IDS_MAX)]
 
@@ -37,9 +37,9 @@ ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Said of the wh
 
 
 @post("/bulk", status_code=200)
-async def handle_many(request: AnyRequest, data: JSONBody[HandleMany]) -> AnyResponse:
+async def bulk_actions(request: AnyRequest, data: JSONBody[BulkAction]) -> AnyResponse:
     """Act on each id; one bad id does not stop the others. Download: a streamed ZIP file."""
-    data = msgspec.json.decode(await request.body(), type=HandleMany)
+    data = msgspec.json.decode(await request.body(), type=BulkAction)
     ids = list(dict.fromkeys(data.ids))
     count_reads(request, len(ids) - 1)  # One was counted at the door.
     if data.action == "download":

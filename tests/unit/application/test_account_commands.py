@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from adapters import account_desk
-from adapters.account_desk import AccountDesk, Granted, Wish
-from adapters.changes import Changes, NotThereYet
-from adapters.event_log import Conflict, LogUnavailable, Outcome, OutcomeUnknown, Unavailable
-from adapters.event_log.memory import MemoryLog
+from adapters.changes import Changes
+from application import account_commands
+from application.account_commands import AccountCommandHandler, CommandResult
+from application.event_log import Conflict, LogUnavailable, Outcome, OutcomeUnknown, Unavailable
+from application.ports import NotThereYet
 from contracts.commit import Commit
 from contracts.events.account import Role
 from contracts.ids import AccountId, TokenId
@@ -19,12 +19,14 @@ from domain.account import (
     AccountCommand,
     GrantCredits,
     IssueToken,
+    NeededFacts,
     RequestJobs,
-    Wanted,
     evolve_commit,
 )
+from domain.account_batch import AccountRequest
 from domain.refusals import Refused
 from tests.support.examples import ACCOUNT, a_job_id, requested
+from tests.support.memory_log import MemoryLog
 
 
 class Row:
@@ -36,7 +38,7 @@ class Row:
         self.catches_up = True
         self.changes = Changes(self.position)
 
-    async def read(self, _account: AccountId, _wanted: Wanted) -> Account:
+    async def read(self, _account: AccountId, _wanted: NeededFacts) -> Account:
         return self.state
 
     async def position(self) -> int:
@@ -50,9 +52,9 @@ class Row:
         return await self.log.end()
 
 
-def wish(command: AccountCommand, key: str | None = None) -> Wish:
+def wish(command: AccountCommand, key: str | None = None) -> AccountRequest:
     fingerprint = repr(type(command)) if key else None
-    return Wish(
+    return AccountRequest(
         command=command,
         actor="test",
         correlation_id="c",
@@ -70,16 +72,16 @@ def jobs_of_bytes(size: int) -> RequestJobs:
     return RequestJobs((requested(a_job_id(), input=Sealed(box=b"x" * size)),))
 
 
-def a_desk(log: MemoryLog) -> tuple[AccountDesk, Row]:
+def a_desk(log: MemoryLog) -> tuple[AccountCommandHandler, Row]:
     row = Row(log)
-    return AccountDesk(log, row.read, row.changes), row
+    return AccountCommandHandler(log, row.read, row.changes), row
 
 
 async def test_what_waits_behind_each_other_becomes_one_commit() -> None:
     log = MemoryLog()
     desk, _ = a_desk(log)
-    await desk.ask(ACCOUNT, wish(GrantCredits(100, "r")))
-    answers = await asyncio.gather(*(desk.ask(ACCOUNT, wish(jobs())) for _ in range(20)))
+    await desk.execute(ACCOUNT, wish(GrantCredits(100, "r")))
+    answers = await asyncio.gather(*(desk.execute(ACCOUNT, wish(jobs())) for _ in range(20)))
     assert await log.end() == 2
     own = {answer.events[1].job_id for answer in answers}  # type: ignore[union-attr]
     assert len(own) == 20
@@ -91,46 +93,47 @@ async def test_what_waits_behind_each_other_becomes_one_commit() -> None:
 async def test_one_that_is_refused_does_not_refuse_its_neighbours() -> None:
     log = MemoryLog()
     desk, _ = a_desk(log)
-    await desk.ask(ACCOUNT, wish(GrantCredits(3, "r")))
+    await desk.execute(ACCOUNT, wish(GrantCredits(3, "r")))
     answers = await asyncio.gather(
-        *(desk.ask(ACCOUNT, wish(jobs(count))) for count in (2, 5, 1)), return_exceptions=True
+        *(desk.execute(ACCOUNT, wish(jobs(count))) for count in (2, 5, 1)), return_exceptions=True
     )
-    assert [type(answer) for answer in answers] == [Granted, Refused, Granted]
+    assert [type(answer) for answer in answers] == [CommandResult, Refused, CommandResult]
 
 
 async def test_nothing_is_refused_on_a_row_that_lags_behind() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    other = AccountDesk(log, row.read, row.changes)
-    await other.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+    other = AccountCommandHandler(log, row.read, row.changes)
+    await other.execute(ACCOUNT, wish(GrantCredits(1, "r")))
     assert row.state.available == 0
-    assert (await desk.ask(ACCOUNT, wish(jobs()))).sequence == 2
+    assert (await desk.execute(ACCOUNT, wish(jobs()))).sequence == 2
 
 
 async def test_without_fresh_data_the_answer_is_unavailable_not_a_refusal() -> None:
     desk, row = a_desk(MemoryLog())
-    await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+    await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
     row.catches_up = False
     with pytest.raises(NotThereYet):
-        await desk.ask(ACCOUNT, wish(jobs(2)))
+        await desk.execute(ACCOUNT, wish(jobs(2)))
 
 
 async def test_two_desks_never_give_more_than_there_is() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    other = AccountDesk(log, row.read, row.changes)
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    other = AccountCommandHandler(log, row.read, row.changes)
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
     answers = await asyncio.gather(
-        *(each.ask(ACCOUNT, wish(jobs())) for each in (desk, other) * 15), return_exceptions=True
+        *(each.execute(ACCOUNT, wish(jobs())) for each in (desk, other) * 15),
+        return_exceptions=True,
     )
-    assert sum(isinstance(answer, Granted) for answer in answers) == 10
+    assert sum(isinstance(answer, CommandResult) for answer in answers) == 10
     assert sum(isinstance(answer, Refused) for answer in answers) == 20
 
 
 async def test_the_same_key_in_one_batch_is_one_request() -> None:
     desk, row = a_desk(MemoryLog())
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
-    answers = await asyncio.gather(*(desk.ask(ACCOUNT, wish(jobs(), "k")) for _ in range(5)))
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+    answers = await asyncio.gather(*(desk.execute(ACCOUNT, wish(jobs(), "k")) for _ in range(5)))
     assert [answer.replayed for answer in answers] == [False, True, True, True, True]
     assert len({answer.sequence for answer in answers}) == 1
     await row.position()
@@ -140,12 +143,12 @@ async def test_the_same_key_in_one_batch_is_one_request() -> None:
 async def test_the_same_key_through_another_desk_finds_the_first_answer() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    other = AccountDesk(log, row.read, row.changes)
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    other = AccountCommandHandler(log, row.read, row.changes)
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
     await row.position()
-    first = await desk.ask(ACCOUNT, wish(jobs(), "k"))
-    second = await other.ask(ACCOUNT, wish(jobs(), "k"))
-    assert second == Granted(first.sequence, first.events, replayed=True)
+    first = await desk.execute(ACCOUNT, wish(jobs(), "k"))
+    second = await other.execute(ACCOUNT, wish(jobs(), "k"))
+    assert second == CommandResult(first.sequence, first.events, replayed=True)
 
 
 class Slow(MemoryLog):
@@ -163,16 +166,16 @@ class Slow(MemoryLog):
 async def test_a_repeat_of_what_is_not_answered_yet_is_told_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(account_desk, "IN_FLIGHT_SECONDS", 0.05)
+    monkeypatch.setattr(account_commands, "IN_FLIGHT_SECONDS", 0.05)
     log = Slow()
     desk, _ = a_desk(log)
-    first = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k")))
+    first = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k")))
     await asyncio.sleep(0)
     with pytest.raises(Refused, match="idempotency_in_flight"):
-        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
     log.let.set()
     assert (await first).sequence == 1
-    assert (await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))).sequence == 1
+    assert (await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))).sequence == 1
 
 
 class Away(MemoryLog):
@@ -191,13 +194,13 @@ class Contended(MemoryLog):
 async def test_an_unknown_outcome_is_never_an_answer(log: MemoryLog) -> None:
     desk, _ = a_desk(log)
     with pytest.raises(Exception, match=r"away|busy"):
-        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
 
 
 async def test_a_caller_that_leaves_cancels_nobody() -> None:
     desk, _ = a_desk(MemoryLog())
-    leaver = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(1, "r"))))
-    stayer = asyncio.create_task(desk.ask(ACCOUNT, wish(GrantCredits(2, "r"))))
+    leaver = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"))))
+    stayer = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(2, "r"))))
     await asyncio.sleep(0)
     leaver.cancel()
     assert (await stayer).sequence == 1
@@ -205,12 +208,12 @@ async def test_a_caller_that_leaves_cancels_nobody() -> None:
 
 async def test_only_what_stood_in_the_commit_is_not_known() -> None:
     desk, row = a_desk(MemoryLog())
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
-    away = AccountDesk(Away(), row.read, row.changes)
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+    away = AccountCommandHandler(Away(), row.read, row.changes)
     await row.position()
     asked = (wish(jobs(1)), wish(jobs_of_bytes(190_000)), wish(jobs_of_bytes(190_000)))
     answers = await asyncio.gather(
-        *(away.ask(ACCOUNT, each) for each in asked), return_exceptions=True
+        *(away.execute(ACCOUNT, each) for each in asked), return_exceptions=True
     )
     kinds = [type(answer) for answer in answers]
     assert kinds == [OutcomeUnknown, OutcomeUnknown, LogUnavailable]
@@ -225,32 +228,32 @@ class Full(MemoryLog):
 async def test_what_the_log_has_refused_is_known_not_to_be_there() -> None:
     desk, _ = a_desk(Full())
     with pytest.raises(LogUnavailable) as caught:
-        await desk.ask(ACCOUNT, wish(GrantCredits(1, "r")))
+        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
     assert not isinstance(caught.value, OutcomeUnknown)
 
 
 async def test_nobody_is_refused_for_a_neighbour_that_came_to_nothing() -> None:
     desk, row = a_desk(MemoryLog())
-    away = AccountDesk(Away(), row.read, row.changes)
+    away = AccountCommandHandler(Away(), row.read, row.changes)
     issue = IssueToken(TokenId("t"), "ab", Role.USER)
     first = GrantCredits(1, "r", AccountId("first"))
     second = GrantCredits(1, "r", AccountId("second"))
     answers = await asyncio.gather(
-        *(away.ask(ACCOUNT, wish(each)) for each in (first, second)), return_exceptions=True
+        *(away.execute(ACCOUNT, wish(each)) for each in (first, second)), return_exceptions=True
     )
     assert not [answer for answer in answers if isinstance(answer, Refused)]
-    assert (await desk.ask(ACCOUNT, wish(issue))).sequence == 1
+    assert (await desk.execute(ACCOUNT, wish(issue))).sequence == 1
 
 
 async def test_an_earlier_answer_is_found_before_anything_is_decided() -> None:
     desk, row = a_desk(MemoryLog())
-    first = await desk.ask(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+    first = await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
     fingerprint = repr(GrantCredits)
-    found = await desk.earlier(ACCOUNT, "k", fingerprint)
-    assert found == Granted(first.sequence, first.events, replayed=True)
-    assert await desk.earlier(ACCOUNT, "other", fingerprint) is None
+    found = await desk.earlier_result(ACCOUNT, "k", fingerprint)
+    assert found == CommandResult(first.sequence, first.events, replayed=True)
+    assert await desk.earlier_result(ACCOUNT, "other", fingerprint) is None
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.earlier(ACCOUNT, "k", "other content")
-    stranger = AccountDesk(desk._log, row.read, row.changes)
-    assert await stranger.earlier(ACCOUNT, "k", fingerprint) is None
-    assert await stranger.earlier(ACCOUNT, "k", fingerprint, fresh=True) == found
+        await desk.earlier_result(ACCOUNT, "k", "other content")
+    stranger = AccountCommandHandler(desk._log, row.read, row.changes)
+    assert await stranger.earlier_result(ACCOUNT, "k", fingerprint) is None
+    assert await stranger.earlier_result(ACCOUNT, "k", fingerprint, fresh=True) == found

@@ -1,9 +1,9 @@
-"""The job desk: decisions about one job."""
+"""Commands to one job."""
 
 from operator import attrgetter
 
-from adapters.boundary_desk import BoundaryDesk, Known, Made, Rules
-from adapters.event_log import EventLog
+from application.command_handler import CommandHandler, Decider, Decision, Loaded
+from application.event_log import EventLog
 from contracts.commit import Recorded
 from contracts.events import JobRequested
 from contracts.ids import JobId
@@ -11,11 +11,11 @@ from contracts.job_state import JobState
 from contracts.subjects import job_subject
 from domain.job import JobCommand, decide, evolve, requested
 
-KnownJob = Known[JobState]
-MadeJob = Made[JobState]
+LoadedJob = Loaded[JobState]
+JobDecision = Decision[JobState]
 
 
-def first_state(recorded: Recorded, job: JobId) -> JobState | None:
+def requested_job(recorded: Recorded, job: JobId) -> JobState | None:
     """Return a job as its account's commit requests it, None when the commit does not."""
     for event in recorded.commit.events:
         if isinstance(event, JobRequested) and event.job_id == job:
@@ -23,17 +23,17 @@ def first_state(recorded: Recorded, job: JobId) -> JobState | None:
     return None
 
 
-_RULES: Rules[JobState, JobCommand] = Rules(
+_DECIDER: Decider[JobState, JobCommand] = Decider(
     subject=job_subject,
     id_of=attrgetter("job_id"),
-    requested_in=attrgetter("requested_in"),
+    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
-    first=first_state,
+    requested=requested_job,
     carried="job",
 )
 
 
-class JobDesk(BoundaryDesk[JobState, JobCommand]):
+class JobCommandHandler(CommandHandler[JobState, JobCommand]):
     def __init__(self, log: EventLog) -> None:
-        super().__init__(log, _RULES)
+        super().__init__(log, _DECIDER)

@@ -21,7 +21,7 @@ from contracts.ids import AccountId
 from read_models.unit_of_work import METADATA, At, Model, UnitOfWork
 
 table = Table(
-    "resources",
+    "exclusive_keys",
     METADATA,
     Column("key", Text, primary_key=True),
     Column("newest", Text, nullable=False),
@@ -34,7 +34,7 @@ _JOB_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, JobCancelled)
 _RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
 
 
-class Resource(Struct, frozen=True):
+class ExclusiveKeyUse(Struct, frozen=True):
     """`times` is how often it was asked for anew; what continues an earlier run does not count."""
 
     newest: str
@@ -42,18 +42,18 @@ class Resource(Struct, frozen=True):
     times: int
 
 
-def key_of(account: str, resource: str) -> str:
-    return f"{account}/{resource}"
+def key_of(account: str, exclusive_key: str) -> str:
+    return f"{account}/{exclusive_key}"
 
 
 def _key(event: Any, at: At) -> str | None:
     if isinstance(event, _JOB_ENDS):
-        resource = at.job.resource if at.job is not None else None
+        exclusive_key = at.job.exclusive_key if at.job is not None else None
     elif isinstance(event, _RUN_ENDS):
-        resource = at.run.resource if at.run is not None else None
+        exclusive_key = at.run.exclusive_key if at.run is not None else None
     else:
-        resource = event.resource
-    return key_of(event.account_id, resource) if resource is not None else None
+        exclusive_key = event.exclusive_key
+    return key_of(event.account_id, exclusive_key) if exclusive_key is not None else None
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -78,13 +78,15 @@ MODEL = Model(table, frozenset({JobRequested, RunRequested, *_JOB_ENDS, *_RUN_EN
 _BY_KEYS = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
 
 
-def find(connection: Connection, account: AccountId, resource: str) -> Resource | None:
-    row = connection.execute(_BY_KEYS, {"keys": [key_of(account, resource)]}).one_or_none()
-    return Resource(row.newest, row.open, row.times) if row is not None else None
+def find(connection: Connection, account: AccountId, exclusive_key: str) -> ExclusiveKeyUse | None:
+    row = connection.execute(_BY_KEYS, {"keys": [key_of(account, exclusive_key)]}).one_or_none()
+    return ExclusiveKeyUse(row.newest, row.open, row.times) if row is not None else None
 
 
-def open_of(connection: Connection, account: AccountId, resources: Sequence[str]) -> dict[str, str]:
-    """Return the open job or run of each of these resources that has one."""
-    keys = {key_of(account, resource): resource for resource in resources}
+def open_of(
+    connection: Connection, account: AccountId, exclusive_keys: Sequence[str]
+) -> dict[str, str]:
+    """Return the open job or run of each of these exclusive_keys that has one."""
+    keys = {key_of(account, exclusive_key): exclusive_key for exclusive_key in exclusive_keys}
     rows = connection.execute(_BY_KEYS, {"keys": list(keys)})
     return {keys[row.key]: row.open for row in rows if row.open is not None}

@@ -4,16 +4,17 @@ import asyncio
 
 import pytest
 
-from adapters.account_desk import AccountDesk, Granted, Wish
-from adapters.event_log.memory import MemoryLog
+from application.account_commands import AccountCommandHandler, CommandResult
 from contracts.events.account import Role
 from contracts.ids import AccountId, EndpointId, TokenId
 from contracts.sealed import Sealed
 from domain.account import GrantCredits, IssueToken, RevokeToken
+from domain.account_batch import AccountRequest
 from domain.endpoints import ENDPOINTS_MAX, RegisterEndpoint
 from domain.refusals import Refused
 from tests.support.examples import ACCOUNT
-from tests.unit.adapters.test_account_desk import a_desk, jobs, jobs_of_bytes, wish
+from tests.support.memory_log import MemoryLog
+from tests.unit.application.test_account_commands import a_desk, jobs, jobs_of_bytes, wish
 
 
 @pytest.mark.parametrize(("count", "size"), [(24, 16_000), (5, 40_000), (64, 4_000)])
@@ -22,9 +23,9 @@ async def test_requests_that_are_too_large_for_one_commit_become_several(
 ) -> None:
     log = MemoryLog()
     desk, _ = a_desk(log)
-    await desk.ask(ACCOUNT, wish(GrantCredits(100, "r")))
+    await desk.execute(ACCOUNT, wish(GrantCredits(100, "r")))
     answers = await asyncio.gather(
-        *(desk.ask(ACCOUNT, wish(jobs_of_bytes(size))) for _ in range(count))
+        *(desk.execute(ACCOUNT, wish(jobs_of_bytes(size))) for _ in range(count))
     )
     assert len({answer.events[1].job_id for answer in answers}) == count  # type: ignore[union-attr]
     assert 2 < await log.end() < 2 + count
@@ -32,12 +33,12 @@ async def test_requests_that_are_too_large_for_one_commit_become_several(
 
 async def test_one_that_is_too_large_by_itself_is_refused_and_its_neighbours_are_not() -> None:
     desk, _ = a_desk(MemoryLog())
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
     answers = await asyncio.gather(
-        *(desk.ask(ACCOUNT, wish(jobs_of_bytes(size))) for size in (100, 300_000, 200)),
+        *(desk.execute(ACCOUNT, wish(jobs_of_bytes(size))) for size in (100, 300_000, 200)),
         return_exceptions=True,
     )
-    assert [type(answer) for answer in answers] == [Granted, Refused, Granted]
+    assert [type(answer) for answer in answers] == [CommandResult, Refused, CommandResult]
     assert isinstance(answers[1], Refused)
     assert answers[1].code == "too_large"
 
@@ -45,13 +46,13 @@ async def test_one_that_is_too_large_by_itself_is_refused_and_its_neighbours_are
 async def test_of_two_services_at_once_one_gets_the_account() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    other = AccountDesk(log, row.read, row.changes)
+    other = AccountCommandHandler(log, row.read, row.changes)
     asked = [
-        each.ask(ACCOUNT, wish(GrantCredits(1, "r", AccountId(f"service{number}"))))
+        each.execute(ACCOUNT, wish(GrantCredits(1, "r", AccountId(f"service{number}"))))
         for number, each in enumerate((desk, other) * 8)
     ]
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    assert sum(isinstance(answer, Granted) for answer in answers) == 1
+    assert sum(isinstance(answer, CommandResult) for answer in answers) == 1
     refused = [answer.code for answer in answers if isinstance(answer, Refused)]
     assert refused == ["forbidden"] * 15
 
@@ -59,15 +60,15 @@ async def test_of_two_services_at_once_one_gets_the_account() -> None:
 async def test_forty_endpoints_at_once_through_two_desks_are_as_many_as_may_be() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    other = AccountDesk(log, row.read, row.changes)
+    other = AccountCommandHandler(log, row.read, row.changes)
     asked = [
-        each.ask(
+        each.execute(
             ACCOUNT, wish(RegisterEndpoint(EndpointId(f"e{number}"), Sealed(box=b"u"), ("t",)))
         )
         for number, each in enumerate((desk, other) * 20)
     ]
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    assert sum(isinstance(answer, Granted) for answer in answers) == ENDPOINTS_MAX
+    assert sum(isinstance(answer, CommandResult) for answer in answers) == ENDPOINTS_MAX
     refused = [answer.code for answer in answers if isinstance(answer, Refused)]
     assert refused == ["too_many_endpoints"] * (40 - ENDPOINTS_MAX)
 
@@ -75,21 +76,21 @@ async def test_forty_endpoints_at_once_through_two_desks_are_as_many_as_may_be()
 async def test_what_is_as_wished_already_writes_nothing() -> None:
     log = MemoryLog()
     desk, row = a_desk(log)
-    await desk.ask(ACCOUNT, wish(IssueToken(TokenId("t"), "ab", Role.USER)))
-    first = await desk.ask(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    await desk.execute(ACCOUNT, wish(IssueToken(TokenId("t"), "ab", Role.USER)))
+    first = await desk.execute(ACCOUNT, wish(RevokeToken(TokenId("t"))))
     await row.position()
-    second = await desk.ask(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    second = await desk.execute(ACCOUNT, wish(RevokeToken(TokenId("t"))))
     assert (first.sequence, len(first.events)) == (2, 1)
-    assert second == Granted(2, ())
+    assert second == CommandResult(2, ())
     assert await log.end() == 2
 
 
 async def test_a_key_of_many_wishes_stands_for_one_content() -> None:
     desk, _ = a_desk(MemoryLog())
-    await desk.ask(ACCOUNT, wish(GrantCredits(10, "r")))
+    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
 
-    def one_of_many(each: str, content: str) -> Wish:
-        return Wish(
+    def one_of_many(each: str, content: str) -> AccountRequest:
+        return AccountRequest(
             command=jobs(),
             actor="test",
             correlation_id="c",
@@ -98,11 +99,11 @@ async def test_a_key_of_many_wishes_stands_for_one_content() -> None:
             fingerprint=content,
         )
 
-    first = await desk.ask(ACCOUNT, one_of_many("1", "content"))
-    await desk.ask(ACCOUNT, one_of_many("2", "content"))
-    again = await desk.ask(ACCOUNT, one_of_many("1", "content"))
+    first = await desk.execute(ACCOUNT, one_of_many("1", "content"))
+    await desk.execute(ACCOUNT, one_of_many("2", "content"))
+    again = await desk.execute(ACCOUNT, one_of_many("1", "content"))
     assert (again.events, again.replayed) == (first.events, True)
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.ask(ACCOUNT, one_of_many("3", "other"))
+        await desk.execute(ACCOUNT, one_of_many("3", "other"))
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.earlier(ACCOUNT, "own:k", "other")
+        await desk.earlier_result(ACCOUNT, "own:k", "other")

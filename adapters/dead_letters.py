@@ -1,4 +1,4 @@
-"""Parking: commits that a handler gave up on, kept where an operator can see and replay them."""
+"""Dead letters: commits that a handler gave up on, for an operator to see, replay or discard."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from adapters.event_log import EventLog
+from application.event_log import EventLog
 from contracts.commit import Recorded
-from contracts.subjects import PARKED_STREAM, STREAM, parked_subject, replay_subject
+from contracts.subjects import DEAD_LETTER_STREAM, STREAM, dead_letter_subject, replay_subject
 
 GIVEN_UP = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{STREAM}.>"
 REPLAY_SECONDS = 80.0
@@ -21,7 +21,7 @@ ANSWER_SECONDS_MAX = REPLAY_SECONDS + 5.0
 Handler = Callable[[Recorded], Awaitable[None]]
 
 
-class Parked(Struct, frozen=True, kw_only=True):
+class DeadLetter(Struct, frozen=True, kw_only=True):
     """A commit that a handler with effects could not digest, as an operator sees it.
 
     `id` is its place in the parking stream; `sequence` the commit's in the log, which keeps it.
@@ -48,26 +48,26 @@ class _Answer(Struct, frozen=True):
     error: str = ""
 
 
-_parked = msgspec.json.Decoder(Parked)
+_parked = msgspec.json.Decoder(DeadLetter)
 _advisory = msgspec.json.Decoder(_Advisory)
 _answer = msgspec.json.Decoder(_Answer)
 
 
-class Parking:
+class DeadLetters:
     """The parking stream, as operators use it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._jetstream = client.jetstream()
 
-    async def all(self) -> list[Parked]:
+    async def all(self) -> list[DeadLetter]:
         """Return everything that is parked, oldest first."""
-        found: list[Parked] = []
+        found: list[DeadLetter] = []
         place = 1
         while True:
             try:
                 message = await self._jetstream.get_msg(
-                    PARKED_STREAM, seq=place, subject=">", next=True
+                    DEAD_LETTER_STREAM, seq=place, subject=">", next=True
                 )
             except NotFoundError:
                 return found
@@ -76,17 +76,17 @@ class Parking:
             place += 1
 
     async def count(self) -> int:
-        info = await self._jetstream.stream_info(PARKED_STREAM)
+        info = await self._jetstream.stream_info(DEAD_LETTER_STREAM)
         return int(info.state.messages)
 
-    async def find(self, place: int) -> Parked | None:
+    async def find(self, place: int) -> DeadLetter | None:
         try:
-            message = await self._jetstream.get_msg(PARKED_STREAM, seq=place)
+            message = await self._jetstream.get_msg(DEAD_LETTER_STREAM, seq=place)
         except NotFoundError:
             return None
         return _read(str(message.subject), message.data or b"", place)
 
-    async def replay(self, parked: Parked) -> str:
+    async def replay(self, parked: DeadLetter) -> str:
         """Let a service handle the commit once more; return why it could not, or nothing."""
         reply = await self._client.request(
             replay_subject(parked.durable),
@@ -95,16 +95,16 @@ class Parking:
         )
         return _answer.decode(reply.data).error
 
-    async def discard(self, parked: Parked) -> None:
+    async def discard(self, parked: DeadLetter) -> None:
         """Forget that it was parked. The commit itself stays in the log."""
-        await self._jetstream.delete_msg(PARKED_STREAM, parked.id)
+        await self._jetstream.delete_msg(DEAD_LETTER_STREAM, parked.id)
 
 
-def _read(subject: str, body: bytes, place: int) -> Parked:
-    if subject.startswith("parked."):
+def _read(subject: str, body: bytes, place: int) -> DeadLetter:
+    if subject.startswith("dead_letter."):
         return msgspec.structs.replace(_parked.decode(body), id=place)
     told = _advisory.decode(body)
-    return Parked(
+    return DeadLetter(
         durable=told.consumer,
         sequence=told.stream_seq,
         reason="the broker gave up: no delivery was answered",
@@ -114,10 +114,10 @@ def _read(subject: str, body: bytes, place: int) -> Parked:
     )
 
 
-async def park(client: Client, parked: Parked) -> None:
+async def park(client: Client, parked: DeadLetter) -> None:
     """Store it durably; raise nats' errors when the broker does not acknowledge it."""
     headers = {"Nats-Msg-Id": f"{parked.durable}.{parked.sequence}"}
-    subject = parked_subject(parked.durable)
+    subject = dead_letter_subject(parked.durable)
     await client.request(subject, msgspec.json.encode(parked), timeout=3.0, headers=headers)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from adapters.storage import PART_BYTES, FileStorage
 from contracts.events import Artifact
-from services.api.handlers.handle_many import _zipped
+from services.api.handlers.bulk_actions import _zipped
 
 KEY = "artifacts/large.png"
 LARGE = bytes(range(256)) * 4 * (PART_BYTES // 256)

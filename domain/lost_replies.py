@@ -9,7 +9,7 @@ from msgspec import Struct
 CLOCKS_APART_MAX = timedelta(minutes=5)  # The provider's clock and ours.
 
 
-class Unanswered(Struct, frozen=True):
+class UnansweredAttempt(Struct, frozen=True):
     """An attempt whose POST was never answered: its name, what it sent, and when."""
 
     attempt: str
@@ -17,7 +17,7 @@ class Unanswered(Struct, frozen=True):
     sent_at: datetime
 
 
-class Seen(Struct, frozen=True):
+class ListedRequest(Struct, frozen=True):
     """A request that the provider lists, and that no job of ours is known to own."""
 
     request_id: str
@@ -25,7 +25,9 @@ class Seen(Struct, frozen=True):
     sent_at: datetime
 
 
-def owners(unanswered: Sequence[Unanswered], seen: Iterable[Seen]) -> dict[str, str]:
+def match_lost_replies(
+    unanswered: Sequence[UnansweredAttempt], seen: Iterable[ListedRequest]
+) -> dict[str, str]:
     """Tell which request belongs to which attempt, where there is no doubt.
 
     They are matched by what was sent. Attempts that sent the same cannot be told apart, nor can

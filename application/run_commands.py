@@ -1,9 +1,9 @@
-"""The run desk: decisions about one run."""
+"""Commands to one run."""
 
 from operator import attrgetter
 
-from adapters.boundary_desk import BoundaryDesk, Known, Rules
-from adapters.event_log import EventLog
+from application.command_handler import CommandHandler, Decider, Loaded
+from application.event_log import EventLog
 from contracts.commit import Recorded
 from contracts.events import RunRequested
 from contracts.ids import RunId
@@ -11,10 +11,10 @@ from contracts.run_state import RunState
 from contracts.subjects import run_subject
 from domain.run import RunCommand, decide, evolve, requested
 
-KnownRun = Known[RunState]
+LoadedRun = Loaded[RunState]
 
 
-def first_state(recorded: Recorded, run: RunId) -> RunState | None:
+def requested_run(recorded: Recorded, run: RunId) -> RunState | None:
     """Return a run as its account's commit requests it, None when the commit does not."""
     for event in recorded.commit.events:
         if isinstance(event, RunRequested) and event.run_id == run:
@@ -22,17 +22,17 @@ def first_state(recorded: Recorded, run: RunId) -> RunState | None:
     return None
 
 
-_RULES: Rules[RunState, RunCommand] = Rules(
+_DECIDER: Decider[RunState, RunCommand] = Decider(
     subject=run_subject,
     id_of=attrgetter("run_id"),
-    requested_in=attrgetter("requested_in"),
+    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
-    first=first_state,
+    requested=requested_run,
     carried="run",
 )
 
 
-class RunDesk(BoundaryDesk[RunState, RunCommand]):
+class RunCommandHandler(CommandHandler[RunState, RunCommand]):
     def __init__(self, log: EventLog) -> None:
-        super().__init__(log, _RULES)
+        super().__init__(log, _DECIDER)

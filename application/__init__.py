@@ -1,0 +1,1 @@
+"""What loads, decides and commits, and the ports that it needs. No NATS, no SQL."""
