@@ -16,6 +16,7 @@ from application.account_commands import CommandResult
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import EndpointId
 from domain.addresses import check_url
+from domain.delivery_status import DeliveryStatus
 from domain.endpoints import (
     ChangeEndpoint,
     RegisterEndpoint,
@@ -193,7 +194,7 @@ async def resend_delivery(
         return RequestNotification(endpoint.endpoint_id, delivery_id)
 
     granted = await answer_once(request, Nothing(), prepare)
-    return _answer(request, granted, {"id": delivery_id, "status": "waiting"}, 202)
+    return _answer(request, granted, {"id": delivery_id, "status": DeliveryStatus.WAITING}, 202)
 
 
 async def _check(settings: ApiSettings, url: str) -> None:
