@@ -56,9 +56,8 @@ table = Table(
     Column("change", Integer, nullable=False),
     Index("runs_changed", "account_id", "sequence", "change"),
 )
-_is_running = table.c.status == literal_column(
-    f"'{RunStatus.RUNNING}'"
-)  # No parameter: the index names it.
+# No parameter: the index names it.
+_is_running = table.c.status == literal_column(f"'{RunStatus.RUNNING}'")
 Index(
     "runs_running",
     table.c.account_id,
