@@ -19,7 +19,7 @@ from adapters.fal import CONNECT_SECONDS, POST_SECONDS, FalGateway
 from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.guarded_transport import GuardedTransport
 from adapters.health import Health, answer_health
-from adapters.peers import TELL_SECONDS, Peers
+from adapters.peers import HEARTBEAT_SECONDS, Peers
 from adapters.sweep import Sweep
 from adapters.vault import BrokerKeyStore, Vault
 from application.job_commands import JobCommandHandler
@@ -115,7 +115,7 @@ async def connect(
 
 def keep_sweeping(dispatcher: Dispatcher) -> None:
     background = dispatcher.background
-    background.repeat("peers", dispatcher.peers.tell, TELL_SECONDS)
+    background.repeat("peers", dispatcher.peers.send_heartbeat, HEARTBEAT_SECONDS)
     background.repeat("listing", lambda: find_lost_replies(dispatcher), pause_of(dispatcher))
     of_runs, of_deliveries = runs(dispatcher), notifications(dispatcher)
     for name, sweep in sweeps(dispatcher).items():

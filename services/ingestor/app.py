@@ -18,7 +18,7 @@ from adapters.fresh_rows import FreshRows, expect_mark
 from adapters.health import Health, answer_health
 from adapters.http_door import Bounds
 from adapters.http_server import serve
-from adapters.peers import TELL_SECONDS, Peers
+from adapters.peers import HEARTBEAT_SECONDS, Peers
 from adapters.process import until
 from adapters.vault import BrokerKeyStore, Vault, derive
 from application.job_commands import JobCommandHandler
@@ -76,7 +76,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
 
 
 def keep_sweeping(ingestor: Ingestor) -> None:
-    ingestor.background.repeat("peers", ingestor.peers.tell, TELL_SECONDS)
+    ingestor.background.repeat("peers", ingestor.peers.send_heartbeat, HEARTBEAT_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
 
