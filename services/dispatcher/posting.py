@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -35,17 +36,28 @@ _CANNOT_RECORD = (LogUnavailable, KeysUnavailable, StorageUnavailable)
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
 
 
-class PreparedSubmission(Struct, frozen=True):
-    """What is to be posted, and where. `sealed` holds the arguments for the log; it is None when
-    an earlier attempt has recorded them. `run_deadline_at` is what the run gave its step's job.
+class PendingSubmission(Struct, frozen=True):
+    """What the log asks to submit. A run's job gets its input and its deadline from the run. An
+    attempt after the first sends what the first one sent, which the commit `arguments_sequence`
+    holds.
     """
 
-    endpoint: str
-    arguments: dict[str, object]
-    sealed: Sealed | None
-    deadline_at: datetime
-    run_deadline_at: datetime | None = None
+    kind: str
+    input: Sealed
+    deadline_at: datetime | None = None
     causation: CommitId | None = None
+    arguments_sequence: int | None = None
+
+
+class PreparedSubmission(Struct, frozen=True):
+    """What is to be posted, and where. `sealed` holds the arguments for the log; it is None when
+    an earlier attempt has recorded them.
+    """
+
+    pending: PendingSubmission
+    endpoint: str
+    arguments: dict[str, Any]
+    sealed: Sealed | None
 
 
 async def start_and_post(
@@ -55,8 +67,7 @@ async def start_and_post(
     POST is ended by its own timeout only, which does not include the wait for the slot.
     """
     async with dispatcher.post_slots:
-        if now() >= prepared.deadline_at:
-            await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"])
+        if await fail_past_deadline(dispatcher, loaded, prepared.pending):
             return
         started = await _start(dispatcher, loaded, prepared)
         if started is not None:
@@ -75,10 +86,11 @@ async def _start(
         provider=dispatcher.settings.provider_name,
         endpoint=prepared.endpoint,
         arguments=prepared.sealed,
-        deadline_at=prepared.run_deadline_at,
+        deadline_at=prepared.pending.deadline_at,
     )
+    causation = prepared.pending.causation
     try:
-        return await dispatcher.jobs.decide_once(loaded, command, causation=prepared.causation)
+        return await dispatcher.jobs.decide_once(loaded, command, causation=causation)
     except Refused:
         return None  # The job has ended, or another attempt is open.
 
@@ -134,7 +146,7 @@ async def _record(
                 await record(dispatcher.log, evidence, commit_id=commit_id, causation=causation)
         case fal.SubmissionRejected(status, words):
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
-            await fail(dispatcher, started.loaded, code, JOB_CODES[code], words)
+            await fail(dispatcher, started.loaded, code, detail=words)
         case fal.OperatorTrouble(_, words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
         case fal.SubmissionRefused(words, retry_after_seconds):
@@ -226,7 +238,7 @@ async def _back_off(
     loaded = started.loaded
     pause = _pause_seconds(dispatcher, started, retry_after, 0)
     if pause is None:
-        await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"], words)
+        await fail(dispatcher, loaded, "deadline", detail=words)
         return
     command = GiveUpAttempt(
         attempt=loaded.state.attempt,
@@ -238,13 +250,24 @@ async def _back_off(
     await dispatcher.jobs.decide(loaded, command, causation=started.commit_id)
 
 
+async def fail_past_deadline(
+    dispatcher: Dispatcher, loaded: LoadedJob, pending: PendingSubmission
+) -> bool:
+    """Fail the job if its deadline is past; tell whether it is."""
+    is_past = now() >= (pending.deadline_at or loaded.state.deadline_at)
+    if is_past:
+        await fail(dispatcher, loaded, "deadline")
+    return is_past
+
+
 async def fail(
-    dispatcher: Dispatcher, loaded: LoadedJob, code: str, message: str, detail: str = ""
+    dispatcher: Dispatcher, loaded: LoadedJob, code: str, *, reason: str = "", detail: str = ""
 ) -> None:
     """End the job as failed; the same commit releases its hold. If the job has changed since it
     was loaded, nothing is written: another process has begun an attempt, or ended the job.
     """
     account = loaded.state.account_id
+    message = f"{JOB_CODES[code]} {reason}" if reason else JOB_CODES[code]
     sealed = await dispatcher.vault.seal_words(account, message)
     words = await dispatcher.vault.seal_words(account, detail) if detail else None
     await dispatcher.jobs.decide_once(loaded, Fail(code=code, message=sealed, detail=words))

@@ -28,8 +28,8 @@ from domain import job_kinds
 from domain.job import requested as first_state
 from read_models import positions
 from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.posting import PendingSubmission
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.submitting import PendingSubmission
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested, reserved
 from tests.support.memory import MemoryDatabase, MemoryStorage
 from tests.support.memory_log import MemoryLog

@@ -18,14 +18,14 @@ from contracts.subjects import job_subject
 from domain.funnels import FUNNELS, prompt_of
 from domain.job import Cancel
 from domain.job_kinds.funnel_step import FunnelStep
-from domain.refusals import JOB_CODES, Refused
+from domain.refusals import Refused
 from domain.run import SettleStep, StartStep, next_step, under_way
 from domain.text import InvalidField
 from read_models import waiting_runs
 from read_models.waiting_runs import WaitingRun
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.posting import fail
-from services.dispatcher.submitting import PendingSubmission, begin
+from services.dispatcher.posting import PendingSubmission, fail
+from services.dispatcher.submitting import begin
 
 RUNS = Pace(
     at_once=64, at_once_of_lane=8, act_seconds=60.0, pause_seconds=0.5, pause_seconds_max=300.0
@@ -90,10 +90,10 @@ async def _start(
         built = FunnelStep(prompt=await _prompt(dispatcher, loaded, step, recorded))
     except KeyError as error:
         text = f"the funnel or its step is no longer made: {error}"
-        await fail(dispatcher, job, "unknown_kind", JOB_CODES["unknown_kind"], text)
+        await fail(dispatcher, job, "unknown_kind", detail=text)
         return
     except (InvalidField, Unreadable, ValueError) as error:
-        await fail(dispatcher, job, "invalid_input", JOB_CODES["invalid_input"], str(error))
+        await fail(dispatcher, job, "invalid_input", detail=str(error))
         return
     sealed = await dispatcher.vault.seal(loaded.state.account_id, msgspec.json.encode(built))
     deadline_at = now() + timedelta(seconds=dispatcher.settings.job_deadline_seconds)

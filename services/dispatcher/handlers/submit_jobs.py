@@ -10,7 +10,8 @@ from contracts.commit import CommitKind, Recorded
 from contracts.events import JobRequested
 from domain.job import requested
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import PendingSubmission, begin, is_late
+from services.dispatcher.posting import PendingSubmission
+from services.dispatcher.submitting import begin, is_late
 
 WORKERS = 64
 

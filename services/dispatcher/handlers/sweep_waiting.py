@@ -15,7 +15,6 @@ from application.recording import record
 from contracts.commit import Recorded
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
-from domain.refusals import JOB_CODES
 from domain.retry import after_unknown
 from domain.times import time_of
 from domain.turns import Turn
@@ -23,8 +22,8 @@ from read_models import owed, waiting_jobs
 from read_models.owed import Duty, Owed
 from read_models.waiting_jobs import WaitingJob, WaitReason
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
-from services.dispatcher.posting import fail
-from services.dispatcher.submitting import PendingSubmission, is_late, submit
+from services.dispatcher.posting import PendingSubmission, fail
+from services.dispatcher.submitting import is_late, submit
 
 NO_REPLY = "the reply to the POST never came"
 
@@ -155,7 +154,7 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
         loaded.state, at=now(), attempts_max=dispatcher.settings.submit_attempts_max
     )
     if decision.not_before is None:
-        await fail(dispatcher, loaded, "outcome_unknown", JOB_CODES["outcome_unknown"])
+        await fail(dispatcher, loaded, "outcome_unknown")
         return
     command = GiveUpAttempt(
         attempt=row.attempt,
