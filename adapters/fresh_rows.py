@@ -9,12 +9,11 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from adapters.changes import Changes
-from adapters.database import Database, DatabaseUnavailable, P, T, Work
+from adapters.database import Database, P, T, Work
 from adapters.peers import Peers
 from adapters.sweep import Pace, Sweep
 from application.event_log import EventLog
 from application.ports import NotThereYet
-from contracts.commit import Mark
 from domain.turns import Turn, WaitingRow
 
 Row = TypeVar("Row", bound=WaitingRow)
@@ -115,15 +114,3 @@ def sweep_of(
     """Return a sweep that calls `act` with the service and each row of its part that is due."""
     take = partial(service.rows.take_part, service.peers, due)
     return Sweep(name, pace, take, partial(act, service), wake)
-
-
-async def expect_mark(
-    log: EventLog, database: Database, find: Callable[[Connection], Mark | None]
-) -> None:
-    """Have the log checked against the read models: it must hold the commit that they are at."""
-    try:
-        mark = await database.read(find)
-    except DatabaseUnavailable:
-        return  # Nothing can be read from the read models, so nothing is decided on them either.
-    if mark is not None:
-        log.expect(mark)

@@ -12,7 +12,8 @@ from adapters.changes import Changes
 from adapters.database import P, Work
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.fal import FalGateway
-from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.fresh_rows import FreshRows
+from adapters.log_and_rows import expect_mark
 from adapters.peers import Peers
 from adapters.vault import MemoryKeyStore, Vault
 from application.event_log import LogUnavailable

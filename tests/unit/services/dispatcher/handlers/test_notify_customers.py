@@ -9,7 +9,7 @@ from adapters.guarded_transport import AddressRefused
 from contracts.ids import EndpointId
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
-from services.dispatcher.app import customers
+from services.dispatcher.app import customers_client
 from services.dispatcher.handlers.notify_customers import Undelivered, _post
 from services.dispatcher.settings import DispatcherSettings
 from tests.support.dispatching import DispatchingWorld
@@ -108,7 +108,7 @@ async def test_what_one_customer_sets_as_a_cookie_is_sent_to_nobody() -> None:
     network = Network()
     world = DispatchingWorld()
     world.dispatcher.secrets = Secrets(SECRET)  # type: ignore[assignment]
-    world.dispatcher.customers = customers(DispatcherSettings(provider="simulator"))
+    world.dispatcher.customers = customers_client(DispatcherSettings(provider="simulator"))
     world.dispatcher.customers._transport = network
     for _ in range(2):
         assert await post(world) == 200
