@@ -18,7 +18,7 @@ from cli.output import NOT_FOUND, USAGE, data_dir_option, json_option, runs, sho
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.cursor import BadCursor, parse_cursor
-from contracts.events import AnyEvent, Event, JobCancelled, JobCompleted, JobFailed
+from contracts.events import JOB_ENDS, AnyEvent, Event
 from contracts.ids import JobId, account_id, job_id, run_id
 from contracts.sealed import Sealed
 from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
@@ -100,8 +100,8 @@ async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
             for row, event in zip(rows_of(recorded), recorded.commit.events, strict=True):
                 if getattr(event, "job_id", None) == job:
                     yield f"{row['sequence']:>6}  {row['at'][11:23]}  {row['type']}"
-            ended = isinstance(recorded.commit.events[0], JobCompleted | JobFailed | JobCancelled)
-            if ended and recorded.commit.events[0].job_id == job:  # type: ignore[union-attr]
+            first = recorded.commit.events[0]
+            if isinstance(first, JOB_ENDS) and first.job_id == job:
                 return
 
 

@@ -10,8 +10,8 @@ from cli.output import NOT_FOUND, data_dir_option, json_option, runs, show, show
 from cli.running import issue_token
 from contracts.events.account import Role
 from contracts.ids import TokenId, account_id
-from domain.account import RevokeToken
 from domain.account_batch import AccountRequest
+from domain.tokens import RevokeToken
 from read_models import access_tokens
 
 

@@ -5,9 +5,9 @@ import hmac
 from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 
-from contracts.events import JobCompleted, JobFailed, RunCompleted, RunFailed
+from contracts.events import Event, JobCompleted, JobFailed, RunCompleted, RunFailed
 
-TYPES = {
+TYPES: dict[type[Event], str] = {
     JobCompleted: "job.completed",
     JobFailed: "job.failed",
     RunCompleted: "run.completed",

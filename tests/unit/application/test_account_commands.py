@@ -18,13 +18,13 @@ from domain.account import (
     Account,
     AccountCommand,
     GrantCredits,
-    IssueToken,
     NeededFacts,
     RequestJobs,
     evolve_commit,
 )
 from domain.account_batch import AccountRequest
 from domain.refusals import Refused
+from domain.tokens import IssueToken
 from tests.support.examples import ACCOUNT, a_job_id, requested
 from tests.support.memory_log import MemoryLog
 

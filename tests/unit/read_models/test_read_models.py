@@ -24,8 +24,10 @@ from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import NeededFacts
+from domain.owed import Duty
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import (
     access_tokens,
     accounts,
@@ -38,9 +40,7 @@ from read_models import (
     waiting_jobs,
 )
 from read_models.job_lists import Filter
-from read_models.owed import Duty
 from read_models.unit_of_work import METADATA
-from read_models.waiting_jobs import WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, at
 
