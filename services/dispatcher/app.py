@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SUBMIT_JOBS
+from adapters.buckets import LazyBucket
 from adapters.changes import Changes
 from adapters.database import Database, open_database
 from adapters.dead_letters import answer_replays
@@ -109,7 +110,7 @@ async def connect(
         AttemptTokens(master_key),
         EndpointSecrets(client, master_key),
         customers(settings),
-        lambda: client.jetstream().key_value(CLAIM_BUCKET),
+        LazyBucket(client, CLAIM_BUCKET),
     )
 
 

@@ -20,7 +20,8 @@ from adapters.http_door import Bounds
 from adapters.http_server import serve
 from adapters.peers import TELL_SECONDS, Peers
 from adapters.process import until
-from adapters.vault import BrokerKeyStore, Vault, derive
+from adapters.sealed_box import derive
+from adapters.vault import BrokerKeyStore, Vault
 from application.job_commands import JobCommandHandler
 from read_models import positions
 from services.ingestor.dependencies import Ingestor

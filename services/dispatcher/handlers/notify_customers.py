@@ -71,7 +71,7 @@ async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
 async def _claim(dispatcher: Dispatcher, name: str) -> bool:
     """Of several dispatchers one sends an attempt; a claim is forgotten after two minutes."""
     try:
-        await (await dispatcher.claims()).create(name.replace(".", "/"), b"")
+        await (await dispatcher.claims.open()).create(name.replace(".", "/"), b"")
     except KeyWrongLastSequenceError:
         return False
     return True
