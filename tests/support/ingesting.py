@@ -111,7 +111,7 @@ class IngestingWorld:
 
     async def job(self, account: AccountId = ACCOUNT) -> JobId:
         """Request a job and start its first attempt."""
-        job = a_job_id(account)
+        job = a_job_id()
         first = await self.add(
             account_subject(account), reserved(job, account), requested(job, account)
         )
