@@ -84,7 +84,7 @@ async def test_a_pull_that_is_not_heard_of_any_more_is_made_again(
     assert await fetched(pull) == [b"first"]
     await pull.unsubscribe()
     lost = EagerPull(client, "eager")
-    lost._wanted, lost._heard_at = BATCH, -100.0
+    lost._inbox._credit, lost._inbox._heard_at = BATCH, -100.0
     await publish(client, b"second")
     found: list[bytes] = []
     while b"second" not in found:
