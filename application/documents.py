@@ -40,6 +40,10 @@ def event_document(recorded: Recorded, index: int) -> dict[str, Any]:
     }
 
 
+def event_documents(recorded: Recorded) -> list[dict[str, Any]]:
+    return [event_document(recorded, index) for index in range(len(recorded.commit.events))]
+
+
 def credits_document(account: Account, as_of: str) -> dict[str, Any]:
     return {
         "available": account.available,
