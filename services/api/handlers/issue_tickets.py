@@ -25,6 +25,7 @@ from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import TICKET_BUCKET, ticket_holder_subject
 from domain.refusals import Refused
+from domain.times import text_of
 from services.api.dependencies import Api, api_of
 from services.api.handlers.authenticate_callers import (
     Caller,
@@ -236,7 +237,7 @@ async def issue_ticket(request: AnyRequest) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
     api.usage.take(f"work:{caller.account_id}", api.settings.account_requests_per_minute)
     text, expires_at = await tickets_of(request).issue(caller)
-    document = {"ticket": text, "expires_at": expires_at.isoformat().replace("+00:00", "Z")}
+    document = {"ticket": text, "expires_at": text_of(expires_at)}
     return Response(document, status_code=201, headers={"Cache-Control": "no-store"})
 
 

@@ -20,7 +20,7 @@ from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
 from domain.notifications import disables, next_attempt_at
-from domain.times import time_of
+from domain.times import text_of, time_of
 from read_models import deliveries, endpoints, jobs, runs
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
@@ -191,7 +191,7 @@ async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
         )
     if about is None:
         return None
-    at = time_of(delivery.created_at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = text_of(delivery.created_at)
     return msgspec.json.encode({"type": delivery.type, "timestamp": at, "data": about})
 
 

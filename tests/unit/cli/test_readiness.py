@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from cli import readiness
-from cli.readiness import NotReady, patiently
+from cli.readiness import NotReady, while_progressing
 from cli.supervisor import NeverUp, Supervisor
 
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"STILL": 0.3, "LOOK": 0.01, "PULSE": 0.02, "TELL": 0.05}.items():
-        suffix = "_SECONDS_MAX" if name == "STILL" else "_SECONDS"
-        monkeypatch.setattr(readiness, name + suffix, seconds)
+    monkeypatch.setattr(readiness, "STALLED_SECONDS_MAX", 0.3)
+    for name, seconds in {"POLL": 0.01, "PROGRESS": 0.02, "REPORT": 0.05}.items():
+        monkeypatch.setattr(readiness, f"{name}_SECONDS", seconds)
 
 
 async def for_ever() -> None:
@@ -36,7 +36,7 @@ async def test_it_waits_as_long_as_it_moves_and_says_how_far_it_is(tmp_path: Pat
         return "ready"
 
     supervisor = Supervisor(told.append, tmp_path)
-    assert await patiently(work(), moving, supervisor, told.append) == "ready"
+    assert await while_progressing(work(), moving, supervisor, told.append) == "ready"
     assert any(line.startswith("the read models are at") for line in told)
     await supervisor.stop()
 
@@ -47,7 +47,7 @@ async def test_it_gives_up_when_nothing_moves_and_says_what_stood_still(tmp_path
 
     supervisor = Supervisor(print, tmp_path)
     with pytest.raises(NotReady, match=r"nothing has moved .* at 5 of 1000"):
-        await patiently(for_ever(), still, supervisor, print)
+        await while_progressing(for_ever(), still, supervisor, print)
     await supervisor.stop()
 
 
@@ -58,5 +58,5 @@ async def test_it_does_not_wait_for_a_process_that_never_comes_up(tmp_path: Path
     supervisor = Supervisor(print, tmp_path)
     supervisor.failure = "broker does not come up"
     with pytest.raises(NeverUp):
-        await patiently(for_ever(), still, supervisor, print)
+        await while_progressing(for_ever(), still, supervisor, print)
     await supervisor.stop()
