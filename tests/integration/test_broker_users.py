@@ -42,8 +42,8 @@ LOG_SUBJECTS = {
     "$JS.ACK.LOG.dispatcher-submit-jobs.1.1.1.1.0": {"dispatcher", "operator"},
     "$JS.ACK.LOG.ingestor-settle-results.1.1.1.1.0": {"ingestor", "operator"},
     "live.replay.dispatcher-submit-jobs": {"operator"},
-    "$JS.API.STREAM.INFO.PARKED": {"projector", "operator"},
-    "$JS.API.STREAM.MSG.DELETE.PARKED": {"operator"},
+    "$JS.API.STREAM.INFO.DEAD_LETTERS": {"projector", "operator"},
+    "$JS.API.STREAM.MSG.DELETE.DEAD_LETTERS": {"operator"},
     "dead_letter.dispatcher-submit-jobs": {"dispatcher", "operator"},
     "dead_letter.ingestor-settle-results": {"ingestor", "operator"},
 }
