@@ -13,7 +13,8 @@ from websockets.sync.client import connect
 
 from tests.faults.front_door import memory_of
 from tests.support.examples import a_job_id
-from tests.support.worlds import RunningWorld, create, eventually, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, until_ended
 
 
 def address_of(url: str) -> tuple[str, int]:
