@@ -11,7 +11,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.support.receiver import Received, Receiver, a_receiver
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
 KEY = {"Idempotency-Key": "k"}
 HOOKS = "/api/webhook-endpoints"

@@ -18,7 +18,8 @@ from sqlalchemy import create_engine
 from adapters.settings import READ_MODELS_FILE
 from contracts.ids import JobId
 from tests.faults.load import Load, request, settle_and_check
-from tests.support.worlds import RunningWorld, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld
 
 _HERE = Path(__file__).parent
 SERVICES = ("services.api", "services.dispatcher", "services.ingestor", "services.projector")
