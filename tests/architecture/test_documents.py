@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from adapters.setting_names import NAMES
 from adapters.settings import CommonSettings
 from domain.refusals import CODES, JOB_CODES
 from services.api.settings import ApiSettings
@@ -19,7 +20,9 @@ def test_every_setting_is_in_the_example_file() -> None:
     documented = set(re.findall(r"^#? ?([A-Z0-9_]+)=", example, re.MULTILINE))
     kinds = (CommonSettings, ApiSettings, DispatcherSettings, IngestorSettings)
     wanted = {name.upper() for kind in kinds for name in kind.__struct_fields__}
-    assert wanted - {name.upper() for name in INTERNAL} <= documented
+    missing = wanted - {name.upper() for name in INTERNAL} - documented
+    assert not missing, f".env.example does not have {sorted(missing)}"
+    assert documented <= NAMES, f".env.example has {sorted(documented - NAMES)}: no such settings"
 
 
 def test_every_error_code_is_documented() -> None:
