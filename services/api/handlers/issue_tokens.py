@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, structs
 
 from adapters.access_tokens import fresh_token
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
+from application.documents import credits_document
 from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
@@ -18,6 +19,7 @@ from contracts.ids import AccountId, BadId, TokenId, account_id
 from domain.account import GrantCredits
 from domain.refusals import invalid
 from domain.text import Line
+from domain.times import text_of
 from domain.tokens import (
     IssueToken,
     RevokeToken,
@@ -31,7 +33,6 @@ from domain.tokens import (
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import api_of
-from services.api.documents import credits_document, time_of
 from services.api.handlers.answer_once import answer_once, answerable, ask, headers_of
 from services.api.handlers.authenticate_callers import caller_of, require_token
 from services.api.handlers.create_jobs import strict
@@ -136,8 +137,8 @@ async def grant_credits(
         await _acted(request, "accounts.grant", {"account": account, "amount": data.amount})
     await api.changes.wait_for(granted.sequence)
     balance = await api.database.read(accounts.as_of, account, granted.sequence)
-    document = {"account": account, **credits_document(api, balance)}
-    document["as_of"] = api.cursor(granted.sequence)
+    as_of = api.cursor(granted.sequence)
+    document = {"account": account, **credits_document(balance.account, as_of)}
     return Response(document, status_code=200, headers=headers_of(request, granted))
 
 
@@ -183,5 +184,5 @@ def _document(token: AccessToken) -> dict[str, Any]:
         "account": token.account_id,
         "role": token.role.value,
         "revoked": token.revoked,
-        "created_at": time_of(token.created_at),
+        "created_at": text_of(token.created_at),
     }

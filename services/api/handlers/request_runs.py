@@ -65,14 +65,14 @@ async def generate_all(request: AnyRequest, data: JSONBody[GenerateAll]) -> AnyR
     async def prepare() -> RequestJobs:
         await api_of(request).take_work(account)
         run = RunRequested(
-            run_id=_fresh_run_id(request),
+            run_id=RunId(fresh_job_id()),
             account_id=account,
             funnel=COURSE_FUNNEL.name,
             project_id=data.project_id,
             intake_id=data.intake_id,
             intake=await api_of(request).vault.seal(account, intake),
             steps=tuple(
-                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
+                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id())
                 for each in COURSE_FUNNEL.steps
             ),
         )
@@ -104,7 +104,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
         if isinstance(event, RunRequested) and event.run_id == known.run_id
     )
     run = RunRequested(
-        run_id=_fresh_run_id(request),
+        run_id=RunId(fresh_job_id()),
         account_id=account,
         funnel=known.funnel,
         project_id=known.project_id,
@@ -112,7 +112,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
         intake=first.intake,
         continues=known.run_id,
         steps=tuple(
-            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id(account))
+            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id())
             if each.step in wanted
             else taken_over(each)
             for each in known.steps
@@ -137,10 +137,6 @@ async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
     shown = await run_document(api, await run_of(api, caller.account_id, id))
     shown["as_of"] = api.cursor(made.sequence or run.sequence)
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": shown["as_of"]})
-
-
-def _fresh_run_id(request: AnyRequest) -> RunId:
-    return RunId(fresh_job_id(caller_of(request).account_id))
 
 
 async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:

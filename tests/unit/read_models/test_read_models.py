@@ -190,7 +190,7 @@ def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
     commits = []
     for number in range(1, 6):
         account = examples.OTHER if number == 5 else ACCOUNT
-        event = examples.requested(examples.a_job_id(account), account)
+        event = examples.requested(examples.a_job_id(), account)
         commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
     read_models.apply(connection, commits)
     due = waiting_jobs.due(connection, until(99, limit=2), WaitReason.TO_SUBMIT)

@@ -144,7 +144,7 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
         for _ in range(TROUBLES_MAX):
             loaded, work, _ = await world.asked()
             await submit(world.dispatcher, loaded, work)
-        assert world.dispatcher.room == 0
+        assert world.dispatcher.free_slots == 0
         assert "in trouble" in world.dispatcher.breaker.alarm
 
     played(play)
