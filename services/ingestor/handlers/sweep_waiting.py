@@ -27,7 +27,7 @@ STORING = Pace(
     act_seconds=80.0,
     pause_seconds=5.0,
     pause_seconds_max=120.0,
-    patience_seconds=5.0,  # The fast path has its try first.
+    patience_seconds=5.0,  # The message of the result is handled first.
 )
 DEADLINES = Pace(
     at_once=64, at_once_of_lane=32, act_seconds=30.0, pause_seconds=2.0, pause_seconds_max=60.0
@@ -52,7 +52,7 @@ def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
 
 
 def _pace_of_results(settings: IngestorSettings) -> Pace:
-    """Asks the provider about results that are overdue, politely: the pauses grow."""
+    """Ask the provider about overdue results, with pauses that grow."""
     pause = min(settings.reconcile_every_seconds, settings.look_after_seconds)
     return Pace(
         at_once=32,
