@@ -82,12 +82,9 @@ def _a_row(number: int) -> dict[str, Any]:
 def _any_row(table: Table, number: int) -> dict[str, Any]:
     values = {str: f"{number}", int: number, bytes: msgspec.json.encode(SEALED), bool: False}
     row = {each.name: values[each.type.python_type] for each in table.columns if not each.nullable}
-    if "steps" in row:
-        row["steps"] = b"[]"
-    if "role" in row:
-        row["role"] = "user"
+    valid = {"steps": b"[]", "role": "user", "status": "failed"}
     owners = {"account_id": (ACCOUNT, examples.OTHER)[number % 2], "endpoint_id": "e-1"}
-    return row | {name: value for name, value in owners.items() if name in row}
+    return row | {name: value for name, value in (valid | owners).items() if name in row}
 
 
 def _plans(connection: Connection, look: Look) -> list[str]:
