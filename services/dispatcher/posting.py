@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
+from math import inf
 from typing import Any
 
 import structlog
@@ -163,16 +164,15 @@ async def _post_until_not_busy(
     nothing, so all of that is one attempt: the log does not grow with how long the provider is
     busy. The slot is kept meanwhile, so that fewer jobs ask a busy provider.
     """
-    clock = asyncio.get_running_loop().time
-    patience = min(BUSY_SECONDS_MAX, dispatcher.settings.submit_unknown_seconds / 2)
-    ends_at = clock() + patience
-    earlier = 0
+    clock, earlier = asyncio.get_running_loop().time, 0
+    ends_at = clock() + min(BUSY_SECONDS_MAX, dispatcher.settings.submit_unknown_seconds / 2)
     while True:
         outcome = await dispatcher.gateway.submit(prepared.endpoint, prepared.arguments, url)
         if not (isinstance(outcome, fal.SubmissionRefused) and outcome.is_busy):
             return outcome
-        pause = _pause_seconds(dispatcher, started, outcome.retry_after_seconds, earlier)
-        if pause is None or clock() + pause > ends_at:
+        not_before = _not_before(dispatcher, started, outcome.retry_after_seconds, earlier)
+        pause = (not_before - now()).total_seconds() if not_before else inf
+        if clock() + pause > ends_at:
             return outcome
         try:
             async with asyncio.timeout(pause):
@@ -195,22 +195,18 @@ async def _is_open(dispatcher: Dispatcher, started: JobDecision) -> bool:
     return loaded is not None and loaded.expected_sequence == started.loaded.expected_sequence
 
 
-def _pause_seconds(
-    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int
-) -> float | None:
-    """Return how many seconds to wait after a refusal; None when the deadline comes first."""
-    at = now()
-    decision = after_refusal(
+def _not_before(
+    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int = 0
+) -> datetime | None:
+    """Return when to try again after a refusal; None when the deadline comes first."""
+    return after_refusal(
         started.loaded.state,
-        at=at,
+        at=now(),
         retry_after_seconds=retry_after,
         jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
         seconds_max=dispatcher.settings.submit_backoff_seconds_max,
         earlier=earlier,
-    )
-    if decision.not_before is None:
-        return None
-    return (decision.not_before - at).total_seconds()
+    ).not_before
 
 
 def submitted(
@@ -236,8 +232,8 @@ async def _back_off(
     dispatcher: Dispatcher, started: JobDecision, code: str, words: str, retry_after: float | None
 ) -> None:
     loaded = started.loaded
-    pause = _pause_seconds(dispatcher, started, retry_after, 0)
-    if pause is None:
+    not_before = _not_before(dispatcher, started, retry_after)
+    if not_before is None:
         await fail(dispatcher, loaded, "deadline", detail=words)
         return
     command = GiveUpAttempt(
@@ -245,7 +241,7 @@ async def _back_off(
         code=code,
         error=await dispatcher.vault.seal(loaded.state.account_id, words.encode()),
         may_have_run=False,
-        not_before=now() + timedelta(seconds=pause),
+        not_before=not_before,
     )
     await dispatcher.jobs.decide(loaded, command, causation=started.commit_id)
 

@@ -41,9 +41,8 @@ class Undelivered(Exception):
 
 def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
     """Sends what is owed, in turn by endpoint."""
-    take = partial(dispatcher.rows.take_part, dispatcher.peers, deliveries.due)
-    act = partial(deliver, dispatcher)
-    return Sweep("notifications", DELIVERIES_PACE, take, act, dispatcher.deliveries_changed)
+    act, wake = partial(deliver, dispatcher), dispatcher.deliveries_changed
+    return dispatcher.rows.sweep("notifications", DELIVERIES_PACE, deliveries.due, act, wake)
 
 
 async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:

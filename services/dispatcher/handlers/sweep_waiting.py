@@ -5,7 +5,6 @@ from functools import partial
 from msgspec import structs
 
 from adapters import fal
-from adapters.fresh_rows import sweep_of
 from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.command_handler import Loaded
@@ -46,13 +45,13 @@ REPLIES = structs.replace(CANCELLATIONS, patience_seconds=3600.0)
 
 def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the dispatcher's sweeps by name. None of them waits for another."""
-    cancellation = partial(owed.due, duty=Duty.CANCELLATION)
-    reply = partial(owed.due, duty=Duty.REPLY)
+    rows, reply = dispatcher.rows, partial(owed.due, duty=Duty.REPLY)
+    to_cancel, act = partial(owed.due, duty=Duty.CANCELLATION), partial(cancel, dispatcher)
     return {
         "submissions": submissions(dispatcher),
         "outcomes": outcomes(dispatcher),
-        "cancellations": sweep_of(dispatcher, "cancellations", CANCELLATIONS, cancellation, cancel),
-        "replies": sweep_of(dispatcher, "replies", REPLIES, reply, give_up_reply),
+        "cancellations": rows.sweep("cancellations", CANCELLATIONS, to_cancel, act),
+        "replies": rows.sweep("replies", REPLIES, reply, partial(give_up_reply, dispatcher)),
     }
 
 
@@ -64,7 +63,7 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
         turn.limit = min(turn.limit, dispatcher.free_slots)
         turn.skip = {*turn.skip, *dispatcher.active}
         dispatcher.has_declined = False
-        rows = await dispatcher.rows.take_part(dispatcher.peers, to_submit, turn)
+        rows = await dispatcher.rows.take_part(to_submit, turn)
         dispatcher.has_declined |= len(rows) >= turn.limit
         return [row for row in rows if _is_left_to_sweep(dispatcher, row)]
 
@@ -87,7 +86,7 @@ def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
     async def take(turn: Turn) -> list[WaitingJob]:
         turn.skip = {*turn.skip, *dispatcher.active}
-        return await dispatcher.rows.take_part(dispatcher.peers, outcome, turn)
+        return await dispatcher.rows.take_part(outcome, turn)
 
     patience = dispatcher.settings.submit_unknown_seconds
     pace = structs.replace(OUTCOMES, patience_seconds=patience)
