@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SUBMIT_JOBS
+from adapters.buckets import LazyBucket
 from adapters.dead_letters import answer_replays
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
@@ -101,7 +102,7 @@ async def connect(settings: DispatcherSettings) -> tuple[Client, JetStreamLog, D
         AttemptTokens(master_key),
         EndpointSecrets(client, master_key),
         customers_client(settings),
-        lambda: client.jetstream().key_value(CLAIM_BUCKET),
+        LazyBucket(client, CLAIM_BUCKET),
     )
     return client, log, dispatcher
 

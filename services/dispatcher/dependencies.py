@@ -1,16 +1,15 @@
 """What the dispatcher's handlers may ask for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import httpx
 import structlog
 from msgspec import Struct, field
-from nats.js.kv import KeyValue
 from prometheus_client import Gauge
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.background import Background
+from adapters.buckets import LazyBucket
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.fal import FalGateway
@@ -23,7 +22,6 @@ from application.run_commands import RunCommandHandler
 from contracts.ids import JobId
 from services.dispatcher.settings import DispatcherSettings
 
-Claims = Callable[[], Awaitable[KeyValue]]
 logger = structlog.get_logger()
 
 POSTS_AT_ONCE_MAX = 64
@@ -105,7 +103,7 @@ class Dispatcher(Struct):
     tokens: AttemptTokens
     secrets: EndpointSecrets
     customers: httpx.AsyncClient
-    claims: Claims
+    claims: LazyBucket
     background: Background = field(default_factory=Background)
     posts: Background = field(default_factory=Background)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

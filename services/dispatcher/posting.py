@@ -23,6 +23,7 @@ from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import CommitId, JobId
 from contracts.sealed import Sealed
+from contracts.webhook_path import webhook_url
 from domain.job import Fail, GiveUpAttempt, StartSubmission
 from domain.refusals import JOB_CODES, Refused
 from domain.retry import after_refusal
@@ -274,4 +275,4 @@ def _webhook_url(dispatcher: Dispatcher, started: JobDecision) -> str | None:
     if base is None:
         return None
     token = dispatcher.tokens.mint(state.account_id, state.job_id, state.attempt)
-    return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={state.attempt}&token={token}"
+    return webhook_url(base, state.job_id, state.attempt, token)

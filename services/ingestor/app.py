@@ -19,7 +19,8 @@ from adapters.http_server import serve
 from adapters.log_and_rows import open_log_and_rows
 from adapters.peers import HEARTBEAT_SECONDS, Peers
 from adapters.process import until
-from adapters.vault import BrokerKeyStore, Vault, derive
+from adapters.sealed_box import derive
+from adapters.vault import BrokerKeyStore, Vault
 from application.job_commands import JobCommandHandler
 from read_models.positions import find, read
 from services.ingestor.dependencies import Ingestor

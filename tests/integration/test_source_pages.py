@@ -15,6 +15,7 @@ from services.dispatcher.source_pages import child_process
 from services.dispatcher.source_pages.child_process import read_page
 from services.dispatcher.source_pages.page_text import PageUnreadable
 from tests.support.examples import ACCOUNT, OTHER
+from tests.support.waiting import until
 
 TEXT = "Coral reefs shelter a quarter of all marine species. Half of them were lost since 1950."
 PAGE = f"<html><body><article><h1>Reefs</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
@@ -138,12 +139,6 @@ def is_running(pid: int) -> bool:
         return False
 
 
-async def until(look: Callable[[], object], seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not look():
-            await asyncio.sleep(0.02)
-
-
 def reading(pid: int) -> bool:
     """Whether the child has taken its limits: it is at work."""
     try:
@@ -155,7 +150,7 @@ def reading(pid: int) -> bool:
 async def test_a_page_that_never_ends_is_given_up_and_its_child_is_gone(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_process, "READ_SECONDS", 2.5)
+    monkeypatch.setattr(child_process, "READ_SECONDS", 1.5)
     before = set(children())
     with pytest.raises(PageUnreadable, match="took too long"):
         await read_page(f"http://{host}/drip", frozenset({host}), ACCOUNT)

@@ -14,7 +14,7 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.changes import Changes
 from adapters.fresh_rows import FreshRows
 from adapters.peers import Peers
-from adapters.vault import MemoryKeyStore, Vault
+from adapters.vault import Vault
 from application import clock
 from application.clock import now
 from application.command_handler import Loaded
@@ -31,7 +31,7 @@ from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import PendingSubmission
 from services.dispatcher.settings import DispatcherSettings
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested, reserved
-from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory import MemoryDatabase, MemoryKeyStore, MemoryStorage
 from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 

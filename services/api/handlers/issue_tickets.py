@@ -18,12 +18,14 @@ from nats.errors import Error, NoRespondersError
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from adapters.buckets import LazyBucket
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
 from application.clock import now
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.subjects import TICKET_BUCKET, ticket_holder_subject
 from domain.refusals import Refused
+from domain.times import text_of
 from services.api.dependencies import Api, api_of
 from services.api.handlers.authenticate_callers import (
     Caller,
@@ -88,7 +90,8 @@ class Tickets:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._process = secrets.token_hex(8)
-        self._bucket: KeyValue | None = None
+        self._bucket = LazyBucket(client, TICKET_BUCKET)
+        self._is_answering = False
         self._holds: WeakValueDictionary[str, Hold] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -201,13 +204,11 @@ class Tickets:
         await message.respond(b"open" if is_open else b"gone")
 
     async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            bucket = await self._client.jetstream().key_value(TICKET_BUCKET)
-            if self._bucket is None:
-                self._bucket = bucket
-                subject = ticket_holder_subject(self._process)
-                await self._client.subscribe(subject, cb=self._answer)
-        return self._bucket
+        bucket = await self._bucket.open()
+        if not self._is_answering:
+            self._is_answering = True
+            await self._client.subscribe(ticket_holder_subject(self._process), cb=self._answer)
+        return bucket
 
 
 class Lease:
@@ -236,7 +237,7 @@ async def issue_ticket(request: AnyRequest) -> AnyResponse:
     api, caller = api_of(request), caller_of(request)
     api.usage.take(f"work:{caller.account_id}", api.settings.account_requests_per_minute)
     text, expires_at = await tickets_of(request).issue(caller)
-    document = {"ticket": text, "expires_at": expires_at.isoformat().replace("+00:00", "Z")}
+    document = {"ticket": text, "expires_at": text_of(expires_at)}
     return Response(document, status_code=201, headers={"Cache-Control": "no-store"})
 
 

@@ -26,11 +26,11 @@ from domain.endpoints import (
 from domain.notifications import TYPES
 from domain.refusals import Refused, invalid
 from domain.text import InvalidField
+from domain.times import text_of
 from read_models import deliveries, endpoints
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
 from services.api.dependencies import api_of
-from services.api.documents import time_of
 from services.api.handlers.answer_once import Nothing, answer_once, answerable, ask, headers_of
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.create_jobs import strict
@@ -125,7 +125,7 @@ async def change_endpoint(
     shown = await _shown_as(request, _registered(granted))
     known = (await _known(request)).get(EndpointId(id))
     if known is not None:
-        shown |= {"created_at": time_of(known.created_at), "failing_since": _failing_since(known)}
+        shown |= {"created_at": text_of(known.created_at), "failing_since": _failing_since(known)}
     return _answer(request, granted, shown, 200)
 
 
@@ -255,11 +255,11 @@ async def _shown_as(request: AnyRequest, known: Endpoint | EndpointRegistered) -
 async def _document(request: AnyRequest, endpoint: Endpoint) -> dict[str, Any]:
     shown = await _shown_as(request, endpoint)
     since = _failing_since(endpoint)
-    return shown | {"failing_since": since, "created_at": time_of(endpoint.created_at)}
+    return shown | {"failing_since": since, "created_at": text_of(endpoint.created_at)}
 
 
 def _failing_since(endpoint: Endpoint) -> str | None:
-    return time_of(endpoint.failing_since) if endpoint.failing_since is not None else None
+    return text_of(endpoint.failing_since) if endpoint.failing_since is not None else None
 
 
 def _shown(delivery: Delivery) -> dict[str, Any]:
@@ -269,11 +269,11 @@ def _shown(delivery: Delivery) -> dict[str, Any]:
         "object_id": delivery.object_id,
         "status": delivery.status,
         "attempts": delivery.attempts,
-        "next_at": time_of(delivery.next_at) if delivery.next_at is not None else None,
+        "next_at": text_of(delivery.next_at) if delivery.next_at is not None else None,
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
-        "created_at": time_of(delivery.created_at),
-        "updated_at": time_of(delivery.updated_at),
+        "created_at": text_of(delivery.created_at),
+        "updated_at": text_of(delivery.updated_at),
     }
 
 

@@ -7,10 +7,11 @@ from litestar import get
 from litestar.params import FromQuery
 
 from adapters.http_server import AnyRequest
+from application.documents import credits_document
 from domain.refusals import invalid
 from read_models import accounts
 from services.api.dependencies import api_of
-from services.api.documents import credits_document, entry_document
+from services.api.documents import entry_document
 from services.api.handlers.authenticate_callers import caller_of
 
 LIMIT_MAX = 100
@@ -22,7 +23,7 @@ async def show_credits(request: AnyRequest) -> dict[str, Any]:
     """The caller's own credits; zeros without entries."""
     api, account = api_of(request), caller_of(request).account_id
     balance = await api.database.read(accounts.find, account)
-    return credits_document(api, balance)
+    return credits_document(balance.account, api.as_of())
 
 
 @get("/credits/entries")

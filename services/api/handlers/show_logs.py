@@ -20,9 +20,8 @@ from contracts.events import (
     SubmissionStarted,
 )
 from domain.refusals import JOB_CODES
-from domain.times import micros_of
+from domain.times import text_of
 from services.api.dependencies import api_of
-from services.api.documents import time_of
 from services.api.handlers.authenticate_callers import caller_of
 from services.api.handlers.show_jobs import commits_of
 
@@ -52,7 +51,7 @@ async def show_logs(
     job = await api.job_of(caller_of(request).account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
-        {"at": time_of(micros_of(recorded.commit.at)), "level": level, "message": tell(event)}
+        {"at": text_of(recorded.commit.at), "level": level, "message": tell(event)}
         for recorded in commits
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES

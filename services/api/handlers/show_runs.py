@@ -8,11 +8,12 @@ from litestar.params import FromPath, FromQuery
 from adapters.http_server import AnyRequest
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
+from domain.times import text_of
 from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api, api_of
-from services.api.documents import STEP_FAILED, run_document, step_error, time_of
+from services.api.documents import STEP_FAILED, run_document, step_error
 from services.api.handlers.authenticate_callers import caller_of
 
 
@@ -43,7 +44,7 @@ async def show_generation_status(
             if run is not None and each.status in STEP_FAILED
         ],
         "progress": [await _progress(api, run, each) for each in steps if run is not None],
-        "startedAt": time_of(run.started_at) if run is not None else None,
+        "startedAt": text_of(run.started_at) if run is not None else None,
     }
 
 
@@ -63,8 +64,8 @@ async def show_content(
     return {
         "step": found.step,
         "stepName": found.name,
-        "content": await text_of(api, job),
-        "completedAt": time_of(found.ended_at) if found.ended_at is not None else None,
+        "content": await _written_text(api, job),
+        "completedAt": text_of(found.ended_at) if found.ended_at is not None else None,
     }
 
 
@@ -73,10 +74,10 @@ async def show_text(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  
     """The text that a job wrote. 404 when it wrote none."""
     api = api_of(request)
     job = await api.job_of(caller_of(request).account_id, id)
-    return {"text": await text_of(api, job), "media_type": job.artifacts[0].media_type}
+    return {"text": await _written_text(api, job), "media_type": job.artifacts[0].media_type}
 
 
-async def text_of(api: Api, job: Job | None) -> str:
+async def _written_text(api: Api, job: Job | None) -> str:
     texts = [each.text for each in job.artifacts if each.text] if job is not None else []
     if job is None or not texts or job.deleted:
         raise Refused("not_found", "there is no text")
@@ -115,5 +116,5 @@ async def _progress(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
     if failed:
         item["error"] = await step_error(api, run, step)
     if step.status == "completed" and step.ended_at is not None:
-        item["completedAt"] = time_of(step.ended_at)
+        item["completedAt"] = text_of(step.ended_at)
     return item

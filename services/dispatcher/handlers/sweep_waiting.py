@@ -14,12 +14,14 @@ from application.recording import record
 from contracts.commit import Recorded
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
+from domain.owed import Duty
 from domain.retry import after_unknown
 from domain.times import time_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import owed, waiting_jobs
-from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.owed import Owed
+from read_models.waiting_jobs import WaitingJob
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.posting import PendingSubmission, fail
 from services.dispatcher.submitting import is_late, submit

@@ -6,11 +6,13 @@ from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.recording import record
 from contracts.events import ArtifactsRemoved, ResultReceived
+from domain.owed import Duty
 from domain.provider_results import Failure
 from domain.times import micros_of
+from domain.waiting import WaitReason
 from read_models import jobs, owed, waiting_jobs
-from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.owed import Owed
+from read_models.waiting_jobs import WaitingJob
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.media import removable
 from services.ingestor.settings import IngestorSettings

@@ -14,8 +14,8 @@ from contracts.subjects import Subject
 from domain.job import Cancel
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import waiting_jobs
-from read_models.waiting_jobs import WaitReason
 from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
