@@ -13,6 +13,7 @@ from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
+from domain.run_status import RunStatus, StepStatus
 from domain.times import micros_of, text_of
 from read_models import exclusive_keys
 from read_models.accounts import LedgerEntry
@@ -21,7 +22,6 @@ from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
-STEP_FAILED = {"failed", "cancelled"}
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -191,7 +191,7 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
 
 
 async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in STEP_FAILED
+    failed = step.status.has_failed
     return {
         "step": step.step,
         "name": step.name,
@@ -211,18 +211,19 @@ async def step_error(api: Api, run: Run | None, step: ShownStep) -> str:
 
 
 def _last_generated_at(run: Run) -> str | None:
-    ended = [each.ended_at for each in run.steps if each.status == "completed" and each.ended_at]
+    completed = (each for each in run.steps if each.status is StepStatus.COMPLETED)
+    ended = [each.ended_at for each in completed if each.ended_at]
     return text_of(max(ended)) if ended else None
 
 
 async def _eta_seconds(api: Api, run: Run) -> int | None:
     """What is left of the step under way, and as much for each that waits; null without history."""
-    if run.status != "running":
+    if run.status is not RunStatus.RUNNING:
         return None
-    current = next((each for each in run.steps if each.status == "in_progress"), None)
+    current = next((each for each in run.steps if each.status is StepStatus.IN_PROGRESS), None)
     found = await api.jobs_by_id([JobId(current.job_id)]) if current is not None else {}
     job: Job | None = next(iter(found.values()), None)
-    waiting = sum(each.status == "pending" for each in run.steps)
+    waiting = sum(each.status is StepStatus.PENDING for each in run.steps)
     if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
         return None
     return int(left + waiting * (job.expected_p50 or 0) / 1_000_000)

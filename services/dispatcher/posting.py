@@ -26,14 +26,13 @@ from contracts.sealed import Sealed
 from contracts.webhook_path import webhook_url
 from domain.job import Fail, GiveUpAttempt, StartSubmission
 from domain.refusals import JOB_CODES, Refused
-from domain.retry import after_refusal
+from domain.retry import after_refusal, busy_seconds
 from services.dispatcher.dependencies import Dispatcher
 
 logger = structlog.get_logger()
 
 ALARM_TRIES = 20  # After so many, operators read that the outcome of a POST is not recorded yet.
 RECORD_PAUSE_SECONDS = 0.5
-BUSY_SECONDS_MAX = 60.0  # For so long one attempt asks a provider that is busy.
 _CANNOT_RECORD = (LogUnavailable, KeysUnavailable, StorageUnavailable)
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
 
@@ -165,8 +164,9 @@ async def _post_until_not_busy(
     nothing, so all of that is one attempt: the log does not grow with how long the provider is
     busy. The slot is kept meanwhile, so that fewer jobs ask a busy provider.
     """
-    clock, earlier = asyncio.get_running_loop().time, 0
-    ends_at = clock() + min(BUSY_SECONDS_MAX, dispatcher.settings.submit_unknown_seconds / 2)
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + busy_seconds(dispatcher.settings.submit_unknown_seconds)
+    earlier = 0
     while True:
         outcome = await dispatcher.gateway.submit(prepared.endpoint, prepared.arguments, url)
         if not (isinstance(outcome, fal.SubmissionRefused) and outcome.is_busy):

@@ -15,7 +15,7 @@ from contracts.commit import Recorded
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
 from domain.owed import Duty
-from domain.retry import after_unknown
+from domain.retry import REPLY_SECONDS_MAX, after_unknown
 from domain.times import time_of
 from domain.turns import Turn
 from domain.waiting import WaitReason
@@ -41,8 +41,7 @@ OUTCOMES = Pace(
 CANCELLATIONS = Pace(
     at_once=16, at_once_of_lane=8, act_seconds=30.0, pause_seconds=5.0, pause_seconds_max=300.0
 )
-# If the POST of an ended job is not answered for an hour, there is nothing to cancel.
-REPLIES = structs.replace(CANCELLATIONS, patience_seconds=3600.0)
+REPLIES = structs.replace(CANCELLATIONS, patience_seconds=REPLY_SECONDS_MAX)
 
 
 def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
