@@ -90,7 +90,7 @@ def _tell_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> Non
     match outcome:
         case fal.SubmissionAccepted() | fal.SubmissionRejected():
             dispatcher.breaker.close()
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             dispatcher.breaker.refused(words)
         case fal.SubmissionRefused(is_busy=True):
             return
@@ -127,10 +127,10 @@ async def _record(
     match outcome:
         case fal.SubmissionAccepted():
             await _record_submitted(dispatcher, started, outcome, commit_id)
-        case fal.SubmissionRejected(status, words):
-            code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
+        case fal.SubmissionRejected(words, is_input_refused):
+            code = "invalid_input" if is_input_refused else "provider_refused"
             await fail(dispatcher, started.loaded, code, JOB_CODES[code], words)
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
         case fal.SubmissionRefused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
@@ -213,7 +213,7 @@ async def _record_submitted(
 
 def submitted(
     event: SubmissionStarted,
-    taken: fal.SubmissionAccepted,
+    taken: fal.ProviderRequest,
     learnt_from: LearntFrom = LearntFrom.REPLY,
 ) -> JobSubmitted:
     """What is recorded of an attempt that the provider has."""

@@ -162,8 +162,8 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
 
 async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
     """Ask the provider to cancel what it has of an ended job, and record what it said."""
-    found = fal.SubmissionAccepted(row.request_id or "", "", "", row.cancel_url or "")
-    answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
+    request = fal.ProviderRequest(row.request_id or "", cancel_url=row.cancel_url or "")
+    answer = await dispatcher.gateway.cancel(row.endpoint or "", request)
     if answer is not None:  # Else the row stays, and so does the wish.
         await _record_answer(dispatcher, row, answer)
 
