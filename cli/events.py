@@ -17,7 +17,7 @@ from cli.output import NOT_FOUND, USAGE, operator_command, show_all, stop_with
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.cursor import BadCursor, parse_cursor
-from contracts.events import AnyEvent, JobCancelled, JobCompleted, JobFailed
+from contracts.events import JOB_ENDS, AnyEvent
 from contracts.ids import account_id, job_id, run_id
 from contracts.subjects import Subject, account_subject, job_subject, run_subject
 from domain.times import micros_of
@@ -91,7 +91,7 @@ async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
                 if row["body"].get("job_id") == job:
                     yield f"{row['sequence']:>6}  {row['at'][11:23]}  {row['type']}"
             first = recorded.commit.events[0]
-            if isinstance(first, JobCompleted | JobFailed | JobCancelled) and first.job_id == job:
+            if isinstance(first, JOB_ENDS) and first.job_id == job:
                 return
 
 

@@ -9,7 +9,7 @@ from cli.output import NOT_FOUND, operator_command, show, show_all, stop_with
 from cli.running import issue_token
 from contracts.events.account import Role
 from contracts.ids import TokenId, account_id
-from domain.account import RevokeToken
+from domain.tokens import RevokeToken
 from read_models import access_tokens
 
 

@@ -128,7 +128,7 @@ async def work_of(
     sealed = await api.vault.seal(account, msgspec.json.encode(kind))
     jobs = tuple(
         JobRequested(
-            job_id=fresh_job_id(account),
+            job_id=fresh_job_id(),
             account_id=account,
             kind=kind.name,
             input=sealed,

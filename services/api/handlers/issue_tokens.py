@@ -16,10 +16,20 @@ from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
 from contracts.ids import AccountId, BadId, TokenId, account_id
-from domain.account import GrantCredits, IssueToken, RevokeToken
-from domain.refusals import Refused, invalid
+from domain.account import GrantCredits
+from domain.refusals import invalid
 from domain.text import Line
 from domain.times import text_of
+from domain.tokens import (
+    IssueToken,
+    RevokeToken,
+    check_is_issuer,
+    check_is_operator,
+    check_may_issue,
+    check_may_revoke,
+    issuer_of,
+    no_such_token,
+)
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import api_of
@@ -43,8 +53,7 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def require_issuer(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Guard: operators, and services, whose users' tokens and credits these are."""
     await require_token(connection, handler)
-    if connection.scope["user"].role not in {Role.OPERATOR, Role.SERVICE}:
-        raise Refused("forbidden", "this path is for operators and services")
+    check_is_issuer(connection.scope["user"].role)
 
 
 @post("/tokens", status_code=201)
@@ -54,8 +63,7 @@ async def issue_token(request: AnyRequest, data: JSONBody[NewToken]) -> AnyRespo
     """
     data = await strict(request, NewToken)
     account = _account(data.account, "account")
-    if caller_of(request).role is not Role.OPERATOR and data.role is not Role.USER:
-        raise Refused("forbidden", "a service may issue tokens of users only")
+    check_may_issue(caller_of(request).role, data.role)
     fresh = fresh_token(data.role)
 
     async def prepare() -> IssueToken:
@@ -83,8 +91,7 @@ async def issue_token(request: AnyRequest, data: JSONBody[NewToken]) -> AnyRespo
 
 async def operators_only(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Guard behind `require_issuer`."""
-    if connection.scope["user"].role is not Role.OPERATOR:
-        raise Refused("forbidden", "this path is for operators")
+    check_is_operator(connection.scope["user"].role)
 
 
 @get("/tokens", guards=[operators_only])
@@ -100,9 +107,9 @@ async def revoke_token(request: AnyRequest, id: FromPath[str]) -> Response[None]
     """Revoke a token; what it has open ends. A service revokes those of its own users only."""
     api = api_of(request)
     found = await _token(request, id)
-    is_user = found is not None and found.role is Role.USER
-    if found is None or (caller_of(request).role is not Role.OPERATOR and not is_user):
-        raise Refused("not_found", "there is no such token")
+    if found is None:
+        raise no_such_token()
+    check_may_revoke(caller_of(request).role, found.role)
     granted = await ask(request, RevokeToken(TokenId(id), _issuer(request)), found.account_id)
     if granted.events:
         await _acted(request, "tokens.revoke", {"token_id": id, "account": found.account_id})
@@ -136,9 +143,7 @@ async def grant_credits(
 
 
 def _issuer(request: AnyRequest) -> AccountId | None:
-    """Return the service's account, whose accounts these have to be; None for an operator."""
-    caller = caller_of(request)
-    return None if caller.role is Role.OPERATOR else caller.account_id
+    return issuer_of(caller_of(request).role, caller_of(request).account_id)
 
 
 async def _admit(request: AnyRequest) -> None:

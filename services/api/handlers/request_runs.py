@@ -68,14 +68,14 @@ async def generate_all(request: AnyRequest, data: JSONBody[GenerateAll]) -> AnyR
     async def prepare() -> RequestJobs:
         await api_of(request).take_work(account)
         run = RunRequested(
-            run_id=_fresh_run_id(request),
+            run_id=RunId(fresh_job_id()),
             account_id=account,
             funnel=COURSE_FUNNEL.name,
             project_id=data.project_id,
             intake_id=data.intake_id,
             intake=await api_of(request).vault.seal(account, intake),
             steps=tuple(
-                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
+                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id())
                 for each in COURSE_FUNNEL.steps
             ),
         )
@@ -107,7 +107,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
         if isinstance(event, RunRequested) and event.run_id == known.run_id
     )
     run = RunRequested(
-        run_id=_fresh_run_id(request),
+        run_id=RunId(fresh_job_id()),
         account_id=account,
         funnel=known.funnel,
         project_id=known.project_id,
@@ -115,7 +115,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
         intake=first.intake,
         continues=known.run_id,
         steps=tuple(
-            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id(account))
+            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id())
             if each.step in wanted
             else _taken(each)
             for each in known.steps
@@ -166,10 +166,6 @@ def _taken(step: ShownStep) -> RequestedStep:
         code=step.code,
         ended_at=time_of(step.ended_at) if step.ended_at is not None else None,
     )
-
-
-def _fresh_run_id(request: AnyRequest) -> RunId:
-    return RunId(fresh_job_id(caller_of(request).account_id))
 
 
 async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:

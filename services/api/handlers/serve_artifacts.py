@@ -26,7 +26,7 @@ async def serve_artifact(request: AnyRequest, name: FromPath[str]) -> AnyRespons
         "ETag": f'"{name.partition(".")[0]}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Content-Disposition": "inline",
-        "Cross-Origin-ExclusiveKeyUse-Policy": "cross-origin",
+        "Cross-Origin-Resource-Policy": "cross-origin",
     }
     known = request.headers.get("if-none-match", "")
     if headers["ETag"] in known or known.strip() == "*":

@@ -21,8 +21,9 @@ from domain.lost_replies import (
 )
 from domain.times import micros_of, time_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import job_commits, owed, provider_requests, waiting_jobs
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.waiting_jobs import WaitingJob
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import submitted
 

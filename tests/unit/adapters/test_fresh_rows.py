@@ -12,11 +12,10 @@ from nats.aio.msg import Msg
 from sqlalchemy import Connection
 
 from adapters.changes import Changes
-from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.fresh_rows import FreshRows
 from adapters.peers import Peers
 from adapters.sweep import Pace, Sweep
 from application.ports import NotThereYet
-from contracts.commit import Mark
 from contracts.subjects import account_subject
 from domain.turns import Turn
 from read_models import positions
@@ -91,16 +90,6 @@ def test_where_nothing_waits_the_log_is_not_asked() -> None:
         world.found = []
         rows = FreshRows(world.log, Changes(world._position), world.database, positions.read)
         assert await rows.take(world.look, Turn(until=0, limit=1)) == []
-
-    run(play(), VirtualLoop())
-
-
-def test_the_log_is_checked_against_the_commit_that_the_rows_are_at() -> None:
-    async def play() -> None:
-        world = World()
-        world.project(0, 5)
-        await expect_mark(world.log, world.database, positions.find)
-        assert world.log.expected == Mark("memory", 5, "c")
 
     run(play(), VirtualLoop())
 
