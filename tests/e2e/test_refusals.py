@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_no_traceback_at_any_moment(seconds: float) -> None:
     with folder() as path:
         command = [sys.executable, "-m", "cli", "up", "--port", "0", "--data-dir", str(path / "w")]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        time.sleep(seconds)
+        time.sleep(seconds)  # The moment is what is tried: in imports, in setting up, in starting.
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=30)[1]
     assert process.returncode in {-signal.SIGINT, 0, 130}, told
