@@ -93,8 +93,8 @@ def test_a_body_that_is_no_object_is_a_422(client: httpx.Client, body: bytes) ->
 
 @pytest.mark.usefixtures("log_unchanged")
 def test_a_body_that_is_not_there_is_said_to_be_missing(client: httpx.Client) -> None:
-    told = problem(client.post(CREATE), 422, "invalid")
-    assert told["errors"] == [{"field": "body", "message": "has to be there, as JSON"}]
+    document = problem(client.post(CREATE), 422, "invalid")
+    assert document["errors"] == [{"field": "body", "message": "has to be there, as JSON"}]
 
 
 def test_a_position_that_no_read_has_reached_is_told_as_that(client: httpx.Client) -> None:

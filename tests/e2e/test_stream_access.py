@@ -97,7 +97,7 @@ class Connection(threading.Thread):
         super().__init__(daemon=True)
         self._stay = stay
         self.is_open = threading.Event()
-        self.told = 0
+        self.heard = 0
         self.start()
 
     def run(self) -> None:
@@ -110,7 +110,7 @@ def following(url: str, token: str) -> Callable[[Connection], None]:
         with httpx.stream("GET", f"{url}/api/stream", headers=headers, timeout=40.0) as answer:
             connection.is_open.set()
             for _ in events_of(answer):
-                connection.told += 1
+                connection.heard += 1
 
     return stay
 
@@ -125,7 +125,7 @@ def on_a_socket(url: str, token: str) -> Callable[[Connection], None]:
         ):
             connection.is_open.set()
             for _ in socket:
-                connection.told += 1
+                connection.heard += 1
 
     return stay
 
@@ -172,6 +172,6 @@ def test_a_revoked_tokens_streams_sockets_and_waits_end_at_two_processes_of_a_bu
             return not any(each.is_alive() for each in staying)
 
         eventually(all_have_ended, 5)
-        assert all(each.is_alive() and each.told for each in kept_open)
+        assert all(each.is_alive() and each.heard for each in kept_open)
         with world.client(kept) as user:
             user.post(f"/api/jobs/{job}/cancel").raise_for_status()

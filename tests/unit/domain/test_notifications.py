@@ -1,4 +1,4 @@
-"""When a customer is told again, when never more, and under which signature."""
+"""When a delivery to a customer is tried again, when never more, and how it is signed."""
 
 import base64
 from datetime import timedelta
