@@ -107,7 +107,7 @@ async def test_each_end_of_a_post_is_told_apart_and_is_one_post(
     assert simulated.posts() == before + 1
 
 
-async def test_the_providers_wish_to_wait_is_heard(
+async def test_a_retry_after_of_the_provider_is_obeyed(
     simulated: Simulated, gateway: FalGateway
 ) -> None:
     simulated.fault("submit", "queue_full")
