@@ -31,8 +31,8 @@ DESCRIPTIONS: dict[str, str] = {
     "FAL_QUEUE_RUN_HOST": "The host of the provider's queue, asked with HTTPS. Unset: fal's.",
     "FAL_USER_ID": "Your user id at the provider: webhooks signed for another user are refused.",
     "FAL_WEBHOOKS": "`signed`: webhooks are asked for; `off`: results are polled; `auto`: `off`"
-    " when the webhook base is a loopback address and the provider is not, else `signed`; `unsigned`:"
-    " also without a signature, on loopback addresses only.",
+    " when the webhook base is a loopback address and the provider is not, else `signed`;"
+    " `unsigned`: also without a signature, on loopback addresses only.",
     "FUNNEL_MODEL": "The model that writes the texts of funnels.",
     "INGESTOR_HOST": "The address that the ingestor takes webhooks on.",
     "INGESTOR_PORT": "The port that the ingestor takes webhooks on.",
