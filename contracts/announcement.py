@@ -1,4 +1,4 @@
-"""What the projector tells about each batch on plain NATS: it may be lost, the log may not."""
+"""What the projector announces of each batch on plain NATS. An announcement may be lost."""
 
 import msgspec
 from msgspec import Struct

@@ -18,7 +18,7 @@ COMMIT_BYTES_MAX = 256 * 1024  # Below the 1 MB of one message: what is larger g
 class CommitKind(StrEnum):
     """The closed list of what a commit can be about; it stands in the message's header.
 
-    A subscriber tells from it, before decoding, whether it cares.
+    A subscriber reads there, before it decodes a commit, whether the commit concerns it.
     """
 
     RUN_REQUESTED = "run_requested"

@@ -1,4 +1,4 @@
-"""Cursors: what outsiders see of a position in the log. Opaque to them."""
+"""Cursors: positions in the log as callers of the api see them, who do not read their parts."""
 
 import re
 

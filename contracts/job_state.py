@@ -9,9 +9,9 @@ from contracts.ids import AccountId, JobId, RunId
 
 
 class Outcome(StrEnum):
-    """How one attempt ended, as far as its job's boundary knows."""
+    """How one attempt ended, as far as the job's own commits say."""
 
-    OPEN = "open"  # Started. Submitted, refused or lost: the evidence tells.
+    OPEN = "open"  # Started. Evidence says what became of it.
     REFUSED = "refused"  # The provider took nothing; another POST costs nothing.
     UNKNOWN = "unknown"  # Given up waiting for: the provider may have run it.
 

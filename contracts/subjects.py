@@ -41,12 +41,12 @@ def evidence_subject(kind: Evidence) -> Subject:
 
 
 def dead_letter_subject(durable: str) -> str:
-    """Where a durable consumer's handler parks what it cannot digest."""
+    """Where commits go that the handler of a durable consumer failed on."""
     return f"dead_letter.{checked(durable)}"
 
 
 def replay_subject(durable: str) -> str:
-    """Where an operator asks a service to handle a parked commit once more."""
+    """Where an operator asks a service to handle a dead letter once more."""
     return f"live.replay.{checked(durable)}"
 
 

@@ -1,1 +1,1 @@
-"""The rules. Pure: no clock, no randomness, no await."""
+"""The rules: pure functions, without a clock, dice or input and output."""

@@ -41,7 +41,7 @@ class EarlierAnswer(Struct, frozen=True):
 
 class NeededFacts(Struct, frozen=True):
     """What a decision has to know beside the account's row: earlier answers, earlier retries,
-    what is open for a exclusive_key, which of some tokens are revoked, what endpoints there are.
+    which job or run is open for an exclusive key, which tokens are revoked, the endpoints.
     """
 
     keys: tuple[str, ...] = ()
@@ -54,7 +54,8 @@ class NeededFacts(Struct, frozen=True):
 class Account(Struct, frozen=True, kw_only=True):
     """An account as of `sequence`, its last commit. Amounts are credits.
 
-    Charges and releases that are not folded in yet only make `available` too small.
+    Charges and releases are folded in later than they happen; until then `available` is too small,
+    never too large.
     """
 
     id: AccountId
@@ -62,15 +63,13 @@ class Account(Struct, frozen=True, kw_only=True):
     revoked: int = 0
     charged: int = 0
     held: int = 0
-    jobs_open: int = 0  # Requested and not ended; may be too large, as `available` too small.
+    jobs_open: int = 0  # Requested and not ended; ends are folded in later too.
     sequence: int = 0
     opened: bool = False
     owner: AccountId | None = None  # The account of the service that made this one.
     answered: Mapping[str, EarlierAnswer] = {}
     retried: Mapping[JobId, JobId] = {}  # Job -> its retry that is open or was completed.
-    open_exclusive_keys: Mapping[
-        str, str
-    ] = {}  # ExclusiveKeyUse -> the job or run that is open for it.
+    open_exclusive_keys: Mapping[str, str] = {}  # Key -> the job or run that is open for it.
     revoked_tokens: frozenset[TokenId] = frozenset()
     endpoints: Endpoints = {}
 
@@ -86,7 +85,7 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class GrantCredits(Struct, frozen=True):
-    """`by` is the account of the service that asks; None: an operator. So below."""
+    """`by` is the account of the service that asks, None when an operator does."""
 
     amount: int
     reason: str
@@ -123,7 +122,7 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             _check_available(amount, account)
             return [CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
         case RequestJobs(jobs, in_flight_max, run):
-            _check_resources(command, account)
+            _check_exclusive_keys(command, account)
             _check_in_flight(len(jobs), in_flight_max, account)
             events = _request_jobs(jobs, account)
             return events if run is None else [run, *events]
@@ -198,7 +197,7 @@ def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[Acco
 
 
 def _opening(by: AccountId | None, account: Account) -> list[AccountEvent]:
-    """Open an account at its first commit; a service may do no more than that with another's."""
+    """Open the account with its first commit. From then on no other service may act on it."""
     if not account.exists:
         return [AccountOpened(account_id=account.id, owner=by)]
     if by is not None and by != account.owner:
@@ -232,7 +231,7 @@ def _opened(account: Account, exclusive_key: str, by: str) -> Account:
     )
 
 
-def _check_resources(command: RequestJobs, account: Account) -> None:
+def _check_exclusive_keys(command: RequestJobs, account: Account) -> None:
     run = command.run
     if run is not None and run.exclusive_key in account.open_exclusive_keys:
         active = account.open_exclusive_keys[run.exclusive_key]

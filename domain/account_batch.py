@@ -62,7 +62,7 @@ class BatchDecision(Struct):
     whole_answers: list[CommitRequest] = []  # For a `whole_key`: they have no events of their own.
     size_bytes: int = 0
     accepted: list[int] = []
-    unchanged: list[int] = []  # Everything is as asked for already.
+    unchanged: list[int] = []  # Already as it was asked for.
     refused: dict[int, Refused] = {}
     repeated: dict[int, EarlierAnswer] = {}
     postponed: list[int] = []  # The same key is in this commit already, or it is full.

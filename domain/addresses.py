@@ -1,4 +1,4 @@
-"""Addresses: which URLs are taken, so that no library chokes on one that was."""
+"""Addresses: which URLs are taken, so that every library can read those that were."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -12,7 +12,7 @@ URL_LENGTH_MAX = 2048
 HOST_LENGTH_MAX = 253
 PORT_MAX = 65_535
 WEB_PORTS = frozenset({80, 443, 8080, 8443})  # Others belong to services that are not the web.
-# What a schema can say of it: the plain ones.
+# For the API's schema, which can describe plain URLs only.
 URL_PATTERN = (
     r"^https?://[a-z]([a-z0-9]{0,40})?(\.[a-z][a-z0-9]{0,20}){0,4}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
 )
@@ -20,7 +20,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
 def check_url(field: str, url: str) -> None:
-    """Refuse what is no http or https URL that every part of ours reads alike."""
+    """Refuse what is no http or https URL, or what two libraries could read differently."""
     check_line(field, url, URL_LENGTH_MAX)
     if any(character.isspace() for character in url):
         raise InvalidField(field, "must not hold white space")

@@ -8,9 +8,9 @@ FIRST_MICROS = 50_000
 GROWTH = 1.1  # Of one bucket to the next: an estimate is right within a tenth.
 COUNT_MIN = 10  # With less history nothing is promised.
 COUNT_MAX = 1000  # Beyond it the older half counts half.
-BAR_MAX = 95  # Before the end nothing is certain.
+BAR_MAX = 95  # An open job's bar is never full.
 BAR_AT_P50 = 60
-UNKNOWN_SECONDS = 60.0  # What the bar, not the estimate, takes as usual while nobody knows.
+UNKNOWN_SECONDS = 60.0  # For the bar, while there is no history.
 
 
 class Durations(Struct, frozen=True, omit_defaults=True):

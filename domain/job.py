@@ -80,7 +80,7 @@ def requested(event: JobRequested, sequence: int) -> JobState:
 
 
 def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
-    """Return what happens: nothing for a repeat. Raise Refused when the wish is wrong."""
+    """Return what happens: nothing for a repeat. Raise Refused when it may not."""
     match command:
         case StartSubmission():
             return _start(command, job)

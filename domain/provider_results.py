@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.events.evidence import Verdict
+from domain.refusals import JOB_CODES
 from domain.text import clean_line, clean_prose
 
 DETAIL_CHARACTERS_MAX = 2000
@@ -22,13 +23,19 @@ class Envelope(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """Why a job failed: `code` is one of JOB_CODES, `detail` is for operators, `words` are the
-    provider's about this very input, which its owner may read.
+    """Why a job failed: `code` is one of JOB_CODES, `detail` is for operators, `words` are what the
+    provider said about this very input, which its owner may read.
     """
 
     code: str
-    detail: str
+    detail: str = ""
     words: str = ""
+
+    @property
+    def message(self) -> str:
+        """What the job's owner reads."""
+        plain = JOB_CODES[self.code]
+        return f"{plain} The provider said: {self.words}" if self.words else plain
 
 
 class BadEnvelope(ValueError):
@@ -58,11 +65,16 @@ def read_envelope(body: bytes) -> Envelope:
     return Envelope(verdict, str(fields.get("request_id", "")), payload, error_text)
 
 
+def failure_in_words(text: str) -> Failure:
+    """The provider's answer is a refusal in plain words: its owner may read them."""
+    return Failure("provider_failed", text, clean_line(text, WORDS_CHARACTERS_MAX))
+
+
 def failure_of(payload: Any, error: str) -> Failure:
     """Tell apart what the user can change from what only the provider can."""
     detail = payload.get("detail") if isinstance(payload, dict) else payload
-    told = msgspec.json.encode(detail).decode() if detail else error
-    said = clean_prose(told, DETAIL_CHARACTERS_MAX)
+    answer = msgspec.json.encode(detail).decode() if detail else error
+    said = clean_prose(answer, DETAIL_CHARACTERS_MAX)
     types, words = _types(detail), _words(detail)
     if "content_policy_violation" in types:
         return Failure("content_policy", said, words)
@@ -85,8 +97,8 @@ def _words(detail: Any) -> str:
     """Return what the provider says, without its structure."""
     items = detail if isinstance(detail, list) else [detail]
     said = (item.get("msg") if isinstance(item, dict) else item for item in items)
-    told = "; ".join(text for text in said if isinstance(text, str))
-    return clean_line(told, WORDS_CHARACTERS_MAX)
+    words = "; ".join(text for text in said if isinstance(text, str))
+    return clean_line(words, WORDS_CHARACTERS_MAX)
 
 
 def _types(detail: Any) -> set[str]:

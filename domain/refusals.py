@@ -57,7 +57,7 @@ JOB_CODES: dict[str, str] = {
 
 
 class Refused(Exception):
-    """A wish that cannot be granted. `code` is one of CODES; `detail` says what was wrong.
+    """What was asked for is refused. `code` is one of CODES; `detail` says what was wrong.
 
     `errors` names fields; `extra` is shown beside them (`needed`, `available`).
     """

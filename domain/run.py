@@ -1,4 +1,4 @@
-"""The run: which of its steps goes next, and its own end. Money is its jobs' business."""
+"""The run: which of its steps goes next, and its own end. Its jobs hold and settle the credits."""
 
 from datetime import datetime
 from typing import assert_never
@@ -62,12 +62,12 @@ def next_step(run: RunState) -> StepState | None:
 
 
 def under_way(run: RunState) -> list[StepState]:
-    """Return the steps that were started and whose job's end the run has not seen."""
+    """Return the steps that were started and are not settled."""
     return [each for each in run.steps if each.started and each.end is None]
 
 
 def decide(command: RunCommand, run: RunState) -> list[RunEvent]:
-    """Return what happens: nothing for a repeat. Raise Refused when the wish is wrong."""
+    """Return what happens: nothing for a repeat. Raise Refused when it may not."""
     match command:
         case StartStep():
             return _start(command, run)

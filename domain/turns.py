@@ -1,4 +1,4 @@
-"""Turns: which of the rows that wait are to be taken next, so that nobody hides the others."""
+"""Turns: which waiting rows are taken next, so that no account's many rows hide the others'."""
 
 from collections.abc import Collection
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What readers see: one file is one read model, its tables, its projection and its queries."""
+"""What readers see. One file is one read model: its tables, its projection and its queries."""
 
 from sqlalchemy import Connection
 

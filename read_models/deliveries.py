@@ -1,4 +1,4 @@
-"""Deliveries: what each endpoint is owed, was told, or could not be told."""
+"""Deliveries: what each endpoint is to be sent, was sent, or did not take."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, ke
 
 
 def _waiting(name: str, *columns: str) -> Index:
-    """An index of what waits only: what was sent long ago is never passed over."""
+    """An index of the rows that wait, so that a query never reads past those sent long ago."""
     waits = text("next_at IS NOT NULL")
     return Index(name, *columns, sqlite_where=waits, postgresql_where=waits)
 
@@ -80,7 +80,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 def owe(event: Any, endpoint: EndpointId, wanted: str, at: At, unit: UnitOfWork) -> None:
-    """An end that an endpoint wants to be told of. One object ends once, so it is owed once."""
+    """Note a delivery about a job or run that has ended. Each ends once, so there is one."""
     object_id = event.job_id if wanted.startswith("job.") else event.run_id
     delivery_id = f"{endpoint}.{object_id}"
     row = {

@@ -27,7 +27,7 @@ def _key(_event: Any, at: At) -> str | None:
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
-    """A job is told at its start what to expect, so that its estimate never jumps."""
+    """Note what a job can expect when it starts, so that its estimate never jumps."""
     key = str(_key(event, at))
     row = unit.peek(table, key)
     known = _decoder.decode(row["histogram"]) if row is not None else Durations()

@@ -1,4 +1,4 @@
-"""Endpoints: where an account wants to be told, one row an account."""
+"""Endpoints: the URLs at which an account is notified, one row an account."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Resources: what one job or run at a time may be open for, and which was the newest."""
+"""Exclusive keys: for each one job or run at a time may be open, and which was the newest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -73,7 +73,7 @@ def find(connection: Connection, account: AccountId, exclusive_key: str) -> Excl
 def open_of(
     connection: Connection, account: AccountId, exclusive_keys: Sequence[str]
 ) -> dict[str, str]:
-    """Return the open job or run of each of these exclusive_keys that has one."""
+    """Return the open job or run of each of these keys that has one."""
     keys = {key_of(account, exclusive_key): exclusive_key for exclusive_key in exclusive_keys}
     rows = connection.execute(_BY_KEYS, {"keys": list(keys)})
     return {keys[row.key]: row.open for row in rows if row.open is not None}

@@ -151,7 +151,7 @@ def _changed(at: At, rank: int, row: Row) -> Row:
 
 
 def project_retry(event: JobRequested, at: At, unit: UnitOfWork) -> None:
-    """A retry is a change of the retried job too: who follows it hears of it."""
+    """A retry changes the retried job too, so that streams of that job show it."""
     row = unit.row(table, str(event.retry_of))
     if row is not None:
         row |= {"retried_as": event.job_id, **_changed(at, RANK_RETRIED, row)}

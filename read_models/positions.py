@@ -1,4 +1,4 @@
-"""How far the read models are: one row, in the same transaction as what it speaks of."""
+"""How far the read models are: one row, written in the same transaction as the other rows."""
 
 import hashlib
 from functools import cache

@@ -1,4 +1,6 @@
-"""Whose each of the provider's requests is, what it said, and which attempts never learnt one."""
+"""Which attempt each of the provider's requests belongs to, what the provider said about it, and
+which attempts have no known request.
+"""
 
 from collections.abc import Sequence
 
@@ -100,7 +102,9 @@ class AttemptRequests(Struct, frozen=True):
 
 
 def of_attempt(connection: Connection, job: JobId, attempt: int) -> AttemptRequests:
-    """What the provider itself answered to the POST counts; before that, who came first."""
+    """Return an attempt's requests: those that the provider named in answer to the POST, or else
+    the first one that evidence named.
+    """
     sql = _OF_ATTEMPT[connection.dialect.name]
     found = connection.exec_driver_sql(sql, (job, attempt, OF_ATTEMPT_MAX))
     rows = [(row.request_id, row.said) for row in found]

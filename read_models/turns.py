@@ -1,4 +1,4 @@
-"""Turns: taking rows that are due so that nobody's heap hides what others wait for.
+"""Turns: takes rows that are due, so that no account's many rows hide the others'.
 
 Rows are grouped by a lane: an account, or a customer's endpoint. When no more is due than was
 asked for, all of it is taken. Otherwise each lane gives its oldest row, beginning behind the lane

@@ -57,8 +57,8 @@ class JobRequested(Event, frozen=True, kw_only=True, tag="job.requested.v1"):
     deadline_at: datetime
     retry_of: JobId | None = None
     duration_class: str = ""  # What its duration depends on, beside the kind.
-    exclusive_key: str | None = None  # Of which one job at a time may be open, as `character:ID`.
-    run_id: RunId | None = None  # It waits until its run starts the step.
+    exclusive_key: str | None = None  # As `character:ID`: one job at a time may be open for it.
+    run_id: RunId | None = None  # The job waits until its run starts the step.
     step: int | None = None
 
 
@@ -104,7 +104,7 @@ class AccessTokenRevoked(Event, frozen=True, kw_only=True, tag="access_token.rev
 
 
 class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registered.v1"):
-    """Where the account wants to be told; the same id again replaces what was registered.
+    """A URL at which the account is notified; the same id again replaces what was registered.
 
     Its secret is kept in a bucket of its own; here only where an Idempotency-Key may ask for it
     again.

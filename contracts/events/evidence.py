@@ -1,4 +1,4 @@
-"""Evidence: what the outside world said. True in every state, so never guarded."""
+"""Evidence: what the outside world said. It is true whatever the state: it is never refused."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,11 +14,11 @@ class Via(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the envelope of a result claims, before anyone looked inside."""
+    """What the envelope of a result says; the payload inside may still be unusable."""
 
     OK = "ok"
     ERROR = "error"
-    NO_PAYLOAD = "no_payload"  # Neither says yes nor no: the result has to be fetched.
+    NO_PAYLOAD = "no_payload"  # No success and no failure: the result has to be fetched.
 
 
 class LearntFrom(StrEnum):
@@ -49,8 +49,8 @@ class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1")
 
 
 class CancellationAnswered(Event, frozen=True, kw_only=True, tag="cancellation.answered.v1"):
-    """The provider was asked to cancel an attempt and said so much. Without a request id there
-    was nothing to cancel: the reply to the attempt's POST never came.
+    """The provider's answer to a request to cancel an attempt. Without a request id there was
+    nothing to cancel: the reply to the attempt's POST never came.
     """
 
     job_id: JobId
@@ -67,7 +67,7 @@ class ArtifactsRemoved(Event, frozen=True, kw_only=True, tag="artifacts.removed.
 
 
 class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent.v1"):
-    """The customer's server took a delivery: it is not told again, nor on replay."""
+    """The customer's server took a delivery: it is not sent again, nor on replay."""
 
     account_id: AccountId
     endpoint_id: EndpointId

@@ -27,7 +27,7 @@ class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.started.v1"):
     """Written before the paid POST: from here on the provider may have been asked.
 
-    A later attempt sends what the first one did, and does not hold it once more.
+    A later attempt sends the same arguments, and its event leaves them out.
     """
 
     job_id: JobId
@@ -36,7 +36,7 @@ class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.starte
     provider: str
     endpoint: str
     arguments: Sealed | None = None  # JSON, exactly what is sent.
-    deadline_at: datetime | None = None  # Of a job that waited for its run: it begins only then.
+    deadline_at: datetime | None = None  # For a job that waited for its run: the time starts then.
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt.failed.v1"):

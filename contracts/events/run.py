@@ -9,7 +9,7 @@ from contracts.sealed import Sealed
 
 
 class RunStepStarted(Event, frozen=True, kw_only=True, tag="run.step_started.v1"):
-    """Lets the step's job go, which waited for it."""
+    """From here on the step's job, which waited for this, can be submitted."""
 
     run_id: RunId
     account_id: AccountId

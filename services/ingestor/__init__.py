@@ -1,1 +1,1 @@
-"""The ingestor: takes in what the world says, stores what jobs made, and settles them."""
+"""The ingestor: takes in results, stores what jobs made, and settles the jobs."""

@@ -22,8 +22,8 @@ from services.ingestor.signatures import Signatures
 
 
 class Ingestor(Struct):
-    """`active` are the jobs that this process is settling right now; `deliveries` the last webhooks
-    that were recorded, or are being, by what they said.
+    """`active` are the jobs that this process is settling right now; `deliveries` the newest
+    webhooks that were recorded or are being recorded, so that a repeat writes nothing.
     """
 
     settings: IngestorSettings

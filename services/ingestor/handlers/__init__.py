@@ -1,1 +1,1 @@
-"""One file a thing that the ingestor does."""
+"""What the ingestor does, one file each."""

@@ -53,12 +53,12 @@ class WebhookDelivery(Struct, frozen=True):
         return clean_line(self.headers.get("x-fal-webhook-request-id", ""))
 
 
-class Taken(StrEnum):
+class Acceptance(StrEnum):
     ACCEPTED = "accepted"
     REPEATED = "repeated"  # It is recorded already: nothing was written.
 
 
-class Claim(Struct, frozen=True):
+class DeliveredAttempt(Struct, frozen=True):
     """Which attempt a delivery is about."""
 
     account: AccountId
@@ -68,7 +68,9 @@ class Claim(Struct, frozen=True):
 
 @post(f"{WEBHOOK_PATH}/{{id:str}}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
 async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
-    """Check signature, then job and attempt, then commit; duplicates and late ones too."""
+    """Check the signature, then the job and attempt, then record the result; also a late one. A
+    repeat of what is recorded is answered in the same way, and writes nothing.
+    """
     query = request.query_params
     delivery = WebhookDelivery(
         job=id,
@@ -80,7 +82,7 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
     verdict = await take_in(request.app.state["ingestor"], delivery)
     DELIVERIES.labels(verdict.value).inc()
     match verdict:
-        case Taken():
+        case Acceptance():
             return Response({"status": "recorded"}, status_code=200)
         case Rejection.NO_KEYS:
             return _problem(503, "unavailable", "the signature cannot be checked: send it again")
@@ -90,36 +92,36 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
             return _problem(401, "unauthorized", "the signature does not hold")
 
 
-async def take_in(ingestor: Ingestor, delivery: WebhookDelivery) -> Taken | Rejection:
+async def take_in(ingestor: Ingestor, delivery: WebhookDelivery) -> Acceptance | Rejection:
     """Record a delivery, or say why not; raise LogUnavailable when it may not be in the log."""
     envelope = _envelope(delivery.body)
     rejection = await _rejection(ingestor, delivery, envelope)
     if rejection is not None:
         return rejection
-    claim = await _claim(ingestor, delivery)
-    if claim is None:
+    about = await _attempt_of(ingestor, delivery)
+    if about is None:
         return Rejection.UNKNOWN_ATTEMPT
-    known = await _known(ingestor, claim)
+    requests = await _requests_of(ingestor, about)
     request_id = delivery.request_id
-    if request_id and known.own and request_id not in known.own:
+    if request_id and requests.own and request_id not in requests.own:
         return Rejection.OTHER_REQUEST
-    if request_id and (request_id, envelope.verdict.value) in known.results:
-        return Taken.REPEATED
-    return await _record_once(ingestor, claim, delivery, envelope.verdict)
+    if request_id and (request_id, envelope.verdict.value) in requests.results:
+        return Acceptance.REPEATED
+    return await _record_once(ingestor, about, delivery, envelope.verdict)
 
 
 async def _record_once(
-    ingestor: Ingestor, claim: Claim, delivery: WebhookDelivery, verdict: Verdict
-) -> Taken:
+    ingestor: Ingestor, about: DeliveredAttempt, delivery: WebhookDelivery, verdict: Verdict
+) -> Acceptance:
     """The same delivery again, even at the same time, waits for the first and writes nothing."""
     digest = hashlib.sha256(delivery.body).hexdigest()
-    name = (claim.job, str(claim.attempt), delivery.request_id, digest)
+    name = (about.job, str(about.attempt), delivery.request_id, digest)
     known = ingestor.deliveries
     task = known.get(name)
     if task is not None:
         await asyncio.shield(task)
-        return Taken.REPEATED
-    task = known[name] = asyncio.create_task(_record(ingestor, claim, delivery, verdict))
+        return Acceptance.REPEATED
+    task = known[name] = asyncio.create_task(_record(ingestor, about, delivery, verdict))
 
     def forget(ended: "asyncio.Task[None]") -> None:
         if ended.cancelled() or ended.exception() is not None:
@@ -129,20 +131,20 @@ async def _record_once(
 
     task.add_done_callback(forget)
     await asyncio.shield(task)
-    return Taken.ACCEPTED
+    return Acceptance.ACCEPTED
 
 
 async def _record(
-    ingestor: Ingestor, claim: Claim, delivery: WebhookDelivery, verdict: Verdict
+    ingestor: Ingestor, about: DeliveredAttempt, delivery: WebhookDelivery, verdict: Verdict
 ) -> None:
     event = ResultReceived(
-        job_id=claim.job,
-        account_id=claim.account,
-        attempt=claim.attempt,
+        job_id=about.job,
+        account_id=about.account,
+        attempt=about.attempt,
         via=Via.WEBHOOK,
         request_id=delivery.request_id,
         verdict=verdict,
-        body=await ingestor.vault.seal(claim.account, delivery.body),
+        body=await ingestor.vault.seal(about.account, delivery.body),
     )
     await record(ingestor.log, event)
 
@@ -166,8 +168,8 @@ async def _rejection(
     return rejection
 
 
-async def _claim(ingestor: Ingestor, delivery: WebhookDelivery) -> Claim | None:
-    """Tell whose job and which attempt this is about; None for what we never asked for."""
+async def _attempt_of(ingestor: Ingestor, delivery: WebhookDelivery) -> DeliveredAttempt | None:
+    """Return which account's job and which attempt this is about; None if we never asked for it."""
     try:
         job = job_id(delivery.job)
     except BadId:
@@ -176,19 +178,21 @@ async def _claim(ingestor: Ingestor, delivery: WebhookDelivery) -> Claim | None:
     if number.isascii() and number.isdigit() and len(number) <= ATTEMPT_DIGITS_MAX:
         account = ingestor.tokens.open(delivery.token, job, int(number))
         if account is not None:
-            return Claim(account, job, int(number))
+            return DeliveredAttempt(account, job, int(number))
     if ingestor.settings.fal_webhooks != "unsigned" or delivery.token:
         return None
     loaded = await ingestor.jobs.load(job)  # The seeds' curl: no token, the current attempt.
-    return Claim(loaded.state.account_id, job, loaded.state.attempt) if loaded else None
+    return DeliveredAttempt(loaded.state.account_id, job, loaded.state.attempt) if loaded else None
 
 
-async def _known(ingestor: Ingestor, claim: Claim) -> AttemptRequests:
-    """Rows may be behind, or away: then less is known, and evidence twice is harmless."""
+async def _requests_of(ingestor: Ingestor, about: DeliveredAttempt) -> AttemptRequests:
+    """Return the known requests of the attempt. If rows are behind or the database is away, fewer
+    are known: then evidence may be recorded twice, which is harmless.
+    """
     try:
-        return await ingestor.database.read(provider_requests.of_attempt, claim.job, claim.attempt)
+        return await ingestor.database.read(provider_requests.of_attempt, about.job, about.attempt)
     except DatabaseUnavailable as error:
-        logger.warning("request_ids_not_compared", job=claim.job, reason=str(error))
+        logger.warning("request_ids_not_compared", job=about.job, reason=str(error))
         return AttemptRequests()
 
 

@@ -6,6 +6,7 @@ from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.recording import record
 from contracts.events import ArtifactsRemoved, ResultReceived
+from domain.artifacts import is_too_late
 from domain.owed import Duty
 from domain.provider_results import Failure
 from domain.times import micros_of
@@ -13,12 +14,11 @@ from domain.waiting import WaitReason
 from read_models import jobs, owed, waiting_jobs
 from read_models.owed import Owed
 from read_models.waiting_jobs import WaitingJob
+from services.ingestor.artifacts import removable
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.media import removable
+from services.ingestor.handlers.poll_results import poll_result
+from services.ingestor.handlers.settle_results import fail, settle
 from services.ingestor.settings import IngestorSettings
-from services.ingestor.settling import fail, poll_result, settle
-
-STORING_SECONDS_MAX = 6 * 3600.0
 
 STORING = Pace(
     at_once=32,
@@ -26,7 +26,7 @@ STORING = Pace(
     act_seconds=80.0,
     pause_seconds=5.0,
     pause_seconds_max=120.0,
-    patience_seconds=5.0,  # The fast path has its try first.
+    patience_seconds=5.0,  # The message of the result is handled first.
 )
 DEADLINES = Pace(
     at_once=64, at_once_of_lane=32, act_seconds=30.0, pause_seconds=2.0, pause_seconds_max=60.0
@@ -51,7 +51,7 @@ def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
 
 
 def _pace_of_results(settings: IngestorSettings) -> Pace:
-    """Asks the provider about results that are overdue, politely: the pauses grow."""
+    """Ask the provider about overdue results, with pauses that grow."""
     pause = min(settings.reconcile_every_seconds, settings.look_after_seconds)
     return Pace(
         at_once=32,
@@ -68,7 +68,7 @@ async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
     loaded = await ingestor.jobs.load(row.job_id)
     if recorded is None or loaded is None:
         return
-    if micros_of(now()) - row.waiting_since > STORING_SECONDS_MAX * 1_000_000:
+    if is_too_late(row.waiting_since, micros_of(now())):
         await fail(ingestor, loaded, Failure("storage_deadline", "the result was never stored"))
         return
     for event in recorded.commit.events:
@@ -79,7 +79,7 @@ async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
 async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
     loaded = await ingestor.jobs.load(row.job_id, row.requested_sequence)
     if loaded is not None:
-        await fail(ingestor, loaded, Failure("deadline", ""))
+        await fail(ingestor, loaded, Failure("deadline"))
 
 
 async def remove(ingestor: Ingestor, row: Owed) -> None:

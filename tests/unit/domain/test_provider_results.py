@@ -3,7 +3,14 @@
 import pytest
 
 from contracts.events.evidence import Verdict
-from domain.provider_results import BadEnvelope, failure_of, read_envelope
+from domain.provider_results import (
+    BadEnvelope,
+    Failure,
+    failure_in_words,
+    failure_of,
+    read_envelope,
+)
+from domain.refusals import JOB_CODES
 
 
 def test_fals_envelope_and_the_bare_result_of_the_seeds_are_both_read() -> None:
@@ -51,3 +58,9 @@ def test_a_runner_error_is_the_providers() -> None:
     payload = {"detail": "Request timed out", "error_type": "request_timeout"}
     failure = failure_of(payload, "Invalid status code: 504")
     assert (failure.code, failure.detail) == ("provider_failed", '"Request timed out"')
+
+
+def test_an_owner_reads_a_plain_message_and_what_the_provider_said_of_the_input() -> None:
+    assert Failure("deadline").message == JOB_CODES["deadline"]
+    refused = failure_in_words("Too dark.")
+    assert refused.message == f"{JOB_CODES['provider_failed']} The provider said: Too dark."

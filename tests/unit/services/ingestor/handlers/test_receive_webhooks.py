@@ -15,7 +15,7 @@ from contracts.ids import JobId
 from contracts.subjects import Subject, evidence_subject
 from read_models import provider_requests
 from services.ingestor.dependencies import Ingestor
-from services.ingestor.handlers.receive_webhooks import Taken, WebhookDelivery, take_in
+from services.ingestor.handlers.receive_webhooks import Acceptance, WebhookDelivery, take_in
 from services.ingestor.signatures import Rejection
 from tests.support.examples import ACCOUNT, submitted
 from tests.support.ingesting import IngestingWorld
@@ -58,7 +58,7 @@ def restarted(world: IngestingWorld) -> Ingestor:
 async def test_a_delivery_of_the_attempts_own_request_is_recorded() -> None:
     world = IngestingWorld()
     job = await submitted_job(world)
-    assert await take_in(world.ingestor, delivery(world, job)) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, delivery(world, job)) is Acceptance.ACCEPTED
     assert [event.request_id for event in results(world)] == ["request-1"]
 
 
@@ -74,7 +74,7 @@ async def test_before_the_request_is_known_the_first_result_binds() -> None:
     world = IngestingWorld()
     job = await world.job()
     world.project()
-    assert await take_in(world.ingestor, delivery(world, job)) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, delivery(world, job)) is Acceptance.ACCEPTED
     world.project()
     late = await take_in(world.ingestor, delivery(world, job, "another"))
     assert late is Rejection.OTHER_REQUEST
@@ -87,7 +87,7 @@ async def test_what_the_provider_answered_to_the_post_counts_more_than_who_came_
     await take_in(world.ingestor, delivery(world, job, "came-first"))
     await world.add(evidence_subject("submitted"), submitted(job))
     world.project()
-    assert await take_in(world.ingestor, delivery(world, job)) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, delivery(world, job)) is Acceptance.ACCEPTED
 
 
 async def test_another_attempts_request_does_not_count_for_this_one() -> None:
@@ -95,7 +95,7 @@ async def test_another_attempts_request_does_not_count_for_this_one() -> None:
     job = await world.job()
     await world.add(evidence_subject("submitted"), submitted(job, attempt=2))
     world.project()
-    assert await take_in(world.ingestor, delivery(world, job)) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, delivery(world, job)) is Acceptance.ACCEPTED
 
 
 async def test_twenty_replays_of_one_delivery_are_one_commit_at_once_or_one_by_one() -> None:
@@ -103,9 +103,9 @@ async def test_twenty_replays_of_one_delivery_are_one_commit_at_once_or_one_by_o
     job = await submitted_job(world)
     sent = delivery(world, job)
     at_once = await asyncio.gather(*(take_in(world.ingestor, sent) for _ in range(20)))
-    assert at_once.count(Taken.ACCEPTED) == 1
+    assert at_once.count(Acceptance.ACCEPTED) == 1
     for _ in range(20):
-        assert await take_in(world.ingestor, sent) is Taken.REPEATED
+        assert await take_in(world.ingestor, sent) is Acceptance.REPEATED
     assert len(results(world)) == 1
 
 
@@ -114,7 +114,7 @@ async def test_a_replay_to_another_process_or_after_a_restart_writes_nothing() -
     job = await submitted_job(world)
     await take_in(world.ingestor, delivery(world, job))
     world.project()
-    assert await take_in(restarted(world), delivery(world, job)) is Taken.REPEATED
+    assert await take_in(restarted(world), delivery(world, job)) is Acceptance.REPEATED
     assert len(results(world)) == 1
 
 
@@ -123,7 +123,7 @@ async def test_another_verdict_of_the_same_request_is_recorded() -> None:
     job = await submitted_job(world)
     for status in ("ERROR", "OK"):
         sent = delivery(world, job, status=status)
-        assert await take_in(world.ingestor, sent) is Taken.ACCEPTED
+        assert await take_in(world.ingestor, sent) is Acceptance.ACCEPTED
         world.project()
 
 
@@ -140,7 +140,7 @@ async def test_a_delivery_that_the_log_did_not_take_is_recorded_when_it_comes_ag
     with pytest.raises(LogUnavailable):
         await take_in(world.ingestor, sent)
     world.log.append = append  # type: ignore[method-assign]
-    assert await take_in(world.ingestor, sent) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, sent) is Acceptance.ACCEPTED
 
 
 async def test_while_the_rows_are_away_a_delivery_is_recorded_all_the_same() -> None:
@@ -151,7 +151,7 @@ async def test_while_the_rows_are_away_a_delivery_is_recorded_all_the_same() -> 
         raise DatabaseUnavailable
 
     world.database.read = away  # type: ignore[method-assign,assignment]
-    assert await take_in(world.ingestor, delivery(world, job)) is Taken.ACCEPTED
+    assert await take_in(world.ingestor, delivery(world, job)) is Acceptance.ACCEPTED
 
 
 async def test_a_wrong_token_is_an_unknown_attempt_whatever_is_signed() -> None:

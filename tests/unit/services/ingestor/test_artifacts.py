@@ -5,9 +5,10 @@ import msgspec
 from contracts.events import Artifact, JobCompleted, JobDeleted
 from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
+from domain.artifacts import Place, key_of
 from read_models import jobs
-from services.ingestor.media import Place, key_of, removable
-from services.ingestor.settling import settle
+from services.ingestor.artifacts import removable
+from services.ingestor.handlers.settle_results import settle
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
 

@@ -11,10 +11,11 @@ from application import clock
 from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, SubmissionStarted
 from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox
+from domain.artifacts import OUTPUTS_MAX
 from domain.job_kinds.base import image_files
 from domain.job_kinds.infograph import Infograph
+from services.ingestor.handlers.settle_results import settle
 from services.ingestor.handlers.sweep_waiting import sweeps
-from services.ingestor.settling import OUTPUTS_MAX, settle
 from tests.support.examples import ACCOUNT, OTHER, at
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
 from tests.support.memory import MemoryKeyStore, MemoryStorage
