@@ -7,7 +7,7 @@ import structlog
 
 from adapters import fal
 from adapters.database import DatabaseUnavailable
-from adapters.provider_progress import ProgressReport, tell
+from adapters.provider_progress import ProgressReport, send_progress
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
 from application.job_commands import LoadedJob
@@ -156,7 +156,8 @@ async def poll_result(ingestor: Ingestor, row: WaitingJob) -> None:
         verdict = Verdict.OK if answer.ok else Verdict.ERROR
         await record_result(ingestor, row, verdict, body)
     elif isinstance(answer, fal.StillRunning):
-        await tell(ingestor.client, ProgressReport(row.job_id, answer.queue_position, answer.lines))
+        report = ProgressReport(row.job_id, answer.queue_position, answer.lines)
+        await send_progress(ingestor.client, report)
     elif isinstance(answer, fal.NoAnswer):
         logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
 
