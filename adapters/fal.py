@@ -47,7 +47,7 @@ _UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
 class ProviderRequest(Struct, frozen=True):
-    """A job as the provider has it. A URL is empty where it is not known."""
+    """A job as the provider has it. A URL that is not known is empty."""
 
     request_id: str
     status_url: str = ""
@@ -212,8 +212,7 @@ class FalGateway:
     async def list_requests(self, endpoint: str, since: datetime) -> list[ListedRequest] | None:
         """List what was sent to an endpoint since then, with its input; None without an answer.
 
-        What the list does not name may be there all the same: requests that have not ended may
-        be missing.
+        Requests that are not listed may exist all the same, above all those that have not ended.
         """
         if not self._platform_url:
             return None

@@ -49,7 +49,7 @@ DESCRIPTIONS: dict[str, str] = {
     "PROVIDER": "`fal` or `simulator`. A service started alone without a key runs with `simulator`"
     " only.",
     "PROVIDER_CONCURRENCY_MAX": "How many jobs the provider may have at once, in all.",
-    "RECONCILE_AFTER_SECONDS": "How long after its submission a job is looked up at the provider.",
+    "RECONCILE_AFTER_SECONDS": "How long a result may take before the provider is asked for it.",
     "RECONCILE_EVERY_SECONDS": "How long after one lookup of a job the next follows.",
     "S3_ENDPOINT_URL": "The endpoint of an S3-compatible storage. Unset: that of AWS.",
     "S3_PUBLIC_URL": "The public URL of the bucket, if its objects can be fetched without us.",

@@ -48,7 +48,7 @@ async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     relay = Relay(settings.ingestor_url)
     front = answer_early(app, relay)
     background = Background()
-    background.repeat("usage", lambda: api.usage.tell(api.client), TELL_SECONDS)
+    background.repeat("usage", lambda: api.usage.send(api.client), TELL_SECONDS)
     where = (settings.darkroom_host, settings.darkroom_port)
     await until(
         stop,

@@ -29,7 +29,7 @@ from services.dispatcher.posting import submitted
 
 logger = structlog.get_logger()
 
-ATTEMPTS_MAX = 2000  # With more, nobody could say which of them are alike.
+ATTEMPTS_MAX = 2000  # With more, not all of them are read, and alike ones might be overlooked.
 
 
 def patience_of(dispatcher: Dispatcher) -> float:
@@ -38,13 +38,13 @@ def patience_of(dispatcher: Dispatcher) -> float:
 
 
 def pause_of(dispatcher: Dispatcher) -> float:
-    """Return the seconds between two questions to the listing."""
+    """Return the seconds between two requests for the listing, which spare the provider."""
     return ask_every_seconds(dispatcher.settings.submit_unknown_seconds)
 
 
 async def find_lost_replies(dispatcher: Dispatcher) -> None:
-    """Ask once, if somebody waits for an answer. What the listing does not name proves nothing,
-    and goes on waiting.
+    """Ask for the listing once, if an attempt waits for a reply. An attempt that the listing does
+    not name may be there all the same, and goes on waiting.
     """
     if not dispatcher.peers.is_mine("listing"):
         return
@@ -62,8 +62,8 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
     listed = await dispatcher.gateway.list_requests(endpoint, since)
     if not listed:
         return
-    # Read after the listing, and all of them: attempts of ended jobs, attempts that were given up
-    # on and brand-new ones may have sent the same.
+    # All unanswered attempts are read, and after the listing: attempts of ended jobs, attempts that
+    # were given up and brand-new ones may have sent the same.
     ids = [each.request_id for each in listed]
     rows, ended, lost, owned = await dispatcher.rows.read(
         lambda connection: (
@@ -88,8 +88,8 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
 async def _sent(
     dispatcher: Dispatcher, job: JobId, attempt: int, endpoint: str
 ) -> tuple[SubmissionStarted, UnansweredAttempt] | None:
-    """Find an attempt and what it sent; later commits may have ended the job. None when what it
-    sent can no longer be read: then nobody can tell which request is its own.
+    """Return an attempt and what it sent, also where later commits have ended the job. None when
+    what it sent can no longer be read: then it cannot be matched.
     """
     sequences = await dispatcher.database.read(job_commits.sequences, job)
     arguments: Sealed | None = None
