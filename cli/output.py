@@ -21,23 +21,14 @@ INTERRUPTED = 130
 CANCELLATIONS_MAX = 3
 
 # By the exception's name, so that no command imports what only another one needs.
+_UNREACHABLE = (
+    *("NoWorld", "NotReady", "NeverUp", "LogUnavailable", "DatabaseUnavailable", "NotThereYet"),
+    *("TransportError", "NoServersError", "TimeoutError", "OSError"),
+)
 _EXIT_CODES = {
-    "NoWorld": DEPENDENCY_DOWN,
-    "NotReady": DEPENDENCY_DOWN,
-    "NeverUp": DEPENDENCY_DOWN,
-    "LogUnavailable": DEPENDENCY_DOWN,
-    "DatabaseUnavailable": DEPENDENCY_DOWN,
-    "NotThereYet": DEPENDENCY_DOWN,
-    "TransportError": DEPENDENCY_DOWN,
-    "NoServersError": DEPENDENCY_DOWN,
-    "TimeoutError": DEPENDENCY_DOWN,
-    "OSError": DEPENDENCY_DOWN,
-    "BadSetting": USAGE,
-    "BadId": USAGE,
-    "InvalidField": USAGE,
-    "PortTaken": USAGE,
-    "Refused": REFUSED,
-    "FolderInUse": REFUSED,
+    **dict.fromkeys(_UNREACHABLE, DEPENDENCY_DOWN),
+    **dict.fromkeys(("BadSetting", "BadId", "InvalidField", "PortTaken"), USAGE),
+    **dict.fromkeys(("Refused", "FolderInUse"), REFUSED),
 }
 
 P = ParamSpec("P")

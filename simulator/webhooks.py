@@ -1,4 +1,4 @@
-"""Webhooks: signed as fal signs them, delivered at least once, with growing pauses."""
+"""Webhooks: signed as fal signs them, sent again after growing pauses until they are taken."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ class Webhooks:
         self._key = Ed25519PrivateKey.generate()
 
     async def deliver(self, request: QueueRequest, fault: str | None) -> None:
-        """Deliver until it is answered 2xx or 3xx, at most 32 times."""
+        """Deliver until a 2xx or 3xx answer, in at most 32 tries."""
         if request.webhook_url is None or fault == "never":
             return
         body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
@@ -73,7 +73,7 @@ class Webhooks:
     def sign(
         self, request_id: str, body: bytes, fault: str | None = None, at: int | None = None
     ) -> dict[str, str]:
-        """Return the four headers, of now or of a unix time; a fault makes one of them wrong."""
+        """Return the headers, signed now or at a unix time; a fault makes one of them wrong."""
         now = int(time.time()) if at is None else at
         timestamp = str(now - (STALE_SECONDS if fault == "stale" else 0))
         user = "somebody-else" if fault == "other_user" else USER_ID
