@@ -119,7 +119,8 @@ def _report(error: Exception) -> int:
     about = (
         "" if code is not None else f"a bug, {type(error).__name__} (LOG_LEVEL=debug shows it): "
     )
-    for line in error_text(error).splitlines():
+    text = str(getattr(error, "detail", None) or error or type(error).__name__)
+    for line in text.splitlines():
         say(f"darkroom: {about}{line}")
     return FAILED if code is None else code
 
@@ -146,11 +147,6 @@ def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for a bug."""
     names = (kind.__name__ for kind in type(error).__mro__)
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
-
-
-def error_text(error: Exception) -> str:
-    detail = getattr(error, "detail", None)
-    return str(detail or error or type(error).__name__)
 
 
 def _plain(value: Any) -> str:

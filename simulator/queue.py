@@ -116,9 +116,8 @@ class Queue:
             return Reply(404, {"status": "NOT_FOUND"})
         body = self._describe(request)
         if with_logs:
-            body["logs"] = [
-                {"message": f"{request.state.lower()}{STRANGE}", "timestamp": "2026-01-01T00:00:00"}
-            ]
+            message = f"{request.state.lower()}{STRANGE}"
+            body["logs"] = [{"message": message, "timestamp": "2026-01-01T00:00:00"}]
         if request.state != "COMPLETED":
             return Reply(202, body)
         if request.error_type:

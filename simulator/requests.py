@@ -47,10 +47,8 @@ class QueueRequests:
     def accept(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> QueueRequest:
-        request_id = str(uuid4())
-        request = QueueRequest(
-            request_id, endpoint, arguments, webhook_url, time.time(), request_id
-        )
+        own_id, at = str(uuid4()), time.time()
+        request = QueueRequest(own_id, endpoint, arguments, webhook_url, at, own_id)
         self.by_id[request.id] = request
         self.write(request)
         return request

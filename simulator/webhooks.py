@@ -39,8 +39,7 @@ class Webhooks:
             return
         body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
         self.sent_at.setdefault(job_of(request.webhook_url), time.time())
-        times = 2 if fault == "duplicate" else 1
-        for _ in range(times):
+        for _ in range(2 if fault == "duplicate" else 1):
             await self._deliver(request, body, fault)
 
     async def close(self) -> None:
