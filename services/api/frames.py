@@ -1,9 +1,7 @@
 """Frames: the events of a stream, made from one snapshot of an account's rows."""
 
-from typing import Any
-
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from application.documents import credits_document
@@ -19,6 +17,8 @@ from services.api.documents import each_of, job_document, run_document
 ROWS_MAX = 1000  # A client that missed more changed rows than these gets a resync.
 PROGRESS_FROM = 1_000_000  # The first `change` of frames about progress: no commit has so many.
 ALL_OF_COMMIT = 999_999_999
+
+Place = tuple[int, int]  # Of a change in the log: its sequence, and its number in that commit.
 
 
 class Frame(Struct, frozen=True):
@@ -83,22 +83,22 @@ def _snapshot(
 
 async def frames_of(api: Api, snapshot: AccountSnapshot) -> list[Frame]:
     """Return a frame for every row of a snapshot, in the order of their last changes."""
-    frames = await each_of(snapshot.jobs, lambda job: job_frame(api, job, job.sequence, job.change))
+    frames = await each_of(snapshot.jobs, lambda job: job_frame(api, job))
     frames += await each_of(snapshot.runs, lambda run: _run_frame(api, run))
     balance = snapshot.balance
     if snapshot.has_new_balance:
         document = credits_document(balance.account, api.as_of())
-        frames.append(_frame(api, "credits", balance.sequence, balance.change, document))
+        frames.append(_frame(api, "credits", (balance.sequence, balance.change), document))
     return sorted(frames, key=lambda each: (each.sequence, each.change))
 
 
-async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
+async def job_frame(api: Api, job: Job, place: Place | None = None) -> Frame:
     """Return a job as it is now or, if its owner has deleted it, that it is gone."""
     if job.deleted:
         event, document = "gone", {"id": job.job_id}
     else:
         event, document = "job", await job_document(api, job)
-    return _frame(api, event, sequence, change, document, job.job_id, is_last=job.status.is_end)
+    return _frame(api, event, place or (job.sequence, job.change), document, job)
 
 
 async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
@@ -112,7 +112,8 @@ async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
         "credits": credits_document(snapshot.balance.account, api.as_of()),
     }
     is_last = bool(snapshot.jobs) and all(job.status.is_end for job in snapshot.jobs)
-    return _frame(api, "resync", snapshot.position, ALL_OF_COMMIT, document, is_last=is_last)
+    frame = _frame(api, "resync", (snapshot.position, ALL_OF_COMMIT), document)
+    return structs.replace(frame, is_last=is_last)
 
 
 def is_after(frame: Frame, cursor: Cursor) -> bool:
@@ -126,18 +127,12 @@ def is_after(frame: Frame, cursor: Cursor) -> bool:
 
 
 async def _run_frame(api: Api, run: Run) -> Frame:
-    return _frame(api, "run", run.sequence, run.change, await run_document(api, run))
+    return _frame(api, "run", (run.sequence, run.change), await run_document(api, run))
 
 
-def _frame(
-    api: Api,
-    event: str,
-    sequence: int,
-    change: int,
-    document: dict[str, Any],
-    job: JobId | None = None,
-    *,
-    is_last: bool = False,
-) -> Frame:
-    cursor = str(Cursor(api.log.epoch, sequence, change))
-    return Frame(event, cursor, sequence, change, msgspec.json.encode(document), job, is_last)
+def _frame(api: Api, event: str, place: Place, document: object, job: Job | None = None) -> Frame:
+    cursor = str(Cursor(api.log.epoch, *place))
+    body = msgspec.json.encode(document)
+    if job is None:
+        return Frame(event, cursor, *place, body)
+    return Frame(event, cursor, *place, body, job.job_id, job.status.is_end)

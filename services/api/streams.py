@@ -161,8 +161,8 @@ class Channel:
             if percent > shown:
                 self._progress[job.job_id] = (job, percent)
                 self._progress_frames += 1
-                change = PROGRESS_FROM + self._progress_frames
-                frames.append(await job_frame(self._api, job, self.position, change))
+                place = (self.position, PROGRESS_FROM + self._progress_frames)
+                frames.append(await job_frame(self._api, job, place))
         return frames
 
 
