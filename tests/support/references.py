@@ -1,7 +1,6 @@
 """Writes docs/reference: the settings and the API as Markdown. `make docs` runs it."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -132,8 +131,7 @@ async def _openapi() -> dict[str, Any]:
 
 def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"### {title}\n"
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", operation["summary"]).capitalize()
-    yield f"{operation.get('description') or f'{words}.'}\n"
+    yield f"{operation['description']}\n"  # Its handler's docstring: each handler has one.
     schemes = {name for each in operation.get("security", ()) for name in each}
     if not schemes:
         yield "Needs no token.\n"
