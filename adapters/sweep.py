@@ -27,6 +27,7 @@ ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that fai
 
 Row = TypeVar("Row", bound=WaitingRow)
 Take = Callable[[Turn], Awaitable[list[Row]]]
+Act = Callable[[Row], Awaitable[None]]
 
 
 class Pace(Struct, frozen=True):
@@ -60,7 +61,7 @@ class Sweep(Generic[Row]):
         name: str,
         pace: Pace,
         take: Take[Row],
-        act: Callable[[Row], Awaitable[None]],
+        act: Act[Row],
         wake: asyncio.Event | None = None,
     ) -> None:
         self._name, self._pace = name, pace

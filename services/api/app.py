@@ -21,7 +21,8 @@ from application.account_commands import AccountCommandHandler
 from application.clock import fresh_commit_id
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
-from read_models import accounts, positions
+from read_models import accounts
+from read_models.positions import find, read
 from services.api.dependencies import Api
 from services.api.handlers.answer_early import answer_early, keep_error
 from services.api.handlers.answer_errors import on_error
@@ -68,7 +69,7 @@ async def _end_streams(streams: Streams, stop: asyncio.Event) -> None:
 
 
 async def connect(settings: ApiSettings) -> Api:
-    client, log, database, changes = await open_log_and_rows(settings, "api", positions)
+    client, log, database, changes = await open_log_and_rows(settings, "api", find, read)
     storage = settings.storage()
     # Another process, or this one before, may have answered from anything up to the log's end.
     await changes.start(client, floor=await log.end())

@@ -20,6 +20,7 @@ from application.event_log import EventLog
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
 from contracts.ids import JobId
+from domain.breaker import BreakerState
 from services.dispatcher.settings import DispatcherSettings
 
 logger = structlog.get_logger()
@@ -27,61 +28,45 @@ logger = structlog.get_logger()
 POSTS_AT_ONCE_MAX = 64
 SUBMISSIONS_AT_ONCE_MAX = 256  # Jobs whose page is read, that wait for a slot, or are posted.
 REFILL_AT = 192  # The sweep is woken below it: a query for each submission that ends costs more.
-PAUSE_SECONDS, PAUSE_SECONDS_MAX = 10.0, 60.0
-TROUBLES_MAX = 5
 BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provider")
 
 
 class Breaker(Struct):
-    """Open while the provider refuses the operator, or is in trouble: jobs wait, nothing fails.
+    """The rules of domain.breaker, on the event loop's clock, with an alarm and a metric."""
 
-    After its pause one submission at a time tries whether it is over; each try that fails makes
-    the pause longer.
-    """
-
-    open_until: float = 0.0
-    alarm: str = ""  # For operators, with the provider's words; empty when all is well.
-    troubles: int = 0  # Submissions in a row that the provider could not take, or left unanswered.
-    pause_seconds: float = PAUSE_SECONDS
+    state: BreakerState = BreakerState()
 
     def refused(self, words: str) -> None:
-        """The provider refuses the operator's account."""
-        self._open(f"the provider refuses the operator's account: {words}")
+        self._become(self.state.after_refusal(words, _clock()))
 
     def trouble(self, words: str) -> None:
-        """The provider could not be reached, is broken, or took a POST and said nothing."""
-        self.troubles += 1
-        if self.troubles >= TROUBLES_MAX:
-            self._open(f"the provider is in trouble: {words}")
+        self._become(self.state.after_trouble(words, _clock()))
 
     def close(self) -> None:
-        if self.alarm:
-            logger.info("breaker_closed")
-        self.open_until, self.alarm, self.troubles = 0.0, "", 0
-        self.pause_seconds = PAUSE_SECONDS
-        BREAKER.set(0)
+        self._become(BreakerState())
+
+    @property
+    def alarm(self) -> str:
+        return self.state.alarm
 
     @property
     def is_open(self) -> bool:
-        return bool(self.alarm) and asyncio.get_running_loop().time() < self.open_until
+        return self.state.is_open(_clock())
 
-    def limit(self, room: int, under_way: int = 0) -> int:
-        """Return how much of the room may be used: nothing, one try, or all of it. What is under
-        way is a try already.
-        """
-        if not self.alarm:
-            return room
-        return min(room, 0 if self.is_open or under_way else 1)
+    def limit(self, free_slots: int, under_way: int = 0) -> int:
+        return self.state.limit(free_slots, under_way, _clock())
 
-    def _open(self, alarm: str) -> None:
-        clock = asyncio.get_running_loop().time()
-        if not self.alarm:
-            logger.error("alarm", alarm=alarm)
-        elif clock >= self.open_until:
-            self.pause_seconds = min(self.pause_seconds * 2, PAUSE_SECONDS_MAX)
-        self.open_until = clock + self.pause_seconds
-        self.alarm = alarm
-        BREAKER.set(1)
+    def _become(self, after: BreakerState) -> None:
+        if after.alarm and not self.alarm:
+            logger.error("alarm", alarm=after.alarm)
+        elif self.alarm and not after.alarm:
+            logger.info("breaker_closed")
+        self.state = after
+        BREAKER.set(bool(after.alarm))
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Dispatcher(Struct):

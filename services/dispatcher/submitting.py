@@ -1,7 +1,7 @@
 """Submits a job: gathers what is to be sent, then posts it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -9,7 +9,7 @@ from adapters.vault import Unreadable
 from application.clock import now
 from application.job_commands import LoadedJob
 from contracts.events import SubmissionStarted
-from domain import job_kinds
+from domain import job_kinds, retry
 from domain.job_kinds.base import Gathered
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import (
@@ -22,14 +22,12 @@ from services.dispatcher.posting import (
 from services.dispatcher.source_pages.child_process import read_page
 from services.dispatcher.source_pages.page_text import PageUnreadable
 
-LATE_SECONDS = 5.0
-
 
 def is_late(requested_at: datetime) -> bool:
     """Tell whether a job is so old that a sweep takes its message for lost. Both may then have the
     job: whoever handles the message of a late job looks first whether it was submitted.
     """
-    return now() - requested_at > timedelta(seconds=LATE_SECONDS)
+    return retry.is_late(requested_at, now())
 
 
 def begin(

@@ -2,7 +2,6 @@
 
 import secrets
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import httpx
 from litestar import Response, delete, get, patch, post
@@ -15,17 +14,17 @@ from adapters.http_server import AnyRequest, AnyResponse
 from application.account_commands import CommandResult
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import EndpointId
-from domain.addresses import check_url
+from domain.delivery_status import DeliveryStatus
 from domain.endpoints import (
     ChangeEndpoint,
     RegisterEndpoint,
     RemoveEndpoint,
     RequestNotification,
     RotateSecret,
+    address_to_check,
+    checked_types,
 )
-from domain.notifications import TYPES
 from domain.refusals import Refused, invalid
-from domain.text import InvalidField
 from domain.times import text_of
 from read_models import deliveries, endpoints
 from read_models.deliveries import Delivery
@@ -37,7 +36,6 @@ from services.api.handlers.create_jobs import strict
 from services.api.settings import ApiSettings
 
 LIMIT_MAX = 100
-ALL_TYPES = tuple(TYPES.values())
 Types = Annotated[list[str], Meta(min_length=1, max_length=10)]
 
 
@@ -68,7 +66,7 @@ async def register_endpoint(request: AnyRequest, data: JSONBody[NewEndpoint]) ->
         nonlocal is_kept
         await api.take_work(account)
         await _check(api.settings, data.url)
-        types = _types(data.types)
+        types = checked_types(data.types)
         url = await api.vault.seal(account, data.url.encode())
         sealed = await answerable(request, account, secret)
         is_kept = True
@@ -117,7 +115,7 @@ async def change_endpoint(
         return ChangeEndpoint(
             endpoint_id=endpoint.endpoint_id,
             url=url,
-            types=_types(data.types) if data.types is not None else None,
+            types=checked_types(data.types) if data.types is not None else None,
             enabled=data.enabled,
         )
 
@@ -193,36 +191,20 @@ async def resend_delivery(
         return RequestNotification(endpoint.endpoint_id, delivery_id)
 
     granted = await answer_once(request, Nothing(), prepare)
-    return _answer(request, granted, {"id": delivery_id, "status": "waiting"}, 202)
+    return _answer(request, granted, {"id": delivery_id, "status": DeliveryStatus.WAITING}, 202)
 
 
 async def _check(settings: ApiSettings, url: str) -> None:
     """Refuse what is no public web address: deliveries must not reach inwards."""
-    try:
-        check_url("url", url)
-    except InvalidField as error:
-        raise invalid("url", error.message) from None
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if f"{parts.hostname}:{port}" in settings.allowed_hosts:
+    address = address_to_check(url, settings.allowed_hosts)
+    if address is None:
         return
-    if parts.scheme != "https":
-        raise invalid("url", "must be an https URL")
     try:
-        await checked_address(parts.hostname or "", port)
+        await checked_address(*address)
     except AddressRefused:
         raise invalid("url", "must not lead to a private address or an unusual port") from None
     except (httpx.ConnectError, httpx.ConnectTimeout):
         raise invalid("url", "its host cannot be found") from None
-
-
-def _types(wanted: list[str] | None) -> tuple[str, ...]:
-    if wanted is None:
-        return ALL_TYPES
-    unknown = set(wanted) - set(ALL_TYPES)
-    if unknown:
-        raise invalid("types", f"must be of {', '.join(ALL_TYPES)}")
-    return tuple(dict.fromkeys(wanted))
 
 
 async def _known(request: AnyRequest) -> endpoints.Endpoints:

@@ -13,16 +13,14 @@ from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import RunId
-from contracts.job_state import End
 from contracts.sealed import Sealed
 from domain.account import RequestJobs
 from domain.funnels import COURSE_FUNNEL
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import Refused, invalid
+from domain.retries import steps_to_retry, taken_over
 from domain.run import CancelRun
 from domain.text import Line, ProjectId, check_json
-from domain.times import time_of
-from read_models.runs import Run, ShownStep
 from services.api.dependencies import api_of
 from services.api.documents import run_document
 from services.api.handlers.answer_errors import carried_out
@@ -33,7 +31,6 @@ from services.api.handlers.show_runs import newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
 WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.
-RETRIED = {"failed", "cancelled"}
 
 
 class GenerateAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -99,7 +96,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
     known = await newest_run(api, account, data.project_id)
     if known is None:
         raise Refused("not_found", "nothing was ever generated for this project")
-    wanted = _wanted(known, data.steps)
+    wanted = steps_to_retry(known.run_id, known.status, known.steps, data.steps)
     recorded = await api.log.read(known.requested_sequence)
     first = next(
         event
@@ -117,7 +114,7 @@ async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
         steps=tuple(
             RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id())
             if each.step in wanted
-            else _taken(each)
+            else taken_over(each)
             for each in known.steps
         ),
     )
@@ -140,32 +137,6 @@ async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # 
     shown = await run_document(api, await run_of(api, caller.account_id, id))
     shown["as_of"] = api.cursor(made.sequence or run.sequence)
     return Response(shown, status_code=200, headers={"Darkroom-As-Of": shown["as_of"]})
-
-
-def _wanted(run: Run, steps: list[int] | None) -> set[int]:
-    """Return which steps to run again; raise Refused for one that has not failed."""
-    if run.status == "running":
-        raise Refused("run_active", f"the run {run.run_id} is under way", runId=run.run_id)
-    failed = {each.step for each in run.steps if each.status in RETRIED}
-    unknown = set(steps or ()) - {each.step for each in run.steps}
-    if unknown:
-        raise invalid("steps", f"there is no step {min(unknown)}")
-    wanted = failed if steps is None else set(steps)
-    if not wanted or not wanted <= failed:
-        detail = f"step {min(wanted - failed)} has not failed" if wanted else "no step has failed"
-        raise Refused("step_not_failed", detail)
-    return wanted
-
-
-def _taken(step: ShownStep) -> RequestedStep:
-    return RequestedStep(
-        step=step.step,
-        name=step.name,
-        job_id=step.job_id,  # type: ignore[arg-type]
-        end=End(step.status),
-        code=step.code,
-        ended_at=time_of(step.ended_at) if step.ended_at is not None else None,
-    )
 
 
 async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:

@@ -8,12 +8,13 @@ from litestar.params import FromPath, FromQuery
 from adapters.http_server import AnyRequest
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
+from domain.run_status import RunStatus, StepStatus
 from domain.times import text_of
 from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api, api_of
-from services.api.documents import STEP_FAILED, run_document, step_error
+from services.api.documents import run_document, step_error
 from services.api.handlers.authenticate_callers import caller_of
 
 
@@ -33,15 +34,15 @@ async def show_generation_status(
     api = api_of(request)
     run = await newest_run(api, caller_of(request).account_id, projectId)
     steps = run.steps if run is not None else ()
-    current = next((each.step for each in steps if each.status == "in_progress"), None)
+    current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
     return {
-        "isGenerating": run is not None and run.status == "running",
+        "isGenerating": run is not None and run.status is RunStatus.RUNNING,
         "currentStep": current,
-        "completedSteps": [each.step for each in steps if each.status == "completed"],
+        "completedSteps": [each.step for each in steps if each.status is StepStatus.COMPLETED],
         "failedSteps": [
             {"step": each.step, "error": await step_error(api, run, each)}
             for each in steps
-            if run is not None and each.status in STEP_FAILED
+            if run is not None and each.status.has_failed
         ],
         "progress": [await _progress(api, run, each) for each in steps if run is not None],
         "startedAt": text_of(run.started_at) if run is not None else None,
@@ -58,7 +59,7 @@ async def show_content(
     api = api_of(request)
     run = await newest_run(api, caller_of(request).account_id, projectId)
     found = next((each for each in run.steps if each.step == step), None) if run else None
-    if run is None or found is None or found.status != "completed":
+    if run is None or found is None or found.status is not StepStatus.COMPLETED:
         raise Refused("not_found", "there is no finished text of this step")
     job = (await api.jobs_by_id([JobId(found.job_id)])).get(JobId(found.job_id))
     return {
@@ -107,14 +108,14 @@ async def run_of(api: Api, account: AccountId, text: str) -> Run:
 
 
 async def _progress(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in STEP_FAILED
+    failed = step.status.has_failed
     item: dict[str, Any] = {
         "step": step.step,
         "stepName": step.name,
-        "status": "failed" if failed else step.status,
+        "status": StepStatus.FAILED if failed else step.status,
     }
     if failed:
         item["error"] = await step_error(api, run, step)
-    if step.status == "completed" and step.ended_at is not None:
+    if step.status is StepStatus.COMPLETED and step.ended_at is not None:
         item["completedAt"] = text_of(step.ended_at)
     return item

@@ -76,7 +76,7 @@ async def honour(api: Api, wish: str | None) -> tuple[Cursor | None, bool]:
 
 async def _events(api: Api, streams: Streams, reader: Reader, lease: Lease) -> AsyncIterator[bytes]:
     """The cursor at the very start lets a client continue that never got a frame."""
-    begins = reader.after or Cursor(api.log.epoch, reader.floor, ALL_OF_COMMIT)
+    begins = reader.after or Cursor(api.log.epoch, reader.position, ALL_OF_COMMIT)
     if reader.job is not None and reader.after is None:
         begins = Cursor(api.log.epoch, 0)  # It has not been told the state with which it begins.
     try:

@@ -11,12 +11,13 @@ from application.event_log import Outcome, Unavailable
 from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.subjects import Subject
+from domain.breaker import PAUSE_SECONDS, TROUBLES_MAX
 from domain.job import Cancel
 from domain.times import micros_of
 from domain.turns import Turn
 from domain.waiting import WaitReason
 from read_models import waiting_jobs
-from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
+from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
 from services.dispatcher.submitting import submit
@@ -154,9 +155,9 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
     ("outcome", "told"),
     [
         (ACCEPTED, ["JobSubmitted"]),
-        (fal.SubmissionRejected(422, "no"), ["JobFailed", "CreditsReleased"]),
+        (fal.SubmissionRejected("no"), ["JobFailed", "CreditsReleased"]),
         (fal.SubmissionRefused("HTTP 503"), ["AttemptFailed"]),
-        (fal.OperatorTrouble(403, "locked"), ["AttemptFailed"]),
+        (fal.OperatorTrouble("locked"), ["AttemptFailed"]),
     ],
 )
 def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(

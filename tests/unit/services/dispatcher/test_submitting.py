@@ -7,9 +7,10 @@ import pytest
 from msgspec import structs
 
 from application.ports import NotThereYet
+from domain.retry import LATE_SECONDS
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions
-from services.dispatcher.submitting import LATE_SECONDS, submit
+from services.dispatcher.submitting import submit
 from tests.support.dispatching import DispatchingWorld, played
 
 

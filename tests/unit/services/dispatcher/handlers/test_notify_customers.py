@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 
 from adapters.guarded_transport import AddressRefused
 from contracts.ids import EndpointId
+from domain.delivery_status import DeliveryStatus
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
 from services.dispatcher.app import customers_client
@@ -25,7 +26,7 @@ DELIVERY = Delivery(
     endpoint_id=EndpointId("ep_1"),
     type="job.completed",
     object_id="job",
-    status="waiting",
+    status=DeliveryStatus.WAITING,
     attempts=0,
     next_at=0,
     last_status=None,
