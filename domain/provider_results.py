@@ -61,8 +61,8 @@ def read_envelope(body: bytes) -> Envelope:
 def failure_of(payload: Any, error: str) -> Failure:
     """Tell apart what the user can change from what only the provider can."""
     detail = payload.get("detail") if isinstance(payload, dict) else payload
-    told = msgspec.json.encode(detail).decode() if detail else error
-    said = clean_prose(told, DETAIL_CHARACTERS_MAX)
+    reason = msgspec.json.encode(detail).decode() if detail else error
+    said = clean_prose(reason, DETAIL_CHARACTERS_MAX)
     types, words = _types(detail), _words(detail)
     if "content_policy_violation" in types:
         return Failure("content_policy", said, words)
@@ -85,8 +85,8 @@ def _words(detail: Any) -> str:
     """Return what the provider says, without its structure."""
     items = detail if isinstance(detail, list) else [detail]
     said = (item.get("msg") if isinstance(item, dict) else item for item in items)
-    told = "; ".join(text for text in said if isinstance(text, str))
-    return clean_line(told, WORDS_CHARACTERS_MAX)
+    words = "; ".join(text for text in said if isinstance(text, str))
+    return clean_line(words, WORDS_CHARACTERS_MAX)
 
 
 def _types(detail: Any) -> set[str]:

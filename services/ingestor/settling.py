@@ -117,10 +117,10 @@ async def fail(
 ) -> None:
     """End the job as failed; its hold is released in the same commit."""
     account = loaded.state.account_id
-    told = JOB_CODES[failure.code]
+    text = JOB_CODES[failure.code]
     if failure.words:
-        told = f"{told} The provider said: {failure.words}"
-    message = await ingestor.vault.seal_words(account, told)
+        text = f"{text} The provider said: {failure.words}"
+    message = await ingestor.vault.seal_words(account, text)
     detail = None
     if failure.detail:
         detail = await ingestor.vault.seal_words(account, failure.detail)
