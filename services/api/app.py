@@ -120,6 +120,7 @@ def build(api: Api) -> Litestar:
             title="Darkroom",
             version="1",
             path="/api/openapi.json",
+            use_handler_docstrings=True,
             render_plugins=[DescribedApi(path="/")],
         ),
         request_max_body_size=BODY_BYTES_MAX,
