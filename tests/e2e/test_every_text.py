@@ -14,6 +14,8 @@ from tests.e2e.test_funnels import STEPS, until_idle
 from tests.support.strange_text import Try, tries
 from tests.support.worlds import RunningWorld, create, until_ended, world_on
 
+pytestmark = pytest.mark.same_on_any_database  # It brings both.
+
 STRANGE = "\x00\x01\x0c\x1b\x7f\x85\u2028\u202e"
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.usage import Usage
 from contracts.cursor import Cursor
-from domain.refusals import Refused
 from services.api import frames
 from services.api.dependencies import LISTS_AT_ONCE
 from services.api.documents import job_document
@@ -55,12 +53,3 @@ def test_accounts_do_not_wait_in_each_others_lanes() -> None:
         assert not world.api.lane(OTHER).locked()
 
     played(play)
-
-
-def test_a_request_that_stands_for_many_counts_as_many() -> None:
-    usage = Usage("one")
-    usage.take("token:t", 100, 99)
-    usage.take("token:t", 100)
-    with pytest.raises(Refused) as caught:
-        usage.take("token:t", 100)
-    assert caught.value.code == "rate_limited"
