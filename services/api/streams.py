@@ -30,7 +30,7 @@ from services.api.frames import (
     read_snapshot,
     resync_frame,
 )
-from services.api.handlers.authenticate_callers import Authenticator, Caller, Stay
+from services.api.handlers.callers import Caller, ConnectedCaller
 
 logger = structlog.get_logger()
 
@@ -43,7 +43,7 @@ READERS_OF_ACCOUNT_MAX = 2000
 CATCHING_UP = "catching up"  # Few at a time: who takes no frame makes its own account wait.
 
 
-class Reader(Stay):
+class Reader(ConnectedCaller):
     """One connected client. Frames wait up to a limit in bytes; a client that is slower than that
     gets a resync instead of what it missed.
     """
@@ -176,9 +176,8 @@ class Channel:
 class Streams:
     """All channels of this process. Announcements wake those that they concern."""
 
-    def __init__(self, api: Api, authenticator: Authenticator) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._authenticator = authenticator
         self._channels: dict[AccountId, Channel] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -193,7 +192,7 @@ class Streams:
             raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")
         reader.floor = channel.position
         channel.readers.add(reader)
-        self._authenticator.follow(reader)
+        self._api.authenticator.follow(reader)
         try:
             await channel.started.wait()
         except asyncio.CancelledError:
@@ -203,7 +202,7 @@ class Streams:
             raise DatabaseUnavailable("the stream could not begin")
 
     def leave(self, reader: Reader) -> None:
-        self._authenticator.unfollow(reader)
+        self._api.authenticator.unfollow(reader)
         channel = self._channels.get(reader.caller.account_id)
         if channel is not None:
             channel.readers.discard(reader)
@@ -229,7 +228,7 @@ class Streams:
                 return
 
     async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+        async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
             for frame in await self._missed(reader):
                 if reader.is_over:
                     return
@@ -237,7 +236,7 @@ class Streams:
         while not (self._stopping or reader.is_over):
             reader.wake.clear()
             if reader.wants_resync:
-                async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+                async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
                     yield await self._resync(reader)
             while not reader.is_over and (told := reader.pop()) is not None:
                 yield told

@@ -21,16 +21,14 @@ from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
-from application.clock import fresh_commit_id
 from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from application.ports import NotThereYet
-from contracts.ids import BadId, checked
 from domain.job_kinds import refusal_of
 from domain.refusals import CODES, PROBLEM_TYPE, Refused, invalid, problem_of
+from services.api.handlers.request_context import is_carried_out, request_id_of
 
 logger = structlog.get_logger()
 
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 RETRY_AFTER_SECONDS = "2"
 _DEPENDENCY_DOWN = (
     LogUnavailable,
@@ -57,33 +55,10 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 )
 
 
-def request_id_of(request: AnyRequest) -> str:
-    """Return the id under which this request is found in logs and events."""
-    known = request.scope.get("darkroom_request_id")
-    if known is None:
-        try:
-            known = checked(request.headers.get("x-request-id", ""))
-        except BadId:
-            known = fresh_commit_id()
-        request.scope["darkroom_request_id"] = known  # type: ignore[typeddict-unknown-key]
-    return str(known)
-
-
-def trace_id_of(request: AnyRequest) -> str | None:
-    """Return the trace id of a W3C `traceparent` header, None without a well-formed one."""
-    found = _TRACE.fullmatch(request.headers.get("traceparent", ""))
-    return found[1] if found else None
-
-
-def carried_out(request: AnyRequest) -> None:
-    """From here on a failure of the request does not mean that nothing was done."""
-    request.scope["darkroom_carried_out"] = True  # type: ignore[typeddict-unknown-key]
-
-
 def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
     """Turn whatever a handler raised into a problem document; log what is our side's fault."""
     refused = _refused(error)
-    if refused.code == "unavailable" and request.scope.get("darkroom_carried_out"):
+    if refused.code == "unavailable" and is_carried_out(request):
         refused = Refused("outcome_unknown", _SEND_AGAIN)
     status, _ = CODES[refused.code]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

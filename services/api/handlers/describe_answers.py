@@ -7,8 +7,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from domain.refusals import CODES, PROBLEM_TYPE
-from services.api.handlers.authenticate_callers import require_token
-from services.api.handlers.issue_tickets import require_ticket_or_token
+from services.api.handlers.authenticate_callers import require_ticket_or_token, require_token
 
 PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -6,7 +6,6 @@ from typing import Any
 from litestar import get
 from litestar.params import FromPath, FromQuery
 
-from adapters.http_server import AnyRequest
 from contracts.events import (
     AttemptFailed,
     Event,
@@ -21,9 +20,9 @@ from contracts.events import (
 )
 from domain.refusals import JOB_CODES
 from domain.times import micros_of
-from services.api.dependencies import api_of
+from services.api.dependencies import Api, Injected
 from services.api.documents import time_of
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.callers import Caller
 from services.api.handlers.show_jobs import commits_of
 
 _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
@@ -41,15 +40,15 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 
 @get("/jobs/{id:str}/logs")
 async def show_logs(
-    request: AnyRequest,
+    api: Injected[Api],
+    caller: Injected[Caller],
     id: FromPath[str],  # noqa: A002
     cursor: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
     """What happened to a job, oldest first; `provider` is what it said last, where it says, and
     `next` the cursor of the next page, or null.
     """
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
+    job = await api.job_of(caller.account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
         {"at": time_of(micros_of(recorded.commit.at)), "level": level, "message": tell(event)}
