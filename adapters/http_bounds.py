@@ -16,8 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from adapters.http_door import Door
+from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
 from application.clock import fresh_commit_id
-from domain.refusals import CODES, PROBLEM_TYPE, Refused, problem_of
+from domain.refusals import Refused
 
 HEAD_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 100
@@ -207,7 +208,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
 
 def _answer(refused: Refused) -> bytes:
-    status, _ = CODES[refused.code]
+    status = STATUSES[refused.code]
     body = msgspec.json.encode(problem_of(refused, fresh_commit_id()))
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from adapters.problems import STATUSES
 from adapters.settings import CommonSettings
 from domain.refusals import CODES, JOB_CODES
 from services.api.settings import ApiSettings
@@ -24,7 +25,8 @@ def test_every_setting_is_in_the_example_file() -> None:
 
 def test_every_error_code_is_documented() -> None:
     text = (ROOT / "docs" / "guides" / "errors.md").read_text()
-    for code, (status, _) in CODES.items():
+    assert STATUSES.keys() == CODES.keys()
+    for code, status in STATUSES.items():
         assert f"| `{code}` | {status} |" in text, code
     for code, message in JOB_CODES.items():
         assert f"| `{code}` | {message} |" in text, code

@@ -19,12 +19,13 @@ from nats import errors
 
 from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
+from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
 from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from application.ports import NotThereYet
 from domain.job_kinds import refusal_of
-from domain.refusals import CODES, PROBLEM_TYPE, Refused, invalid, problem_of
+from domain.refusals import Refused, invalid
 from services.api.handlers.request_context import is_carried_out, request_id_of
 
 logger = structlog.get_logger()
@@ -60,7 +61,7 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
     refused = _refused(error)
     if refused.code == "unavailable" and is_carried_out(request):
         refused = Refused("outcome_unknown", _SEND_AGAIN)
-    status, _ = CODES[refused.code]
+    status = STATUSES[refused.code]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         is_ours = refused.code == "internal"
         logger.log(
@@ -76,7 +77,7 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
 
 
 def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
-    status, _ = CODES[refused.code]
+    status = STATUSES[refused.code]
     document = problem_of(refused, request_id_of(request))
     headers = {}
     if status in {429, 503}:

@@ -5,18 +5,20 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec import Struct, structs
 
+from adapters.problems import STATUSES
 from application.account_commands import CommandResult
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from contracts.sealed import Sealed
 from domain.account import AccountCommand
 from domain.account_batch import AccountRequest
-from domain.refusals import CODES, Refused
+from domain.refusals import Refused
 from services.api.dependencies import Api
 from services.api.handlers.request_context import RequestContext
 
-# What a repeat can be refused with because its first try changed the account.
+# Statuses that a repeat can be refused with because its first try changed the account.
 MAY_BE_A_REPEAT = {402, 404, 409}
+IN_FLIGHT = "idempotency_in_flight"
 KEY_USED_OTHERWISE = "the key was used for something else"
 
 # Checks what is asked and makes the command; it is not called for a repeat.
@@ -119,7 +121,7 @@ async def _execute_once(
             command = await prepare()
             result = await api.accounts.execute(account, _request(context, command, key))
     except Refused as refused:
-        if refused.code == "idempotency_in_flight" or not _may_be_a_repeat(refused):
+        if STATUSES[refused.code] not in MAY_BE_A_REPEAT or refused.code == IN_FLIGHT:
             raise
         # What refuses it may be what the first try made: then the first result is the answer.
         result = await _earlier(api, account, key, fresh=True)
@@ -134,11 +136,6 @@ def _noted(
     api.note_write(account, result.sequence)
     context.is_carried_out = True
     return result
-
-
-def _may_be_a_repeat(refused: Refused) -> bool:
-    status, _ = CODES[refused.code]
-    return status in MAY_BE_A_REPEAT
 
 
 async def _earlier(
