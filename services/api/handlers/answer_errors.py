@@ -1,8 +1,6 @@
 """Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
 
 import logging
-import re
-from functools import cache
 from http import HTTPStatus
 
 import msgspec
@@ -11,10 +9,10 @@ from litestar import Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    MethodNotAllowedException,
     SerializationException,
     ValidationException,
 )
-from litestar.routes import HTTPRoute
 from nats import errors
 
 from adapters.database import DatabaseUnavailable
@@ -73,38 +71,20 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
             code=refused.code,
             **({"exc_info": error} if is_ours else {"reason": repr(error)[:300]}),
         )
-    return problem(request, refused)
+    return _problem(request, error, refused)
 
 
-def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
+def _problem(request: AnyRequest, error: Exception, refused: Refused) -> AnyResponse:
     status = STATUSES[refused.code]
-    document = problem_of(refused, request_id_of(request))
     headers = {}
     if status in {429, 503}:
         headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))
-    if status == 405:  # noqa: PLR2004
-        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
-    if status == 401:  # noqa: PLR2004
+    if isinstance(error, MethodNotAllowedException) and error.headers is not None:
+        headers["Allow"] = ", ".join(sorted(error.headers["allow"].split(", ")))
+    if refused.code == "unauthorized":
         headers["WWW-Authenticate"] = 'Token realm="darkroom"'
-    return Response(
-        msgspec.json.encode(document), status_code=status, headers=headers, media_type=PROBLEM_TYPE
-    )
-
-
-def _methods_of(request: AnyRequest) -> set[str]:
-    """Return what the path takes; nothing when there is no such path."""
-    path = request.scope["path"].rstrip("/")
-    return {
-        method
-        for route in request.app.routes
-        if isinstance(route, HTTPRoute) and _form_of(route.path_format).fullmatch(path)
-        for method in route.methods
-    }
-
-
-@cache
-def _form_of(path_format: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path_format.rstrip("/"))))
+    document = msgspec.json.encode(problem_of(refused, request_id_of(request)))
+    return Response(document, status_code=status, headers=headers, media_type=PROBLEM_TYPE)
 
 
 def _refused(error: Exception) -> Refused:
