@@ -1,4 +1,4 @@
-.PHONY: help setup up demo check test faults bench clean clean-world format
+.PHONY: help setup up demo check docs test faults bench clean clean-world format
 PY := .venv/bin/python
 T ?= tests
 KIND ?= infograph
@@ -16,7 +16,7 @@ up: .venv/.done ## The whole world at http://127.0.0.1:8000 until Ctrl-C
 	@.venv/bin/darkroom up
 
 ##@ Work on it
-check: .venv/.done ## Lint, types, architecture
+check: .venv/.done ## Lint, types, architecture, documents
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -32,6 +32,9 @@ faults: .venv/.done ## The long fault runs, with a table of results (some twenty
 
 bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
 	$(PY) -m bench
+
+docs: .venv/.done ## Write docs/reference anew, from the settings and the API
+	$(PY) -m tests.support.references
 
 format: .venv/.done ## Format and fix what can be fixed
 	.venv/bin/ruff check --fix-only -q .

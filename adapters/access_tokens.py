@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from contracts.events.account import Role
 from contracts.ids import TokenId
-from domain.account import IssueToken
+from domain.tokens import IssueToken
 
 
 class FreshToken(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Background work: every loop of a process lives here, and none of them dies quietly."""
+"""Background work: the loops of a process, which are restarted when they fail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,8 +10,8 @@ from prometheus_client import Counter
 logger = structlog.get_logger()
 
 FIRST_PAUSE_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 3.0  # What was away may be back: nobody waits long for a sweep that rests.
-HEALTHY_SECONDS = 10.0  # A loop that has run for so long has got over its last failure.
+PAUSE_SECONDS_MAX = 3.0  # Short, so that sweeps go on soon after a broker or database is back.
+HEALTHY_SECONDS = 10.0  # A loop that has run for so long has recovered from its last failure.
 REASON_CHARACTERS_MAX = 300
 FAILURES = Counter("darkroom_loop_failures_total", "Failures of background loops", ["loop"])
 
@@ -19,10 +19,10 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Background:
-    """Runs endless loops, and tasks that nobody waits for.
+    """Runs endless loops, and tasks whose result is not needed.
 
-    A loop that fails is logged, counted, named in `troubles` (which health shows) and begun again
-    with back-off. It never ends its process.
+    A loop that fails is logged, counted, named in `troubles` (which the health answer shows) and
+    restarted with back-off. It never ends its process.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Background:
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """What is failing right now, in words."""
+        """What is failing now, in words."""
         return tuple(f"{name} fails: {reason}" for name, reason in self._troubles.items())
 
     def keep(self, name: str, work: Work) -> None:
@@ -51,16 +51,11 @@ class Background:
         self.keep(name, again)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Do something once, that nobody waits for. Its failure is logged and counted."""
+        """Do something once beside the caller. Its failure is logged and counted."""
         task = asyncio.create_task(self._once(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def until(self, stop: asyncio.Event) -> None:
-        """Wait for the signal, then end the loops; what was spawned is left to `drain`."""
-        await stop.wait()
-        await self.end_loops()
 
     async def end_loops(self) -> None:
         for loop in self._loops:
@@ -69,7 +64,7 @@ class Background:
         self._loops.clear()
 
     async def drain(self, seconds: float) -> None:
-        """Let what was spawned come to its end, at most so long; cancel what is left."""
+        """Wait at most so long for the spawned tasks to end; then cancel the others."""
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=seconds)
             for task in left:
@@ -98,7 +93,7 @@ class Background:
     async def _once(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception as error:  # noqa: BLE001 - nobody waits for it.
+        except Exception as error:  # noqa: BLE001 - the caller does not wait for it.
             FAILURES.labels(name).inc()
             logger.warning("task_failed", task=name, reason=repr(error)[:REASON_CHARACTERS_MAX])
 

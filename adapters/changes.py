@@ -24,11 +24,12 @@ Listener = Callable[[Announcement], None]
 
 
 class Changes:
-    """Announcements can be lost: whoever waits also looks at the position itself.
+    """Knows the position of the read models. Announcements can be lost, so those that wait for a
+    position also read it from the database.
 
-    `position` is the furthest that the read models were ever known to be; `rows_at` is where they
-    are, which is less while they are made anew. What was answered from them once must not be taken
-    back: readers wait for `needed`.
+    `position` is the highest position that was ever known; `rows_at` is the present one, which is
+    lower during a rebuild. An answer must not be older than one given before: readers wait for
+    `needed`.
     """
 
     def __init__(self, read_position: PositionReader) -> None:
@@ -39,18 +40,18 @@ class Changes:
         self._moved = asyncio.Event()
         self._listeners: list[Listener] = []
         self._watches: dict[str, set[asyncio.Event]] = {}
-        self._told = 0  # Up to where those who watch were woken.
+        self._woken_up_to = 0  # Up to this position all watches were woken for their changes.
         self._rechecking: asyncio.Task[None] | None = None
 
     async def start(self, client: Client, floor: int = 0) -> None:
-        """Listen; `floor` is a position that other processes may have answered from before."""
+        """Subscribe; `floor` is a position that other processes may have answered from."""
         self._floor = floor
         await client.subscribe(CHANGES, cb=self._receive)
         await self._look()
 
     @property
     def needed(self) -> int:
-        """The position that rows must have reached for an answer to be made from them."""
+        """The position that the rows must have reached before a reader is answered."""
         return max(self.position, self._floor)
 
     def listen(self, listener: Listener) -> None:
@@ -62,7 +63,7 @@ class Changes:
         ids = tuple(row_ids)
         event = asyncio.Event()
         if not self._watches:
-            self._told = self.rows_at  # Until here nobody had to be told.
+            self._woken_up_to = self.rows_at  # Nobody watched the changes before it.
         for row_id in ids:
             self._watches.setdefault(row_id, set()).add(event)
         if self._rechecking is None or self._rechecking.done():
@@ -77,7 +78,7 @@ class Changes:
                     del self._watches[row_id]
 
     def advance(self, position: int) -> None:
-        """Take notice that the read models are at `position`, and wake who waits for it."""
+        """Note that the read models are at `position`, and wake those that wait for it."""
         has_moved = position != self.rows_at
         self.rows_at = position
         self.position = max(position, self.position)
@@ -115,29 +116,30 @@ class Changes:
 
     async def _receive(self, message: Msg) -> None:
         heard = announcement.decode(message.data)
-        if heard.previous > self._told:
+        if heard.previous > self._woken_up_to:
             self._wake(self._watches)  # An announcement was lost: anything may have changed.
         elif self._watches:
             self._wake(row.id for row in heard.rows)
-        self._told = heard.position
+        self._woken_up_to = heard.position
         for listener in self._listeners:
             listener(heard)
         self.advance(heard.position)
 
     async def _recheck(self) -> None:
-        """Look at the position for all that watch: an announcement may be lost. One that is just
-        coming is waited for, as else every watch would be woken by it.
+        """Read the position for all watches, since an announcement may be lost. A position counts
+        as unannounced a second after it was read: the announcement may be on its way, and without
+        it every watch has to be woken.
         """
-        seen = self._told
+        read_at = self._woken_up_to
         while self._watches:
             await asyncio.sleep(LOST_AFTER_SECONDS)
-            if seen > self._told:
-                self._told = seen
+            if read_at > self._woken_up_to:
+                self._woken_up_to = read_at
                 self._wake(self._watches)
-                self.advance(seen)
+                self.advance(read_at)
             try:
-                seen = await self._read_position()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do.
+                read_at = await self._read_position()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is read again.
                 logger.warning("position_not_read", reason=repr(error))
 
     def _wake(self, row_ids: Iterable[str]) -> None:

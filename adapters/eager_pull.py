@@ -7,111 +7,47 @@ returns what it has brought.
 """
 
 import asyncio
-from collections import deque
 
-import msgspec
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
-from contracts.subjects import STREAM
+from adapters.pull_inbox import PullInbox
 
-PULL_SECONDS = 20
-WAIT_SECONDS = 1.0  # Then it looks whether the connection is still the same.
+WAIT_SECONDS = 1.0  # Then it is checked whether the connection is still the same.
 PAUSE_SECONDS = 1.0
-HEARTBEAT_SECONDS = 5
-SILENCE_SECONDS_MAX = 12.0  # Heartbeats come every 5 s while a pull waits.
 
 
 class EagerPull:
     """Stands where FastStream has nats-py's pull subscription."""
 
     def __init__(self, client: Client, durable: str) -> None:
-        self._client = client
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{durable}"
-        self._inbox = client.new_inbox()
-        self._subscription: Subscription | None = None
-        self._arrived: deque[Msg] = deque()
-        self._wake = asyncio.Event()
-        self._wanted = 0  # What the open pulls may still bring.
-        self._heard_at = 0.0
-        self._reconnects = client.stats["reconnects"]
-        self._not_before = 0.0  # After an answer that is no message: nothing is asked in a rage.
+        self._inbox = PullInbox(client, durable)
 
     async def fetch(self, batch: int, timeout: float) -> list[Msg]:  # noqa: ASYNC109
         """Return up to `batch` messages as soon as there is one; none after a while.
 
         `timeout` is FastStream's, and means its first fetch only. It never raises: FastStream's
-        loop would end, and nothing more be handled.
+        loop would end, and nothing more would be handled.
         """
         del timeout
         try:
             await self._pull(batch)
-        except (errors.Error, OSError):  # No connection: the next fetch asks anew.
-            self._wanted = 0
+        except (errors.Error, OSError):  # No connection: the next fetch asks again.
+            self._inbox.forget_pulls()
             await asyncio.sleep(PAUSE_SECONDS)
-        if not self._arrived:
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                return []
-        found: list[Msg] = []
-        while self._arrived and len(found) < batch:
-            message = self._arrived.popleft()
-            if message.reply:
-                found.append(message)
-                self._wanted -= 1
-            else:
-                self._status(message)
-        return found
+        return await self._inbox.take(batch, WAIT_SECONDS)
 
     async def unsubscribe(self) -> None:
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None and not self._client.is_closed:
-            await subscription.unsubscribe()
+        await self._inbox.close()
 
     async def _pull(self, batch: int) -> None:
-        """Keep a pull open. One that is not heard of any more is taken for lost."""
-        clock = asyncio.get_running_loop().time()
-        if self._subscription is None:
-            self._subscription = await self._client.subscribe(
-                self._inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-            )
-        reconnects = self._client.stats["reconnects"]
-        if reconnects != self._reconnects or clock - self._heard_at > SILENCE_SECONDS_MAX:
-            self._reconnects, self._wanted = reconnects, 0
-        if clock < self._not_before:
-            await asyncio.sleep(self._not_before - clock)
-        if self._wanted > batch // 2:
-            return
-        wish = {
-            "batch": batch,
-            "expires": PULL_SECONDS * 1_000_000_000,
-            "idle_heartbeat": HEARTBEAT_SECONDS * 1_000_000_000,
-        }
-        self._wanted += batch
-        self._heard_at = clock
-        await self._client.publish(self._next, msgspec.json.encode(wish), reply=self._inbox)
-
-    async def _receive(self, message: Msg) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
-        self._arrived.append(message)
-        self._wake.set()
-
-    def _status(self, message: Msg) -> None:
-        """A heartbeat changes nothing; an expired pull brings what it has not brought no more.
-
-        Anything else (no consumer, no leader, too many pulls) is answered at once, again and
-        again: the next pull waits a little.
+        """Keep a pull open. The broker refuses at once, again and again, while there is no
+        consumer, no leader, or too many pulls: after a refusal the next pull waits a little.
         """
-        headers = message.headers or {}
-        status = headers.get("Status")
-        if status == "100":
-            return
-        if status not in {"404", "408"}:
-            self._not_before = asyncio.get_running_loop().time() + PAUSE_SECONDS
-        unserved = int(headers.get("Nats-Pending-Messages", self._wanted))
-        self._wanted = max(self._wanted - unserved, 0)
+        if self._inbox.is_lost:
+            self._inbox.forget_pulls()
+        if self._inbox.refusal:
+            self._inbox.refusal = ""
+            await asyncio.sleep(PAUSE_SECONDS)
+        await self._inbox.pull(batch, credit_min=batch // 2)

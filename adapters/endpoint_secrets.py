@@ -1,24 +1,22 @@
 """Secrets of customers' endpoints: wrapped by the master key, in a bucket of their own."""
 
 import os
+from base64 import b64encode
 from datetime import datetime, timedelta
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
 
-from adapters.vault import derive
+from adapters.buckets import LazyBucket
+from adapters.sealed_box import SealedBox, derive
 from application.clock import now
 from application.event_log import LogUnavailable
 from contracts.ids import EndpointId
 from contracts.subjects import SEALING_BUCKET
-from domain.notifications import SECRET_BYTES, secret_of
 
-NONCE_BYTES = 12
+SECRET_BYTES = 24
 TRIES_MAX = 8
 MARKER_SECONDS = 60.0  # What says that a secret was deleted; for ever, they would fill the bucket.
 OLD_HOLDS = timedelta(hours=24)  # After a rotation deliveries carry both signatures for a day.
@@ -37,14 +35,14 @@ _decoder = msgspec.json.Decoder(Kept)
 
 
 def fresh_secret() -> str:
-    return secret_of(os.urandom(SECRET_BYTES))
+    """Return a secret in the form that Standard Webhooks asks for."""
+    return f"whsec_{b64encode(os.urandom(SECRET_BYTES)).decode()}"
 
 
 class EndpointSecrets:
     def __init__(self, client: Client, master_key: bytes) -> None:
-        self._client = client
-        self._cipher = AESGCM(derive(master_key, "endpoint secrets"))
-        self._bucket: KeyValue | None = None
+        self._bucket = LazyBucket(client, SEALING_BUCKET)
+        self._boxes = SealedBox(derive(master_key, "endpoint secrets"))
 
     async def keep(self, endpoint: EndpointId, secret: str, sequence: int = 0) -> None:
         """Keep a secret, known or not; one that was there before it holds on for a day.
@@ -61,7 +59,7 @@ class EndpointSecrets:
         raise LogUnavailable(f"the secret of {endpoint} is being changed")
 
     async def _keep(self, endpoint: EndpointId, secret: str, sequence: int) -> None:
-        bucket = await self._open()
+        bucket = await self._bucket.open()
         known, revision = await self._get(endpoint)
         if known is None:
             kept = Kept(secret, sequence)
@@ -69,7 +67,8 @@ class EndpointSecrets:
             kept = Kept(secret, sequence, known.current, now() + OLD_HOLDS)
         else:
             return
-        await bucket.update(endpoint, self._seal(endpoint, kept), last=revision)
+        box = self._boxes.seal(msgspec.json.encode(kept), endpoint)
+        await bucket.update(endpoint, box, last=revision)
 
     async def holding(self, endpoint: EndpointId) -> list[str]:
         """Return the secrets that hold now, the newest first; none when they are gone."""
@@ -80,26 +79,14 @@ class EndpointSecrets:
         return [known.current, *([known.previous] if known.previous and is_old_held else [])]
 
     async def forget(self, endpoint: EndpointId) -> None:
-        await (await self._open()).purge(endpoint, msg_ttl=MARKER_SECONDS)
+        await (await self._bucket.open()).purge(endpoint, msg_ttl=MARKER_SECONDS)
 
     async def _get(self, endpoint: EndpointId) -> tuple[Kept | None, int]:
         """Return what is kept, and the revision that a change of it has to name."""
         try:
-            entry = await (await self._open()).get(endpoint)
+            entry = await (await self._bucket.open()).get(endpoint)
         except KeyNotFoundError as error:  # Never there, or deleted: then it has a revision.
             return None, error.entry.revision if error.entry is not None else 0
-        box = entry.value or b""
-        try:
-            plain = self._cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], endpoint.encode())
-        except (InvalidTag, ValueError):
-            return None, entry.revision or 0
-        return _decoder.decode(plain), entry.revision or 0
-
-    def _seal(self, endpoint: EndpointId, kept: Kept) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(kept), endpoint.encode())
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            self._bucket = await self._client.jetstream().key_value(SEALING_BUCKET)
-        return self._bucket
+        plain = self._boxes.open(entry.value or b"", endpoint)
+        kept = _decoder.decode(plain) if plain is not None else None
+        return kept, entry.revision or 0

@@ -1,14 +1,16 @@
-"""Fingerprints of requests: they tell two contents apart, and confirm no guess of one."""
+"""Fingerprints of requests: different for two contents, useless to check a guess of one with."""
 
 import hashlib
 import hmac
 
-from adapters.vault import derive
+from adapters.sealed_box import derive
 from contracts.ids import AccountId
 
 
 class Fingerprints:
-    """Keyed, because a fingerprint stands in the log beside prompts that are sealed there."""
+    """Keyed, because a fingerprint stands in the log beside prompts that are sealed there: a plain
+    hash would confirm a guess of the prompt.
+    """
 
     def __init__(self, master_key: bytes) -> None:
         self._key = derive(master_key, "request fingerprints")

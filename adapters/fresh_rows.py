@@ -1,17 +1,19 @@
-"""Fresh rows: what acts on the world first knows that its rows are as new as the log's end."""
+"""Fresh rows: services act on rows only when the rows are as new as the log's end."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, cast
 
 from msgspec import structs
 from sqlalchemy import Connection
 
 from adapters.changes import Changes
-from adapters.database import Database, DatabaseUnavailable, P, T, Work
+from adapters.database import Database, P, T, Work
 from adapters.peers import Peers
+from adapters.sweep import Act, Pace, Sweep
 from application.event_log import EventLog
 from application.ports import NotThereYet
-from contracts.commit import Mark
 from domain.turns import Turn, WaitingRow
 
 Row = TypeVar("Row", bound=WaitingRow)
@@ -21,11 +23,11 @@ FRESH_SECONDS = 2.0
 
 
 class FreshRows:
-    """Reads rows to act on. While the read models lag, stand still or are made anew, they tell
-    of a past that is over: then `NotThereYet` is raised, and whoever sweeps rests.
+    """Reads rows to act on. While the projector lags, stands still or rebuilds the read models,
+    the rows show the past: then NotThereYet is raised, and the sweep tries again later.
 
-    `position_of` reads where the rows are from the very snapshot that they are read from: what was
-    announced last may have been said of rows that are made anew by now.
+    `position_of` reads the position in the same snapshot as the rows. The position that was
+    announced last may be that of rows that have been deleted for a rebuild since.
     """
 
     def __init__(
@@ -34,14 +36,22 @@ class FreshRows:
         changes: Changes,
         database: Database,
         position_of: Callable[[Connection], int],
+        peers: Peers,
     ) -> None:
         self._log = log
         self.changes = changes
         self._database = database
         self._position_of = position_of
+        self._peers = peers
+
+    def sweep(
+        self, name: str, pace: Pace, due: Due[Row], act: Act[Row], wake: asyncio.Event | None = None
+    ) -> Sweep[Row]:
+        """Return a sweep over this process's part of the rows that `due` reads."""
+        return Sweep(name, pace, partial(self.take_part, due), act, wake)
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Return what `work` reads, as of the log's end right now or later."""
+        """Return what `work` reads, as of the log's present end or later."""
         end = await self._log.end()
         await self.changes.wait_for(end, FRESH_SECONDS)
 
@@ -56,47 +66,36 @@ class FreshRows:
         return cast("T", found)
 
     async def take(self, due: Due[Row], turn: Turn) -> list[Row]:
-        """As `read`, for a turn of rows that are due. Where nothing waits, which one row tells, the
-        log is not asked.
+        """As `read`, for rows that are due. One row is looked for first: while no row is due, the
+        log is not asked for its end.
         """
         one = structs.replace(turn, limit=min(turn.limit, 1))
         if not await self._database.read(due, one):
             return []
         return await self.read(due, turn)
 
-    async def take_part(self, peers: Peers, due: Due[Row], turn: Turn) -> list[Row]:
-        """As `take`, of which this process's part is returned; its peers take theirs. Their rows
-        are noted in the turn, so that the next look goes on behind them, however many there are.
+    async def take_part(self, due: Due[Row], turn: Turn) -> list[Row]:
+        """As `take`, but return only the rows that this process is to take. The rows of its peers
+        are noted in the turn, so that the next query skips them, however many there are.
         """
         if turn.limit < 1:
             return []
-        # No wider: turns by lane are made of more rows than are asked for only.
-        wide = structs.replace(turn, limit=turn.limit * peers.count)
+        # No wider: the query alternates lanes only when more rows are due than its limit.
+        wide = structs.replace(turn, limit=turn.limit * self._peers.count)
         rows = await self.take(due, wide)
-        own = [row for row in rows if peers.is_mine(row.key)]
-        turn.after = _after(rows, own, turn.limit, wide.after)
-        turn.others = {row.key for row in rows} - {row.key for row in own}
-        turn.hides_more = len(rows) >= wide.limit and len(own) < turn.limit
+        own = [row for row in rows if self._peers.is_mine(row.key)]
+        turn.after = _last_lane(rows, own, turn.limit, wide.after)
+        turn.taken_by_others = {row.key for row in rows} - {row.key for row in own}
+        turn.more_behind_others = len(rows) >= wide.limit and len(own) < turn.limit
         return own[: turn.limit]
 
 
-def _after(rows: list[Row], own: list[Row], limit: int, after: str) -> str:
-    """Return behind which lane the next turn begins. A lane that was left out for want of room is
-    the next one; the rows behind those of `after` are the oldest of all, and no lane's turn.
+def _last_lane(rows: list[Row], own: list[Row], limit: int, after: str) -> str:
+    """Return the lane behind which the next turn begins. That is `after`, as the query gave it,
+    unless a lane's own turn fell behind the limit: then that lane is the next to be served. Rows
+    behind the one of lane `after` are the oldest of all lanes, and not a lane's turn.
     """
     lanes = [row.lane for row in rows]
     turns = lanes.index(after) + 1 if after in lanes else len(rows)
     is_left_out = len(own) > limit and rows.index(own[limit]) < turns
     return own[limit - 1].lane if is_left_out else after
-
-
-async def expect_mark(
-    log: EventLog, database: Database, find: Callable[[Connection], Mark | None]
-) -> None:
-    """Let the log be checked against the read models: it must have the commit that they are at."""
-    try:
-        mark = await database.read(find)
-    except DatabaseUnavailable:
-        return  # There are none yet, or nobody can read them: nothing is decided on them either.
-    if mark is not None:
-        log.expect(mark)

@@ -10,10 +10,11 @@ from typing import Any
 import httpcore
 import httpx
 
+from domain.addresses import WEB_PORTS
+
 CONNECTIONS_MAX = 512  # More than deliveries at once: httpcore's own ten are soon filled.
 KEPT_ALIVE_MAX = 20
 KEPT_ALIVE_SECONDS = 30.0
-PORTS = frozenset({80, 443, 8080, 8443})
 LOOK_UPS_MAX = 64
 LOOK_UP_SECONDS = 5.0
 # A look-up cannot be ended, and a stranger's name server answers when it likes. On the loop's own
@@ -104,7 +105,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 
 async def checked_address(host: str, port: int) -> str:
     """Resolve a host; raise AddressRefused unless every address it has is a public one."""
-    if port not in PORTS:
+    if port not in WEB_PORTS:
         raise AddressRefused(f"port {port} is not one of the web's")
     addresses = await _addresses(host, port)
     if not addresses or not all(is_public(address) for address in addresses):

@@ -1,4 +1,4 @@
-"""Peers: which processes of one service live right now, and which of them takes what."""
+"""Peers: which processes of one service are alive, and which of them takes which work."""
 
 import asyncio
 from hashlib import blake2b
@@ -8,15 +8,15 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-TELL_SECONDS = 1.0
-GONE_SECONDS = 3.5  # Who was not heard of for so long takes nothing any more.
+HEARTBEAT_SECONDS = 1.0
+GONE_SECONDS = 3.5  # A process that was silent for so long is counted as gone.
 
 
 class Peers:
-    """Processes of a service tell each other that they live. Without a client one is alone.
+    """Processes of a service send each other heartbeats. Without a client a process is alone.
 
-    What they take by it is a matter of not doing things twice, never of safety: two that do not
-    hear each other both act, and the log's guards decide.
+    Sharing out work saves doing it twice; safety does not depend on it. Two processes that do not
+    hear each other both act on a row, and the log's guards let one of them through.
     """
 
     def __init__(self, service: str, client: Client | None, at_work_max: int | None = None) -> None:
@@ -29,10 +29,9 @@ class Peers:
     async def start(self) -> None:
         if self._client is not None:
             await self._client.subscribe(self._subject, cb=self._hear)
-            await self.tell()
+            await self.send_heartbeat()
 
-    async def tell(self) -> None:
-        """Say that this process lives; said again every second."""
+    async def send_heartbeat(self) -> None:
         if self._client is not None:
             await self._client.publish(self._subject, msgspec.json.encode(self.name))
 
@@ -42,8 +41,8 @@ class Peers:
         return len(self._living())
 
     def is_mine(self, key: str) -> bool:
-        """Tell whether this process is the one to take what has this key. More processes than
-        may be at work stand by: what they are given of the room is nothing, so they take nothing.
+        """Tell whether this process is the one to take the row with this key. Where there are more
+        processes than `at_work_max`, the share of the others is 0: they stand by and take no row.
         """
         living = self._living()
         if len(living) == 1:
@@ -52,7 +51,7 @@ class Peers:
         return self.name == max(at_work, key=lambda name: _weight(name, key))
 
     def share_of(self, amount: int) -> int:
-        """Return this process's part of an amount: the parts of all add up to no more."""
+        """Return this process's part of an amount. The parts of all processes add up to it."""
         living = sorted(self._living())
         whole, rest = divmod(max(amount, 0), len(living))
         return whole + (living.index(self.name) < rest)
@@ -71,5 +70,7 @@ class Peers:
 
 
 def _weight(name: str, key: str) -> bytes:
-    """The highest weight takes the key, so that one who comes or goes moves only its own part."""
+    """The process with the highest weight takes the key (rendezvous hashing): when a process comes
+    or goes, only the keys that it takes move.
+    """
     return blake2b(f"{name}/{key}".encode(), digest_size=8).digest()

@@ -13,7 +13,6 @@ import uvloop
 
 from adapters import telemetry
 from adapters.settings import BadSetting, CommonSettings, load
-from application import clock
 
 logger = structlog.get_logger()
 
@@ -33,7 +32,6 @@ def main(
     try:
         settings = load(kind)
         settings.require_broker()
-        clock.skew(settings.skew_of(service))
         if calls_provider:
             require_provider(settings.provider_key, settings.provider)
     except BadSetting as error:

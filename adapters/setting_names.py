@@ -11,7 +11,6 @@ SERVICE_NAMES = frozenset(
         "ARTIFACTS",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
-        "CLOCK_SKEW_SECONDS",
         "CONNECTIONS_MAX",
         "CONNECTIONS_PER_ADDRESS_MAX",
         "CORS_ORIGINS",

@@ -66,13 +66,6 @@ Folder = Annotated[
     str,
     Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z", description="a path without control characters"),
 ]
-ClockSkews = Annotated[
-    str,
-    Meta(
-        pattern=r"^([a-z]+=-?[0-9.]+(,[a-z]+=-?[0-9.]+)*)?\Z",
-        description="service=seconds, separated by commas",
-    ),
-]
 
 Webhooks = Literal["auto", "signed", "off", "unsigned"]
 Provider = Literal["", "fal", "simulator"]

@@ -17,7 +17,6 @@ from adapters.setting_names import misspelt
 from adapters.setting_types import (
     BadValue,
     BrokerUrl,
-    ClockSkews,
     Count,
     DatabaseUrl,
     Folder,
@@ -89,7 +88,6 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
     metrics_port: Port = 0
     connections_max: Count = 8000
     connections_per_address_max: Limit = 4000  # 0: none.
-    clock_skew_seconds: ClockSkews = ""
 
     @property
     def data_dir(self) -> Path:
@@ -152,17 +150,6 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
             secret_access_key=self.aws_secret_access_key,
             public_url=self.s3_public_url,
         )
-
-    def skew_of(self, service: str) -> float:
-        """Return how wrong this service's clock shall be (`api=-60,dispatcher=120`), for tests of
-        just that; refused outside an embedded world.
-        """
-        if not self.clock_skew_seconds:
-            return 0.0
-        if self.provider != "simulator" or not is_loopback(self.nats_url):
-            raise BadSetting("CLOCK_SKEW_SECONDS: only in an embedded world with the simulator")
-        skews = dict(pair.split("=") for pair in self.clock_skew_seconds.split(","))
-        return float(skews.get(service, 0))
 
     def problems(self) -> Iterator[str]:
         if self.origin.startswith("http://") and not is_loopback(self.origin):

@@ -1,4 +1,4 @@
-"""A sweep: acts on rows that wait, side by side, within limits, each at its own pace."""
+"""A sweep: acts on rows that wait, many at once within limits, and tries each again later."""
 
 import asyncio
 from collections import Counter as Tally
@@ -19,20 +19,21 @@ logger = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 WAKE_SECONDS = 0.01
-OTHERS_SECONDS = 5.0  # For so long a row that another process takes is not looked at again.
+OTHERS_SECONDS = 5.0  # For so long a query skips a row that another process takes.
 OTHERS_MAX = 5000
-DEEPER_MAX = 16  # Looks in a row behind the rows of others.
-REMEMBERED_MAX = 2000  # Rows that wait for their next try; with so many, no more are taken.
+QUERIES_BEHIND_OTHERS_MAX = 16  # In a row, without a rest.
+WAITING_FOR_RETRY_MAX = 2000  # With so many rows waiting, no more are taken.
 ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that failed", ["sweep"])
 
 Row = TypeVar("Row", bound=WaitingRow)
 Take = Callable[[Turn], Awaitable[list[Row]]]
+Act = Callable[[Row], Awaitable[None]]
 
 
 class Pace(Struct, frozen=True):
-    """How many acts at once, in all and for one lane; how long one may take; how long a row that
-    is still there waits for the next, doubling from `pause_seconds` to its maximum; and how long
-    a row has to be due before anybody looks at it.
+    """How many acts run at once, in all and for one lane; how long one act may take; how long a
+    row that is still there waits for its next try (it doubles from `pause_seconds` up to its
+    maximum); and how long a row has to be due before it is taken.
     """
 
     at_once: int
@@ -43,7 +44,7 @@ class Pace(Struct, frozen=True):
     patience_seconds: float = 0.0
 
 
-class _Later(Struct):
+class _Retry(Struct):
     not_before: float
     tries: int
 
@@ -51,8 +52,8 @@ class _Later(Struct):
 class Sweep(Generic[Row]):
     """Takes rows and acts on them, for ever. No act waits for another.
 
-    What an act does goes through a guard of the log, so that two processes which take the same row
-    are harmless; what it does to the outside world (asking, cancelling) is harmless to repeat.
+    Two processes may take the same row without harm: what an act writes is guarded by the log, and
+    what it does to the outside world (asking, cancelling) can be repeated.
     """
 
     def __init__(
@@ -60,24 +61,24 @@ class Sweep(Generic[Row]):
         name: str,
         pace: Pace,
         take: Take[Row],
-        act: Callable[[Row], Awaitable[None]],
+        act: Act[Row],
         wake: asyncio.Event | None = None,
     ) -> None:
         self._name, self._pace = name, pace
         self._take, self._act = take, act
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._lanes: Tally[str] = Tally()
-        self._later: dict[str, _Later] = {}
-        self._others: dict[str, float] = {}
-        self._deeper = 0
-        self._changed: set[str] = set()  # Rows under way that have changed meanwhile.
+        self._lanes: Tally[str] = Tally()  # Acts under way by lane.
+        self._waiting_for_retry: dict[str, _Retry] = {}
+        self._taken_by_others: dict[str, float] = {}  # Until when a row is skipped.
+        self._queries_behind_others = 0
+        self._changed_under_way: set[str] = set()
         self._after = ""
-        self._is_hungry = False  # The last look may have left something for want of room.
+        self._may_have_left_rows = False  # The last query was limited by what is under way.
         self.wake = wake or asyncio.Event()
 
     async def run(self) -> None:
-        """Sweep for ever. A look that fails ends this, but none of the acts under way; a shutdown
-        ends them too.
+        """Sweep for ever. A query that fails ends this and leaves the acts under way alone; a
+        shutdown cancels them too.
         """
         try:
             while True:
@@ -92,62 +93,72 @@ class Sweep(Generic[Row]):
             raise
 
     async def once(self) -> bool:
-        """Begin what can be begun now; tell whether there is probably more to take at once."""
-        later = self._waiting()
-        free = min(self._pace.at_once - len(self._under_way), REMEMBERED_MAX - len(later))
-        self._is_hungry = free < 1
+        """Begin the acts that can begin now; tell whether there are probably more rows to take."""
+        retries = self._retries_not_due()
+        free = min(self._pace.at_once - len(self._under_way), WAITING_FOR_RETRY_MAX - len(retries))
+        self._may_have_left_rows = free < 1
         if free < 1:
             return False
         turn = Turn(
             until=micros_of(now() - timedelta(seconds=self._pace.patience_seconds)),
             limit=free,
             after=self._after,
-            skip={*self._under_way, *later, *self._of_others()},
+            skip={*self._under_way, *retries, *self._rows_of_others()},
             full=[lane for lane, n in self._lanes.items() if n >= self._pace.at_once_of_lane],
         )
         rows = await self._take(turn)
         self._after = turn.after
-        are_new = not self._others.keys() >= set(turn.others)
-        until = asyncio.get_running_loop().time() + OTHERS_SECONDS
-        self._others |= dict.fromkeys(turn.others, until)
         begun = sum(self._begin(row) for row in rows)
-        self._is_hungry = len(rows) >= free or bool(turn.full) or begun < len(rows)
-        goes_deeper = turn.hides_more and are_new and len(self._others) <= OTHERS_MAX
-        self._deeper = self._deeper + 1 if goes_deeper and self._deeper < DEEPER_MAX else 0
-        return self._deeper > 0 or (begun > 0 and len(rows) >= free)
+        self._may_have_left_rows = len(rows) >= free or bool(turn.full) or begun < len(rows)
+        goes_on = self._goes_on_behind_others(turn)
+        return goes_on or (begun > 0 and len(rows) >= free)
 
     async def _rest(self) -> None:
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await self.wake.wait()
-            await asyncio.sleep(WAKE_SECONDS)  # Those that come at the same time are one look.
+            await asyncio.sleep(WAKE_SECONDS)  # One query takes all rows that change together.
         except TimeoutError:
             return
 
-    def _waiting(self) -> list[str]:
-        """Return the rows that have to wait for their next try; forget those that are long gone."""
+    def _retries_not_due(self) -> list[str]:
+        """Return the rows that wait for their next try; forget those that are long gone."""
         clock = asyncio.get_running_loop().time()
         kept = clock - self._pace.pause_seconds_max
-        self._later = {key: at for key, at in self._later.items() if at.not_before > kept}
-        return [key for key, at in self._later.items() if at.not_before > clock]
+        waiting = {key: at for key, at in self._waiting_for_retry.items() if at.not_before > kept}
+        self._waiting_for_retry = waiting
+        return [key for key, at in waiting.items() if at.not_before > clock]
 
-    def _of_others(self) -> list[str]:
-        """Return the rows that another process takes: seen lately, and not too many to name."""
+    def _rows_of_others(self) -> list[str]:
+        """Return the rows of other processes that the last seconds' queries found. They are
+        forgotten when they are too many to be named in a query.
+        """
         clock = asyncio.get_running_loop().time()
-        if len(self._others) > OTHERS_MAX:
-            self._others.clear()
-        self._others = {key: at for key, at in self._others.items() if at > clock}
-        return list(self._others)
+        if len(self._taken_by_others) > OTHERS_MAX:
+            self._taken_by_others.clear()
+        others = {key: until for key, until in self._taken_by_others.items() if until > clock}
+        self._taken_by_others = others
+        return list(others)
+
+    def _goes_on_behind_others(self, turn: Turn) -> bool:
+        """Note the rows of other processes; tell whether to query again at once, without them."""
+        are_new = not self._taken_by_others.keys() >= set(turn.taken_by_others)
+        until = asyncio.get_running_loop().time() + OTHERS_SECONDS
+        self._taken_by_others |= dict.fromkeys(turn.taken_by_others, until)
+        goes_on = turn.more_behind_others and are_new and len(self._taken_by_others) <= OTHERS_MAX
+        goes_on &= self._queries_behind_others < QUERIES_BEHIND_OTHERS_MAX
+        self._queries_behind_others = self._queries_behind_others + 1 if goes_on else 0
+        return goes_on
 
     def changed(self, key: str) -> None:
-        """A row is not what it was: it need not wait for its next try."""
+        """Note that a row has changed: it need not wait for its next try."""
         if key in self._under_way:
-            self._changed.add(key)
-        self._later.pop(key, None)
+            self._changed_under_way.add(key)
+        self._waiting_for_retry.pop(key, None)
         self.wake.set()
 
     async def settled(self) -> None:
-        """Wait until nothing that was begun is under way."""
+        """Wait until no act is under way."""
         while self._under_way:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
@@ -176,13 +187,14 @@ class Sweep(Generic[Row]):
         self._lanes[lane] -= 1
         if not self._lanes[lane]:
             del self._lanes[lane]
-        if key in self._changed:
-            self._changed.discard(key)
+        if key in self._changed_under_way:
+            self._changed_under_way.discard(key)
             self.wake.set()
             return
-        known = self._later.get(key)
-        tries = known.tries + 1 if known is not None else 0
+        earlier = self._waiting_for_retry.get(key)
+        tries = earlier.tries + 1 if earlier is not None else 0
         pause = min(self._pace.pause_seconds * 2 ** min(tries, 16), self._pace.pause_seconds_max)
-        self._later[key] = _Later(asyncio.get_running_loop().time() + pause, tries)
-        if self._is_hungry:
+        not_before = asyncio.get_running_loop().time() + pause
+        self._waiting_for_retry[key] = _Retry(not_before, tries)
+        if self._may_have_left_rows:
             self.wake.set()

@@ -6,15 +6,12 @@ import os
 from typing import Protocol
 
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nats.aio.client import Client
 from nats.errors import Error as BrokerError
 from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
 
+from adapters.buckets import LazyBucket
+from adapters.sealed_box import SealedBox, derive
 from adapters.storage import BadKey, Storage, StorageUnavailable
 from contracts.ids import AccountId
 from contracts.sealed import Sealed, StoredBox
@@ -23,8 +20,7 @@ from contracts.subjects import KEY_BUCKET
 logger = structlog.get_logger()
 
 INLINE_BYTES_MAX = 64 * 1024
-NONCE_BYTES = 12
-KEY_BITS = 256
+KEY_BYTES = 32
 KEYS_CACHED_MAX = 10_000
 COPY_SECONDS_MAX = 1.0
 
@@ -55,18 +51,6 @@ class KeyStore(Protocol):
     async def create(self, account: AccountId, wrapped: bytes) -> bytes: ...
 
 
-class MemoryKeyStore:
-    def __init__(self) -> None:
-        self.makes_keys = True
-        self._keys: dict[AccountId, bytes] = {}
-
-    async def get(self, account: AccountId) -> bytes | None:
-        return self._keys.get(account)
-
-    async def create(self, account: AccountId, wrapped: bytes) -> bytes:
-        return self._keys.setdefault(account, wrapped)
-
-
 class BrokerKeyStore:
     """The broker's key bucket, which takes one value a key and no marker (broker_setup.py).
 
@@ -75,12 +59,11 @@ class BrokerKeyStore:
 
     def __init__(self, client: Client, *, makes_keys: bool = False) -> None:
         self.makes_keys = makes_keys
-        self._client = client
-        self._bucket: KeyValue | None = None
+        self._bucket = LazyBucket(client, KEY_BUCKET)
 
     async def get(self, account: AccountId) -> bytes | None:
         try:
-            return (await (await self._open()).get(account)).value or b""
+            return (await (await self._bucket.open()).get(account)).value or b""
         except KeyNotFoundError as error:
             # A marker of a world from before markers were refused: the key is gone from here.
             return b"" if error.op else None
@@ -89,7 +72,7 @@ class BrokerKeyStore:
 
     async def create(self, account: AccountId, wrapped: bytes) -> bytes:
         try:
-            await (await self._open()).create(account, wrapped)
+            await (await self._bucket.open()).create(account, wrapped)
         except (KeyWrongLastSequenceError, APIError) as error:
             kept = await self.get(account)  # APIError: the place is taken, or the bucket is full.
             if kept is None:
@@ -98,11 +81,6 @@ class BrokerKeyStore:
         except (BrokerError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
         return wrapped
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            self._bucket = await self._client.jetstream().key_value(KEY_BUCKET)
-        return self._bucket
 
 
 class Vault:
@@ -113,10 +91,10 @@ class Vault:
     """
 
     def __init__(self, master_key: bytes, keys: KeyStore, storage: Storage) -> None:
-        self._master = AESGCM(derive(master_key, "wrap"))
+        self._master = SealedBox(derive(master_key, "wrap"))
         self._keys = keys
         self._storage = storage
-        self._cache: dict[AccountId, AESGCM] = {}
+        self._cache: dict[AccountId, SealedBox] = {}
         self._copied: set[AccountId] = set()  # Whose copies in storage were seen.
 
     async def seal(self, account: AccountId, plaintext: bytes) -> Sealed:
@@ -127,7 +105,7 @@ class Vault:
         key = await self._find(account) or await self._make(account)
         if self._keys.makes_keys and account not in self._copied:
             await self._complete_copy(account)
-        box = _encrypt(key, plaintext, account.encode())
+        box = key.seal(plaintext, account)
         if len(box) <= INLINE_BYTES_MAX:
             return Sealed(box=box)
         digest = hashlib.sha256(box).hexdigest()
@@ -158,7 +136,7 @@ class Vault:
             raise Unreadable(str(error)) from error
         if key is None:
             raise Unreadable("the account has no key")
-        plaintext = _decrypt(key, box, account.encode())
+        plaintext = key.open(box, account)
         if plaintext is None:
             raise Unreadable("the sealed value does not open with its account's key")
         return plaintext
@@ -191,7 +169,7 @@ class Vault:
             )
         return box
 
-    async def _find(self, account: AccountId) -> AESGCM | None:
+    async def _find(self, account: AccountId) -> SealedBox | None:
         """Return the account's key, None where none was ever made; raise KeyUnusable."""
         if (cached := self._cache.get(account)) is not None:
             return cached
@@ -206,10 +184,10 @@ class Vault:
             return None
         raise KeyUnusable("the account's key was removed, or does not open with this master key")
 
-    async def _make(self, account: AccountId) -> AESGCM:
+    async def _make(self, account: AccountId) -> SealedBox:
         if not self._keys.makes_keys:
             raise KeyUnusable("the account has no key, and this service makes none")
-        fresh = _encrypt(self._master, AESGCM.generate_key(KEY_BITS), account.encode())
+        fresh = self._master.seal(os.urandom(KEY_BYTES), account)
         wrapped = await self._keys.create(account, fresh)
         await self._storage.create(_place(account), wrapped)
         self._copied.add(account)
@@ -241,21 +219,16 @@ class Vault:
         elif self._keys.makes_keys:
             await self._keys.create(account, copy)
 
-    def _unwrap(self, account: AccountId, wrapped: bytes | None) -> AESGCM | None:
-        plain = _decrypt(self._master, wrapped or b"", account.encode())
-        return AESGCM(plain) if plain is not None and len(plain) * 8 == KEY_BITS else None
+    def _unwrap(self, account: AccountId, wrapped: bytes | None) -> SealedBox | None:
+        plain = self._master.open(wrapped or b"", account)
+        return SealedBox(plain) if plain is not None and len(plain) == KEY_BYTES else None
 
-    def _remember(self, account: AccountId, key: AESGCM) -> AESGCM:
+    def _remember(self, account: AccountId, key: SealedBox) -> SealedBox:
         if len(self._cache) >= KEYS_CACHED_MAX:
             self._cache.clear()
             self._copied.clear()
         self._cache[account] = key
         return key
-
-
-def derive(master_key: bytes, purpose: str) -> bytes:
-    """Return 32 bytes for one purpose, so that no key serves two."""
-    return HKDF(hashes.SHA256(), 32, None, f"darkroom {purpose}".encode()).derive(master_key)
 
 
 def _unavailable(error: Exception) -> KeysUnavailable:
@@ -264,16 +237,3 @@ def _unavailable(error: Exception) -> KeysUnavailable:
 
 def _place(account: AccountId) -> str:
     return f"keys/{account}"
-
-
-def _encrypt(key: AESGCM, plaintext: bytes, about: bytes) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + key.encrypt(nonce, plaintext, about)
-
-
-def _decrypt(key: AESGCM, box: bytes, about: bytes) -> bytes | None:
-    """Return None for whatever this key did not make."""
-    try:
-        return key.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about)
-    except (InvalidTag, ValueError):
-        return None

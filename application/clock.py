@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
-from contracts.ids import AccountId, CommitId, JobId, new_job_id
+from contracts.ids import CommitId, JobId, new_job_id
 
 _MACHINE: Callable[[], datetime] = partial(datetime.now, UTC)
 _source = _MACHINE
@@ -25,17 +25,10 @@ def use(
     _source, _entropy = source, entropy
 
 
-def skew(seconds: float) -> None:
-    """Let this process's clock be wrong by so much."""
-    if seconds:
-        use(lambda: _MACHINE() + timedelta(seconds=seconds))
-
-
 def fresh_commit_id() -> CommitId:
     """96 random bits. Random on purpose: two writers must never share an id."""
     return CommitId(_entropy(12).hex())
 
 
-def fresh_job_id(account: AccountId) -> JobId:
-    milliseconds = int(now().timestamp() * 1000)
-    return new_job_id(account, milliseconds, int.from_bytes(_entropy(8)))
+def fresh_job_id() -> JobId:
+    return new_job_id(int(now().timestamp() * 1000), int.from_bytes(_entropy(10)))

@@ -9,7 +9,6 @@ from bench.http import Connection
 from bench.measures import Row
 from bench.processes import cpu_by_name
 from cli.world import World
-from contracts.ids import account_id
 
 CONNECTIONS = 16
 WEBHOOKS = 2000
@@ -52,7 +51,7 @@ async def measure(world: World, pids: dict[str, int]) -> list[Row]:
 
 
 async def _post(port: int, count: int) -> None:
-    path = f"/api/infographs/webhook/{fresh_job_id(account_id('bench'))}/?attempt=1&token=none"
+    path = f"/api/infographs/webhook/{fresh_job_id()}/?attempt=1&token=none"
     numbers = iter(range(count))
 
     async def post() -> None:

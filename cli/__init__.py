@@ -1,1 +1,1 @@
-"""The operator's hands: the `darkroom` command."""
+"""The `darkroom` command, with which operators run and look after a world."""

@@ -6,8 +6,8 @@ import click
 from nats.js.errors import APIError
 
 from adapters.broker_setup import set_up
-from cli.connection import reach, settings_of
-from cli.output import REFUSED, data_dir_option, json_option, runs, show, stop_with
+from cli.connection import reach_broker, settings_of
+from cli.output import REFUSED, operator_command, show, stop_with
 from contracts.subjects import STREAM
 
 
@@ -24,19 +24,16 @@ def broker() -> None:
     type=click.IntRange(min=1),
     help="Of the log. Default: what it has; 20 GiB for a new one.",
 )
-@data_dir_option
-@json_option
-@runs
-async def setup(data_dir: str, replicas: str, max_bytes: int | None, *, as_json: bool) -> None:
+@operator_command
+async def setup(data_dir: Path, replicas: str, max_bytes: int | None, *, as_json: bool) -> None:
     """Make what is missing, widen what has grown. Harmless to repeat: it narrows nothing."""
-    settings = settings_of(Path(data_dir))
-    client = await reach(settings, "darkroom broker setup")
+    client = await reach_broker(settings_of(data_dir), "darkroom broker setup")
     try:
         epoch = await set_up(client, log_bytes_max=max_bytes, replicas=int(replicas))
-        has = (await client.jetstream().stream_info(STREAM)).config
+        config = (await client.jetstream().stream_info(STREAM)).config
     except APIError as error:
         stop_with(REFUSED, f"darkroom: the broker refuses: {error.description}")
     finally:
         await client.close()
-    shown = {"epoch": epoch, "replicas": has.num_replicas, "max_bytes": has.max_bytes}
+    shown = {"epoch": epoch, "replicas": config.num_replicas, "max_bytes": config.max_bytes}
     show(shown, as_json=as_json)

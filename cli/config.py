@@ -8,7 +8,7 @@ from msgspec import structs
 
 from adapters.settings import CommonSettings, load, masked
 from cli.connection import NoWorld, settings_of
-from cli.output import data_dir_option, json_option, runs, show
+from cli.output import operator_command, show
 from cli.service_settings import in_force
 
 SECRETS = ("password", "key", "secret")
@@ -20,16 +20,14 @@ def config() -> None:
 
 
 @config.command("show")
-@data_dir_option
-@json_option
-@runs
-async def show_config(data_dir: str, *, as_json: bool) -> None:
+@operator_command
+async def show_config(data_dir: Path, *, as_json: bool) -> None:
     """Show what the processes of a world started here would use, of all services."""
     document = in_force()
     try:
-        settings = settings_of(Path(data_dir))
+        settings = settings_of(data_dir)
     except NoWorld:
-        settings = structs.replace(load(CommonSettings), darkroom_data_dir=data_dir)
+        settings = structs.replace(load(CommonSettings), darkroom_data_dir=str(data_dir))
     document |= structs.asdict(settings)
     document["site_url"] = settings.origin
     document["webhook_base_url"] = settings.webhook_origin

@@ -1,9 +1,11 @@
-"""Finding a world: the embedded one through its folder, another through NATS_URL."""
+"""Reaching a world: the embedded one through its folder, any other one through NATS_URL."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from msgspec import Struct, structs
 from nats import errors
@@ -15,19 +17,22 @@ from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.settings import CommonSettings, load, masked
 from application.account_commands import AccountCommandHandler
-from application.job_commands import JobCommandHandler
-from cli.world import read_world
+from cli.world import World, read_world
+from contracts.ids import AccountId
+from domain.account import AccountCommand
+from domain.account_batch import AccountRequest
 from read_models import accounts, positions
 
 CONNECT_SECONDS = 5.0
+CATCH_UP_SECONDS = 5.0
 
 
 class NoWorld(Exception):
-    """Nothing runs there."""
+    """No world runs where the command looks for one."""
 
 
 class Connection(Struct):
-    """An operator's connection: the log, the read models, the desks."""
+    """A command's connection to a world: its log, its read models, its accounts."""
 
     settings: CommonSettings
     client: Client
@@ -35,7 +40,40 @@ class Connection(Struct):
     database: Database
     changes: Changes
     accounts: AccountCommandHandler
-    jobs: JobCommandHandler
+
+    async def execute(
+        self, account: AccountId, command: AccountCommand, key: str | None = None
+    ) -> None:
+        """Carry out an operator's command, once for each idempotency key, and wait until the read
+        models show it.
+        """
+        request = AccountRequest(
+            command=command,
+            actor="cli",
+            correlation_id=str(uuid4()),
+            idempotency_key=key,
+            fingerprint=repr(command) if key is not None else None,
+        )
+        result = await self.accounts.execute(account, request)
+        await self.changes.wait_for(result.sequence, CATCH_UP_SECONDS)
+
+    async def catch_up(self) -> int:
+        """Wait until the read models hold all that the log does now; return the log's end."""
+        end = await self.log.end()
+        await self.changes.wait_for(end, CATCH_UP_SECONDS)
+        return end
+
+
+def running_world(data_dir: Path, setting: str) -> World:
+    """Return the world that runs in a folder. Raise NoWorld, which names the setting that leads to
+    another world.
+    """
+    world = read_world(data_dir)
+    if world is None or not world.is_running:
+        raise NoWorld(
+            f"no world is running in {data_dir}: start one with `darkroom up`, or set {setting}"
+        )
+    return world
 
 
 def settings_of(data_dir: Path) -> CommonSettings:
@@ -43,11 +81,7 @@ def settings_of(data_dir: Path) -> CommonSettings:
     settings = structs.replace(load(CommonSettings), darkroom_data_dir=str(data_dir))
     if settings.nats_url:
         return settings
-    world = read_world(data_dir)
-    if world is None or not world.is_running:
-        raise NoWorld(
-            f"no world is running in {data_dir}: start one with `darkroom up`, or set NATS_URL"
-        )
+    world = running_world(data_dir, "NATS_URL")
     return structs.replace(
         settings,
         nats_url=world.nats_url,
@@ -56,8 +90,10 @@ def settings_of(data_dir: Path) -> CommonSettings:
     )
 
 
-async def reach(settings: CommonSettings, name: str) -> Client:
-    """Connect to the broker; raise NoWorld when it does not answer: a command does not wait."""
+async def reach_broker(settings: CommonSettings, name: str) -> Client:
+    """Connect to the broker. Raise NoWorld when it does not answer within seconds: unlike a
+    service, a command does not wait for it.
+    """
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connect(
@@ -70,18 +106,18 @@ async def reach(settings: CommonSettings, name: str) -> Client:
 @asynccontextmanager
 async def connected(data_dir: Path) -> AsyncIterator[Connection]:
     settings = settings_of(data_dir)
-    client = await reach(settings, "darkroom cli")
+    client = await reach_broker(settings, "darkroom cli")
     database = open_database(settings.database, read_only=True)
     try:
         log = await JetStreamLog.open(client)
-        changes = Changes(lambda: database.read(positions.read))
+        changes = Changes(partial(database.read, positions.read))
         await changes.start(client)
-        desk = AccountCommandHandler(
+        handler = AccountCommandHandler(
             log,
-            lambda account, wanted: database.read(accounts.snapshot, account, wanted),
+            lambda account, needed: database.read(accounts.snapshot, account, needed),
             changes,
         )
-        yield Connection(settings, client, log, database, changes, desk, JobCommandHandler(log))
+        yield Connection(settings, client, log, database, changes, handler)
     finally:
         await database.close()
         await client.close()

@@ -1,4 +1,4 @@
-"""`darkroom demo`: a world on free ports, one piece of work, every event as it happens."""
+"""`darkroom demo`: a world on free ports, one thing made in it, every event as it happens."""
 
 import asyncio
 import tempfile
@@ -12,11 +12,12 @@ import httpx
 
 from cli.connection import connected
 from cli.events import follow_job
-from cli.jobs import refused
+from cli.jobs import ask
 from cli.output import FAILED, runs, say, stop_with
 from cli.running import running
 from cli.up import settings_for
 from cli.world import World
+from domain.job_status import JobStatus
 
 DEMO_SECONDS_MAX = 120.0
 FOLLOW_SECONDS = 0.3
@@ -26,7 +27,7 @@ Make = Callable[[World, httpx.AsyncClient, str], Awaitable[str]]
 
 
 @click.command()
-@click.option("--data-dir", default=None, help="Keep the world here. Default: a new folder.")
+@click.option("--data-dir", help="Keep the world here. Default: a new folder.")
 @click.option("--prompt", default="Why coral reefs matter", show_default=True)
 @click.option(
     "--kind",
@@ -72,12 +73,12 @@ async def _character(world: World, client: httpx.AsyncClient, prompt: str) -> st
 
 
 async def _picture(world: World, client: httpx.AsyncClient, job_id: str) -> str:
-    """Follow a job to its end; return where its picture lies."""
+    """Follow a job to its end; return the path of its picture."""
     async with connected(world.folder) as connection:
         async for line in follow_job(connection, job_id):
             say(f"  {line}")
-    job: dict[str, Any] = (await client.get(f"/api/jobs/{job_id}?wait=20")).json()
-    if job["status"] != "completed":
+    job = await ask(client, "GET", f"/api/jobs/{job_id}?wait=20")
+    if job["status"] != JobStatus.COMPLETED:
         stop_with(FAILED, f"the job {job['status']}: {job['error']}")
     artifact = job["artifacts"][0]
     say(f"{artifact['width']} x {artifact['height']} {artifact['media_type']}, 1 credit spent")
@@ -90,8 +91,7 @@ async def _funnel(_world: World, client: httpx.AsyncClient, prompt: str) -> str:
     await _post(client, "/api/generate/auto-generate-all", body)
     shown: dict[int, str] = {}
     while True:
-        path = "/api/generate/generation-status?projectId=demo"
-        status = (await client.get(path)).json()
+        status = await ask(client, "GET", "/api/generate/generation-status?projectId=demo")
         for each in status["progress"]:
             if shown.get(each["step"]) != each["status"]:
                 shown[each["step"]] = each["status"]
@@ -102,17 +102,13 @@ async def _funnel(_world: World, client: httpx.AsyncClient, prompt: str) -> str:
     if status["failedSteps"]:
         stop_with(FAILED, f"steps failed: {status['failedSteps']}")
     say(f"{len(status['completedSteps'])} texts, as many credits spent")
-    text = await client.get("/api/generate/content?projectId=demo&step=2")
-    return str(text.json()["content"])
+    text = await ask(client, "GET", "/api/generate/content?projectId=demo&step=2")
+    return str(text["content"])
 
 
 async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     say(f"POST {path}")
-    answer = await client.post(path, json=body)
-    if not answer.is_success:
-        refused(answer)
-    document: dict[str, Any] = answer.json()
-    return document
+    return await ask(client, "POST", path, json=body)
 
 
 MAKES: dict[str, Make] = {"infograph": _infograph, "character": _character, "funnel": _funnel}

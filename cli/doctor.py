@@ -13,15 +13,15 @@ from adapters.dead_letters import DeadLetters
 from adapters.event_log.jetstream import ALARM_SHARE
 from adapters.health import ask_health
 from adapters.settings import CommonSettings, load
-from cli.connection import Connection, NoWorld, connected
-from cli.output import DIFFERENCES, data_dir_option, json_option, runs, show_all, stop_with
-from cli.world import read_world
+from cli.connection import CATCH_UP_SECONDS, Connection, NoWorld, connected
+from cli.output import DIFFERENCES, operator_command, show_all, stop_with
+from cli.world import broker_program, read_world
 
 DISK_BYTES_MIN = 1024**3
 
 
 class Finding(Struct, frozen=True):
-    """One look. `advice` is empty when all is well."""
+    """What one check found. `advice` says what to do, and is empty when all is well."""
 
     what: str
     state: str
@@ -29,21 +29,18 @@ class Finding(Struct, frozen=True):
 
 
 @click.command()
-@data_dir_option
-@json_option
-@runs
-async def doctor(data_dir: str, *, as_json: bool) -> None:
+@operator_command
+async def doctor(data_dir: Path, *, as_json: bool) -> None:
     """Look at everything this world needs. Exit code 6 when something is wrong."""
-    findings = [finding async for finding in _look(Path(data_dir))]
+    findings = [finding async for finding in _findings(data_dir)]
     show_all([structs.asdict(finding) for finding in findings], as_json=as_json)
     if any(finding.advice for finding in findings):
         stop_with(DIFFERENCES, "something needs attention: see above")
 
 
-async def _look(data_dir: Path) -> AsyncIterator[Finding]:
+async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
     yield Finding("python", sys.version.split()[0])
-    beside = Path(sys.executable).with_name("nats-server")
-    found = beside.exists() or shutil.which("nats-server") is not None
+    found = broker_program() is not None
     yield Finding(
         "nats-server", "found" if found else "missing", "" if found else "run `make setup`"
     )
@@ -55,9 +52,9 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
     yield Finding("provider", about)
     try:
         async with connected(data_dir) as connection:
-            async for finding in _look_at_log(connection):
+            async for finding in _of_log(connection):
                 yield finding
-            async for finding in _look_at_services(connection):
+            async for finding in _of_services(connection):
                 yield finding
     except NoWorld as error:
         is_there = settings.nats_url or (world is not None and world.is_running)
@@ -65,22 +62,22 @@ async def _look(data_dir: Path) -> AsyncIterator[Finding]:
         yield Finding(what, state, str(error))
         if world is None or not world.is_running:
             return
-    except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets.
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is reported.
         yield Finding("broker", "away", f"{type(error).__name__}: {error}")
     if world is not None:
         yield await _readiness(world.local_url)
 
 
-async def _look_at_services(connection: Connection) -> AsyncIterator[Finding]:
-    """Show what each service says of itself, and what to do about each alarm."""
+async def _of_services(connection: Connection) -> AsyncIterator[Finding]:
+    """Yield what each service reports about itself, its alarms, and the dead letters."""
     for health in await ask_health(connection.client):
         state = "consuming" if health.consuming else "not consuming"
         yield Finding(health.service, state, "" if health.consuming else "see its log")
         for alarm in health.alarms:
             yield Finding(health.service, "alarm", alarm)
-    for parked in await DeadLetters(connection.client).all():
-        what = f"commit {parked.sequence} of {parked.durable}: {parked.reason}"
-        yield Finding("parked", what, f"see `darkroom parked show {parked.id}`")
+    for each in await DeadLetters(connection.client).all():
+        what = f"commit {each.sequence} of {each.durable}: {each.reason}"
+        yield Finding("parked", what, f"see `darkroom parked show {each.id}`")
 
 
 def _disk(data_dir: Path) -> Finding:
@@ -92,7 +89,7 @@ def _disk(data_dir: Path) -> Finding:
     return Finding("disk", f"{free // 1024**2} MB free", advice)
 
 
-async def _look_at_log(connection: Connection) -> AsyncIterator[Finding]:
+async def _of_log(connection: Connection) -> AsyncIterator[Finding]:
     size, limit = await connection.log.fill()
     is_filling = limit > 0 and size > ALARM_SHARE * limit
     advice = "raise LOG_MAX_BYTES and run `darkroom broker setup`" if is_filling else ""
@@ -101,7 +98,7 @@ async def _look_at_log(connection: Connection) -> AsyncIterator[Finding]:
     )
     end = await connection.log.end()
     try:
-        await connection.changes.wait_for(end, 5.0)
+        await connection.changes.wait_for(end, CATCH_UP_SECONDS)
         yield Finding("read models", f"at {connection.changes.position} of {end}")
     except Exception as error:  # noqa: BLE001 - as above.
         yield Finding("read models", "behind", f"{error}: look at the projector's log")

@@ -2,34 +2,30 @@
 
 import re
 import typing
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from application.documents import event_documents
 from application.event_log import LogMessage
 from cli.connection import Connection, connected
-from cli.output import NOT_FOUND, USAGE, data_dir_option, json_option, runs, show_all, stop_with
+from cli.output import NOT_FOUND, USAGE, operator_command, show_all, stop_with
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.cursor import BadCursor, parse_cursor
-from contracts.events import AnyEvent, Event, JobCancelled, JobCompleted, JobFailed
-from contracts.ids import JobId, account_id, job_id, run_id
-from contracts.sealed import Sealed
-from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
+from contracts.events import JOB_ENDS, AnyEvent
+from contracts.ids import account_id, job_id, run_id
+from contracts.subjects import Subject, account_subject, job_subject, run_subject
 from domain.times import micros_of
 from read_models import commit_index, job_commits
-from read_models.unit_of_work import At
 
 Row = dict[str, Any]
-PAGE = 500
+COMMITS_A_PAGE = 500
 TYPES = frozenset(each.__name__ for each in typing.get_args(AnyEvent))
-CAUGHT_UP_SECONDS = 5.0
 
 
 @click.group()
@@ -46,19 +42,17 @@ def events() -> None:
 @click.option("--after", help="A cursor, or a sequence.")
 @click.option("--since", help="A time, RFC 3339; UTC unless it says otherwise.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
-@data_dir_option
-@json_option
-@runs
-async def list_events(data_dir: str, limit: int, *, as_json: bool, **wanted: str | None) -> None:
+@operator_command
+async def list_events(data_dir: Path, limit: int, *, as_json: bool, **wanted: str | None) -> None:
     """List events, oldest first."""
-    _check(wanted)
+    _check_options(wanted)
     rows: list[Row] = []
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         start = after_of(wanted.pop("after"))
         if since := wanted.pop("since"):
             start = max(start, await position_at(connection, _time(since)))
         async for recorded in _chosen(connection, wanted, start):
-            rows += [row for row in rows_of(recorded) if _matches(row, wanted)]
+            rows += [row for row in event_documents(recorded) if _matches(row, wanted)]
             if len(rows) >= limit:
                 break
     show_all(rows[:limit], as_json=as_json)
@@ -66,42 +60,38 @@ async def list_events(data_dir: str, limit: int, *, as_json: bool, **wanted: str
 
 @events.command("show")
 @click.argument("sequence", type=int)
-@data_dir_option
-@json_option
-@runs
-async def show_events(data_dir: str, sequence: int, *, as_json: bool) -> None:
+@operator_command
+async def show_events(data_dir: Path, sequence: int, *, as_json: bool) -> None:
     """Show the events of one commit."""
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         recorded = await connection.log.read(sequence)
     if recorded is None:
         stop_with(NOT_FOUND, f"the log has no commit {sequence}")
-    show_all(rows_of(recorded), as_json=as_json)
+    show_all(event_documents(recorded), as_json=as_json)
 
 
 @events.command("tail")
 @click.option("--after", help="A cursor, or a sequence. Default: the log's end.")
-@data_dir_option
-@json_option
-@runs
-async def tail_events(data_dir: str, after: str | None, *, as_json: bool) -> None:
+@operator_command
+async def tail_events(data_dir: Path, after: str | None, *, as_json: bool) -> None:
     """Follow the log until Ctrl-C."""
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         start = after_of(after) if after else await connection.log.end()
-        async for entries in connection.log.follow(start):
-            for entry in entries:
-                show_all(_readable(entry), as_json=as_json)
+        async for messages in connection.log.follow(start):
+            for message in messages:
+                show_all(_readable(message), as_json=as_json)
 
 
 async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
     """Yield a line for each event about a job, until it has ended."""
-    async for entries in connection.log.follow(0):
-        for entry in entries:
-            recorded = entry.recorded()
-            for row, event in zip(rows_of(recorded), recorded.commit.events, strict=True):
-                if getattr(event, "job_id", None) == job:
+    async for messages in connection.log.follow(0):
+        for message in messages:
+            recorded = message.recorded()
+            for row in event_documents(recorded):
+                if row["body"].get("job_id") == job:
                     yield f"{row['sequence']:>6}  {row['at'][11:23]}  {row['type']}"
-            ended = isinstance(recorded.commit.events[0], JobCompleted | JobFailed | JobCancelled)
-            if ended and recorded.commit.events[0].job_id == job:  # type: ignore[union-attr]
+            first = recorded.commit.events[0]
+            if isinstance(first, JOB_ENDS) and first.job_id == job:
                 return
 
 
@@ -112,9 +102,10 @@ async def _chosen(
     job, boundary, boundary_id = wanted["job"], wanted["boundary"], wanted["boundary_id"]
     terms = _terms(wanted)
     if job is not None or terms:
-        await connection.changes.wait_for(await connection.log.end(), CAUGHT_UP_SECONDS)
+        await connection.catch_up()
     if job is not None:
-        found = _of_job(connection, job_id(job), after)
+        read = connection.database.read
+        found = _at(connection, await read(job_commits.sequences, job_id(job), after))
     elif boundary is not None and boundary_id is not None:
         found = _of_subject(connection, _subject(boundary, boundary_id), after)
     elif terms:
@@ -125,8 +116,7 @@ async def _chosen(
         yield recorded
 
 
-async def _of_job(connection: Connection, job: JobId, after: int) -> AsyncIterator[Recorded]:
-    sequences = await connection.database.read(job_commits.sequences, job, after)
+async def _at(connection: Connection, sequences: Sequence[int]) -> AsyncIterator[Recorded]:
     for sequence in sequences:
         if (recorded := await connection.log.read(sequence)) is not None:
             yield recorded
@@ -135,17 +125,16 @@ async def _of_job(connection: Connection, job: JobId, after: int) -> AsyncIterat
 async def _of_terms(
     connection: Connection, terms: list[str], after: int
 ) -> AsyncIterator[Recorded]:
+    read = connection.database.read
     page = [after]
     while page:
-        look = partial(commit_index.sequences, terms=terms, after=page[-1], limit=PAGE)
-        page = await connection.database.read(look)
-        for sequence in page:
-            if (recorded := await connection.log.read(sequence)) is not None:
-                yield recorded
+        page = await read(commit_index.sequences, terms, page[-1], COMMITS_A_PAGE)
+        async for recorded in _at(connection, page):
+            yield recorded
 
 
-def _check(wanted: dict[str, str | None]) -> None:
-    """Refuse what would be passed over in silence."""
+def _check_options(wanted: dict[str, str | None]) -> None:
+    """Refuse options that would otherwise have no effect."""
     if (wanted["boundary"] is None) != (wanted["boundary_id"] is None):
         stop_with(USAGE, "darkroom: --boundary and --id belong together")
     if wanted["job"] is not None and wanted["boundary"] is not None:
@@ -165,11 +154,10 @@ def _terms(wanted: dict[str, str | None]) -> list[str]:
 
 
 async def position_at(connection: Connection, at: datetime) -> int:
-    """Return the last commit up to which no writer's clock said a later time: two are never told
-    apart by a clock that went back.
+    """Return the sequence of the last commit before any that has a later time. Writers' clocks
+    differ: a commit that comes after one with a later time does not count, whatever its own time.
     """
-    end = await connection.log.end()
-    await connection.changes.wait_for(end, CAUGHT_UP_SECONDS)
+    end = await connection.catch_up()
     micros = micros_of(at)
     position, last = await connection.database.read(commit_index.last_not_later, micros)
     while position < last:
@@ -184,10 +172,10 @@ async def _all(connection: Connection, after: int) -> AsyncIterator[Recorded]:
     end = await connection.log.end()
     if after >= end:
         return
-    async for entries in connection.log.follow(after):
-        for entry in entries:
-            yield entry.recorded()
-            if entry.sequence >= end:
+    async for messages in connection.log.follow(after):
+        for message in messages:
+            yield message.recorded()
+            if message.sequence >= end:
                 return
 
 
@@ -216,42 +204,13 @@ def _matches(row: Row, wanted: dict[str, str | None]) -> bool:
     )
 
 
-def rows_of(recorded: Recorded) -> list[Row]:
-    return [_row(recorded, index, event) for index, event in enumerate(recorded.commit.events)]
-
-
-def _row(recorded: Recorded, index: int, event: Event) -> Row:
-    boundary, boundary_id = boundary_of(recorded.subject)
-    commit = recorded.commit
-    request = next((each for each in commit.requests if index in each.events), None)
-    return {
-        "sequence": recorded.sequence,
-        "index": index,
-        "type": type(event).__name__,
-        "at": commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "boundary": boundary,
-        "id": boundary_id,
-        "account": getattr(event, "account_id", None),
-        "actor": At.of(recorded, index).actor,
-        "correlation_id": request.correlation_id if request else None,
-        "causation_id": commit.causation_id,
-        "body": _body(event),
-    }
-
-
-def _body(event: Event) -> Row:
-    values = {name: getattr(event, name) for name in event.__struct_fields__}
-    return {
-        name: {"sealed": True} if isinstance(value, Sealed) else msgspec.to_builtins(value)
-        for name, value in values.items()
-    }
-
-
-def _readable(entry: LogMessage) -> Iterator[Row]:
+def _readable(message: LogMessage) -> list[Row]:
     try:
-        yield from rows_of(entry.recorded())
+        return event_documents(message.recorded())
     except Undecodable as error:
-        yield {"sequence": entry.sequence, "subject": entry.subject, "undecodable": str(error)}
+        return [
+            {"sequence": message.sequence, "subject": message.subject, "undecodable": str(error)}
+        ]
 
 
 def after_of(text: str | None) -> int:

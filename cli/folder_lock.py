@@ -1,7 +1,8 @@
-"""One world, one folder: locks that the kernel holds, and drops when their holder dies.
+"""One world in one folder: locks that the kernel releases when their holder dies.
 
-Two, because a killed `up` may leave children that still end: `up` alone holds the first; the
-second it holds together with all its children, who inherit it. Who has both is alone for certain.
+There are two, because an `up` that was killed may leave children that are still ending. `up` alone
+holds the first lock; the second one its children inherit and hold too. A process that has taken
+both is certain that no other world uses the folder.
 """
 
 import asyncio
@@ -18,9 +19,9 @@ from adapters.settings import BadSetting
 
 LOCK_FILE = "lock"
 CHILDREN_FILE = "lock.children"
-NAMED_SECONDS = 1.0  # Until who has just taken the lock has written down who it is.
+NAMED_SECONDS = 1.0  # For a new holder of the lock to write its name into it.
 CHILDREN_SECONDS = 60.0  # Longer than a dispatcher waits for its last POST.
-LOOK_SECONDS = 0.05
+RETRY_SECONDS = 0.05
 
 
 class FolderInUse(Exception):
@@ -29,7 +30,7 @@ class FolderInUse(Exception):
 
 @asynccontextmanager
 async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
-    """Hold the folder; yield the descriptor that children have to inherit. Raise FolderInUse, or
+    """Lock the folder; yield the descriptor that children have to inherit. Raise FolderInUse, or
     BadSetting when the folder cannot be written.
     """
     with contextlib.ExitStack() as stack:
@@ -50,8 +51,8 @@ async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
 
 
 def _make_private(folder: Path) -> None:
-    """What is in it is for its owner only. A folder that held other things before keeps its mode:
-    the files are private all the same.
+    """Keep other users out of the folder. One that held other things before keeps its mode: the
+    files that we write are private anyway.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / LOCK_FILE).exists() or (folder / "world.json").exists():
@@ -73,21 +74,28 @@ def _taken(descriptor: int) -> bool:
 
 
 async def _holder(folder: Path) -> str:
-    """Return who holds the lock, as it wrote itself down; it may be about to."""
+    """Return the name that the lock's holder wrote into it; a new holder is given time to do so."""
     text = ""
-    for _ in range(int(NAMED_SECONDS / LOOK_SECONDS)):
+    for _ in range(int(NAMED_SECONDS / RETRY_SECONDS)):
         text = (folder / LOCK_FILE).read_text(errors="replace").strip()
-        if text and _lives(text):
+        if text and _names_a_process(text):
             break
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
     return text or "another process"
 
 
-def _lives(holder: str) -> bool:
-    """Whether the process that is written down is there: an earlier holder's line may stand yet."""
+def _names_a_process(holder: str) -> bool:
+    """Whether the named process exists: the file may still hold the name of an earlier holder."""
     try:
-        os.kill(int(holder.split()[1]), 0)
-    except (ValueError, IndexError, ProcessLookupError):
+        return process_exists(int(holder.split()[1]))
+    except (ValueError, IndexError):
+        return False
+
+
+def process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
     except PermissionError:
         return True
@@ -95,20 +103,20 @@ def _lives(holder: str) -> bool:
 
 
 async def _until_childless(shared: int, folder: Path, tell: Callable[[str], None]) -> None:
-    """Wait for what a killed `up` has left behind: two brokers on one store would destroy it."""
+    """Wait for the children of an `up` that was killed: two brokers would destroy one store."""
     if _taken(shared):
         return
     tell("processes of an earlier run are still ending: waiting for them")
-    for _ in range(int(CHILDREN_SECONDS / LOOK_SECONDS)):
+    for _ in range(int(CHILDREN_SECONDS / RETRY_SECONDS)):
         if _taken(shared):
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
     left = ", ".join(str(pid) for pid in _holders(folder / CHILDREN_FILE)) or "unknown"
     raise FolderInUse(f"{folder} is in use by processes of an earlier run that do not end: {left}")
 
 
 def _holders(path: Path) -> list[int]:
-    """Return the processes that have the file open, where /proc tells."""
+    """Return the processes that have the file open, as far as /proc shows them."""
     wanted, found = str(path.resolve()), []
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         pid = int(descriptor.parts[2])

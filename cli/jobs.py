@@ -12,16 +12,14 @@ import click
 import httpx
 
 from adapters.setting_types import BadValue, WebUrl, value_of
-from cli.connection import NoWorld
+from cli.connection import running_world
 from cli.output import (
     DEPENDENCY_DOWN,
     FAILED,
     NOT_FOUND,
     REFUSED,
     USAGE,
-    data_dir_option,
-    json_option,
-    runs,
+    operator_command,
     say,
     show,
     show_all,
@@ -29,10 +27,10 @@ from cli.output import (
 )
 from cli.world import World, read_world
 from contracts.ids import checked
+from domain.job_status import JobStatus
 from domain.text import check_json
 
 POLL_SECONDS = 0.5
-ENDS = {"completed", "failed", "cancelled"}
 token_option = click.option("--token", envvar="DARKROOM_TOKEN", help="Default: the demo account's.")
 
 
@@ -47,11 +45,9 @@ def jobs() -> None:
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="More of the input.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 if it failed.")
 @token_option
-@data_dir_option
-@json_option
-@runs
+@operator_command
 async def create(
-    data_dir: str,
+    data_dir: Path,
     token: str | None,
     prompt: str | None,
     kind: str,
@@ -64,13 +60,12 @@ async def create(
     given = _input_of(inputs) if prompt is None else {"prompt": prompt, **_input_of(inputs)}
     check_json("input", given)
     async with _client(data_dir, token) as client:
-        body = {"kind": kind, "input": given}
-        job = await _ask(client, "POST", "/api/jobs", json=body)
+        job = await ask(client, "POST", "/api/jobs", json={"kind": kind, "input": given})
         if wait:
             job = await _until_ended(client, job)
     show(job, as_json=as_json)
-    if wait and job["status"] != "completed":
-        stop_with(FAILED, f"the job {job['status']}")
+    if wait:
+        _require_completed(job)
 
 
 @jobs.command("list")
@@ -78,11 +73,9 @@ async def create(
 @click.option("--kind")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100))
 @token_option
-@data_dir_option
-@json_option
-@runs
+@operator_command
 async def list_jobs(
-    data_dir: str,
+    data_dir: Path,
     token: str | None,
     status: str | None,
     kind: str | None,
@@ -94,7 +87,7 @@ async def list_jobs(
     wanted = {"status": status, "kind": kind, "limit": limit}
     params = {name: value for name, value in wanted.items() if value is not None}
     async with _client(data_dir, token) as client:
-        page = await _ask(client, "GET", "/api/jobs", params=params)
+        page = await ask(client, "GET", "/api/jobs", params=params)
     names = ("id", "kind", "status", "created_at")
     rows = (
         page["items"] if as_json else [{name: job[name] for name in names} for job in page["items"]]
@@ -105,41 +98,33 @@ async def list_jobs(
 @jobs.command("show")
 @click.argument("job_id")
 @token_option
-@data_dir_option
-@json_option
-@runs
-async def show_job(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+@operator_command
+async def show_job(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Show one job."""
     async with _client(data_dir, token) as client:
-        show(await _ask(client, "GET", f"/api/jobs/{checked(job_id)}"), as_json=as_json)
+        show(await ask(client, "GET", f"/api/jobs/{checked(job_id)}"), as_json=as_json)
 
 
 @jobs.command("watch")
 @click.argument("job_id")
 @token_option
-@data_dir_option
-@json_option
-@runs
-async def watch(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+@operator_command
+async def watch(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Follow one job to its end; exit code 1 if it failed."""
     async with _client(data_dir, token) as client:
-        job = await _ask(client, "GET", f"/api/jobs/{checked(job_id)}")
-        job = await _until_ended(client, job)
+        job = await _until_ended(client, await ask(client, "GET", f"/api/jobs/{checked(job_id)}"))
     show(job, as_json=as_json)
-    if job["status"] != "completed":
-        stop_with(FAILED, f"the job {job['status']}")
+    _require_completed(job)
 
 
 @jobs.command("cancel")
 @click.argument("job_id")
 @token_option
-@data_dir_option
-@json_option
-@runs
-async def cancel(data_dir: str, token: str | None, job_id: str, *, as_json: bool) -> None:
+@operator_command
+async def cancel(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Cancel one job; its credits come back."""
     async with _client(data_dir, token) as client:
-        show(await _ask(client, "POST", f"/api/jobs/{checked(job_id)}/cancel"), as_json=as_json)
+        show(await ask(client, "POST", f"/api/jobs/{checked(job_id)}/cancel"), as_json=as_json)
 
 
 def _input_of(given: Sequence[str]) -> dict[str, str]:
@@ -153,33 +138,33 @@ def _input_of(given: Sequence[str]) -> dict[str, str]:
 
 
 async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:
-    told = ""
-    while job["status"] not in ENDS:
-        if job["status"] != told:
-            told = job["status"]
-            say(f"{job['id']} is {told}")
+    said = ""
+    while not JobStatus(job["status"]).is_end:
+        if job["status"] != said:
+            said = job["status"]
+            say(f"{job['id']} is {said}")
         await asyncio.sleep(POLL_SECONDS)
-        job = await _ask(client, "GET", f"/api/jobs/{job['id']}")
+        job = await ask(client, "GET", f"/api/jobs/{job['id']}")
     return job
 
 
+def _require_completed(job: dict[str, Any]) -> None:
+    if job["status"] != JobStatus.COMPLETED:
+        stop_with(FAILED, f"the job {job['status']}")
+
+
 @asynccontextmanager
-async def _client(data_dir: str, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
-    world = read_world(Path(data_dir))
-    if (url := os.environ.get("DARKROOM_URL")) is None:
-        if world is None or not world.is_running:
-            raise NoWorld(
-                f"no world is running in {data_dir}: start one with `darkroom up`, "
-                "or set DARKROOM_URL"
-            )
-        url = world.local_url
-    headers = {"Authorization": f"Token {_token(token, url, world)}"}
+async def _client(data_dir: Path, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
+    url = os.environ.get("DARKROOM_URL")
+    if url is None:
+        url = running_world(data_dir, "DARKROOM_URL").local_url
+    headers = {"Authorization": f"Token {_token(token, url, read_world(data_dir))}"}
     async with httpx.AsyncClient(base_url=_checked(url), headers=headers, timeout=40.0) as client:
         yield client
 
 
 def _token(token: str | None, url: str, world: World | None) -> str:
-    """Return what was given, or the demo account's: that is for its own world's front door only."""
+    """Return the given token, or the demo account's for the front door of its own world only."""
     if token is None:
         if world is None or url.rstrip("/") not in {world.url, world.local_url}:
             stop_with(USAGE, f"darkroom: say whose jobs at {url}: --token, or DARKROOM_TOKEN")
@@ -196,19 +181,20 @@ def _checked(url: str) -> str:
         stop_with(USAGE, f"darkroom: DARKROOM_URL: {error}")
 
 
-async def _ask(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
+async def ask(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
+    """Send a request and return the document of the answer; end the command on any other one."""
     try:
         response = await client.request(method, path, **more)
     except httpx.TransportError as error:
         reason = str(error) or type(error).__name__
         stop_with(DEPENDENCY_DOWN, f"darkroom: {client.base_url} does not answer: {reason}")
     if not response.is_success:
-        refused(response)
+        _refuse(response)
     document: dict[str, Any] = response.json()
     return document
 
 
-def refused(response: httpx.Response) -> NoReturn:
+def _refuse(response: httpx.Response) -> NoReturn:
     """End the command with what the api says."""
     try:
         detail = response.json().get("detail", response.text)

@@ -1,26 +1,26 @@
-"""The log files of the world's processes: bounded while they are written, private, and quotable.
+"""The log files of the world's processes: bounded in size, private, and read for error messages.
 
-A process writes to its file itself, so that it can go on writing when we are gone.
+Each process writes to its file itself, so that it can go on when the supervisor has ended.
 """
 
 import os
 from pathlib import Path
 
-BYTES_MAX = 8 * 1024 * 1024  # Of one file; the one before it is kept beside it, as `.1`.
-LAST_BYTES = 4096
-LAST_LINES = 6
+BYTES_MAX = 8 * 1024 * 1024  # Of one file; what was in it before is kept beside it, as `.1`.
+LAST_WORDS_BYTES = 4096
+LAST_WORDS_LINES = 6
 
 
 def open_log(folder: Path, name: str) -> tuple[int, int]:
-    """Open a process's log for appending; return its descriptor, and where it continues."""
+    """Open a process's log for appending; return its descriptor and its size so far."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(_path(folder, name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     return descriptor, os.fstat(descriptor).st_size
 
 
 def rotate(folder: Path, name: str) -> None:
-    """Move what is written aside once it is too much. The process keeps its descriptor: it appends,
-    so that it goes on at the new end.
+    """Move the content of a log that has grown too large aside. Its process keeps the descriptor
+    and, as it appends, goes on at the new end.
     """
     path = _path(folder, name)
     if not path.exists() or path.stat().st_size <= BYTES_MAX:
@@ -34,16 +34,16 @@ def rotate(folder: Path, name: str) -> None:
 
 
 def last_words(folder: Path, name: str, since: int) -> str:
-    """Return the last lines that a process wrote since a place in its log."""
+    """Return the last lines that a process wrote after the first `since` bytes of its log."""
     path = _path(folder, name)
     if not path.exists():
         return ""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        start = since if since <= size else 0  # It was moved aside meanwhile.
-        file.seek(max(start, size - LAST_BYTES))
+        start = since if since <= size else 0  # The content was moved aside meanwhile.
+        file.seek(max(start, size - LAST_WORDS_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    return "\n".join([line for line in lines if line.strip()][-LAST_LINES:])
+    return "\n".join([line for line in lines if line.strip()][-LAST_WORDS_LINES:])
 
 
 def _path(folder: Path, name: str) -> Path:

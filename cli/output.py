@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -14,12 +15,12 @@ import msgspec
 
 from adapters import telemetry
 
-PRIVATE = 0o077  # What we write is for our own user only.
+PRIVATE = 0o077  # The files that we write are for our own user only.
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
 INTERRUPTED = 130
 CANCELLATIONS_MAX = 3
 
-# By name, so that no command imports what only another one needs.
+# By the exception's name, so that no command imports what only another one needs.
 _EXIT_CODES = {
     "NoWorld": DEPENDENCY_DOWN,
     "NotReady": DEPENDENCY_DOWN,
@@ -47,13 +48,13 @@ data_dir_option = click.option(
     envvar="DARKROOM_DATA_DIR",
     default=".darkroom",
     show_default=True,
-    type=click.Path(file_okay=False),
+    type=click.Path(file_okay=False, path_type=Path),
     help="The folder of the embedded world.",
 )
 
 
 def say(text: str) -> None:
-    """Tell the operator something that is not data."""
+    """Write to stderr what is not data."""
     click.echo(text, err=True)
 
 
@@ -76,7 +77,7 @@ def show_all(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
 
 
 class Stopped(Exception):
-    """The command ends here, with an exit code and something to say."""
+    """The command ends here, with an exit code and a line on stderr."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -84,7 +85,7 @@ class Stopped(Exception):
 
 
 def stop_with(code: int, text: str) -> NoReturn:
-    """End the command. Not by sys.exit: that would tear the event loop down under its tasks."""
+    """End the command. Not by sys.exit, which would stop the event loop before its tasks end."""
     raise Stopped(code, text)
 
 
@@ -103,19 +104,24 @@ def runs(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
         except click.Abort:
             say("nothing was done")
             sys.exit(INTERRUPTED)
-        except BrokenPipeError:  # Whoever reads our output has had enough, as `head` has.
+        except BrokenPipeError:  # The reader of our output closed it, as `head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Stopped as stopped:
             say(str(stopped))
             sys.exit(stopped.code)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a line says it.
-            sys.exit(_told(error))
+        except Exception as error:  # noqa: BLE001 - every error is shown as a line.
+            sys.exit(_report(error))
 
     return run
 
 
-def _told(error: Exception) -> int:
-    """Tell an error in lines; return its exit code. Of a bug LOG_LEVEL=debug shows the place."""
+def operator_command(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Run an async command that is given a `data_dir` and whether to print `as_json`."""
+    return data_dir_option(json_option(runs(command)))
+
+
+def _report(error: Exception) -> int:
+    """Print an error in lines; return its exit code. LOG_LEVEL=debug shows where a bug is."""
     code = exit_code_of(error)
     if code is None and os.environ.get("LOG_LEVEL", "").lower() == "debug":
         traceback.print_exception(error)
@@ -128,7 +134,7 @@ def _told(error: Exception) -> int:
 
 
 async def _awaited(work: Awaitable[None]) -> None:
-    """Do the work; Ctrl-C ends it, also where one cancellation was lost in a library's wait."""
+    """Do the work until Ctrl-C. It is cancelled several times, as a library may swallow one."""
     task = asyncio.ensure_future(work)
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)

@@ -7,7 +7,7 @@ import click
 from adapters.database import open_database
 from adapters.health import ask_health
 from cli.connection import connected
-from cli.output import DIFFERENCES, data_dir_option, json_option, runs, say, show, stop_with
+from cli.output import DIFFERENCES, operator_command, say, show, stop_with
 from read_models import positions
 
 
@@ -17,12 +17,10 @@ def projections() -> None:
 
 
 @projections.command("status")
-@data_dir_option
-@json_option
-@runs
-async def status(data_dir: str, *, as_json: bool) -> None:
+@operator_command
+async def status(data_dir: Path, *, as_json: bool) -> None:
     """Show the read models' position beside the log's end. Exit code 6 when they do not follow."""
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         mark = await connection.database.read(positions.find)
         end = await connection.log.end()
         health = next(
@@ -44,10 +42,8 @@ async def status(data_dir: str, *, as_json: bool) -> None:
 
 @projections.command("rebuild")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@data_dir_option
-@json_option
-@runs
-async def rebuild(data_dir: str, *, yes: bool, as_json: bool) -> None:
+@operator_command
+async def rebuild(data_dir: Path, *, yes: bool, as_json: bool) -> None:
     """Let the projector make the read models anew from the log that there is.
 
     Reads answer 503 until it has caught up, and nothing is acted on meanwhile. After a log was set
@@ -55,7 +51,7 @@ async def rebuild(data_dir: str, *, yes: bool, as_json: bool) -> None:
     """
     if not yes:
         click.confirm("The read models are made anew, reads wait meanwhile. Go on?", abort=True)
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         writable = open_database(connection.settings.database, read_only=False)
         try:
             await writable.write(positions.forget)

@@ -1,4 +1,4 @@
-"""Waiting for a world to come up: as long as something moves, and saying what."""
+"""Waiting for a world to come up, for as long as it makes progress, and reporting that progress."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,39 +13,41 @@ from cli.connection import Connection
 from cli.supervisor import Supervisor, Tell
 from cli.world import World
 
-STILL_SECONDS_MAX = 30.0
-LOOK_SECONDS = 0.1
-PULSE_SECONDS = 1.0
-TELL_SECONDS = 5.0
+STALLED_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.1
+PROGRESS_SECONDS = 1.0  # Between two questions how far things are.
+REPORT_SECONDS = 5.0  # Between two lines for the operator.
 
 T = TypeVar("T")
-Pulse = Callable[[], Awaitable[str]]
+Progress = Callable[[], Awaitable[str]]  # A sentence that says how far things are.
 
 
 class NotReady(Exception):
-    """The world does not come up: nothing has moved for a while."""
+    """The world does not come up: it has made no progress for a while."""
 
 
-async def patiently(work: Awaitable[T], pulse: Pulse, supervisor: Supervisor, tell: Tell) -> T:
-    """Wait for the work as long as the pulse, a sentence that says how far things are, changes.
+async def while_progressing(
+    work: Awaitable[T], progress: Progress, supervisor: Supervisor, tell: Tell
+) -> T:
+    """Wait for the work for as long as its progress changes.
 
-    Raise NotReady when it has not for half a minute, NeverUp when a process does not stay up.
+    Raise NotReady when it has not changed for 30 s, NeverUp when a process does not stay up.
     """
     clock = asyncio.get_running_loop().time
     task = asyncio.ensure_future(work)
-    said, moved_at, told_at, looked_at = "", clock(), clock(), clock()
+    said, moved_at, reported_at, asked_at = "", clock(), clock(), clock()
     try:
-        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+        while not (await asyncio.wait({task}, timeout=POLL_SECONDS))[0]:
             supervisor.check()
-            if clock() - looked_at < PULSE_SECONDS:
+            if clock() - asked_at < PROGRESS_SECONDS:
                 continue
-            looked_at, before, said = clock(), said, await pulse()
+            asked_at, before, said = clock(), said, await progress()
             if said != before:
                 moved_at = clock()
-            elif clock() - moved_at > STILL_SECONDS_MAX:
-                raise NotReady(f"nothing has moved for {STILL_SECONDS_MAX:.0f} s: {said}")
-            if clock() - told_at > TELL_SECONDS:
-                told_at = clock()
+            elif clock() - moved_at > STALLED_SECONDS_MAX:
+                raise NotReady(f"nothing has moved for {STALLED_SECONDS_MAX:.0f} s: {said}")
+            if clock() - reported_at > REPORT_SECONDS:
+                reported_at = clock()
                 tell(f"{said} …")
         return task.result()
     finally:
@@ -53,21 +55,21 @@ async def patiently(work: Awaitable[T], pulse: Pulse, supervisor: Supervisor, te
         await asyncio.gather(task, return_exceptions=True)
 
 
-def broker_pulse(supervisor: Supervisor) -> Pulse:
-    """How far the broker is: reading a long log takes it some seconds a million commits."""
+def broker_progress(supervisor: Supervisor) -> Progress:
+    """How far the broker is: it needs some seconds to read each million commits of its log."""
 
-    async def pulse() -> str:
+    async def progress() -> str:
         seconds = _cpu_seconds(supervisor.pids.get("broker", 0))
         return f"the broker does not answer yet ({seconds:.1f} s of work so far)"
 
-    return pulse
+    return progress
 
 
-def services_pulse(connection: Connection) -> Pulse:
-    """How far the read models are, and who does not take in work yet."""
+def services_progress(connection: Connection) -> Progress:
+    """How far the read models are, and which services do not take in work yet."""
     end = 0
 
-    async def pulse() -> str:
+    async def progress() -> str:
         nonlocal end
         try:
             end = max(end, await connection.log.end())
@@ -78,17 +80,17 @@ def services_pulse(connection: Connection) -> Pulse:
         rows = f"the read models are at {connection.changes.position} of {end}"
         return rows + (f"; not ready: {waiting}" if waiting else "")
 
-    return pulse
+    return progress
 
 
 async def all_ready(world: World, connection: Connection) -> None:
-    """Return once the front door says that all services consume, and the read models have reached
-    what was the log's end at the start.
+    """Return once the front door reports that all services take in work, and the read models have
+    reached the end that the log has now.
     """
     end = await connection.log.end()
     async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         while not await _is_ready(client, world.local_url):
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
     await connection.changes.wait_for(end, float("inf"))
 
 
@@ -100,7 +102,7 @@ async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return how much work a process has done; 0 where /proc does not tell."""
+    """Return the CPU time that a process has used; 0 where /proc does not show it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

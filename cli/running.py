@@ -1,4 +1,4 @@
-"""Running the embedded world: everything up, ready, given its first tokens, and down again."""
+"""Running the embedded world: all processes are started, awaited and stopped again."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from msgspec import structs
 
@@ -18,7 +17,7 @@ from adapters.settings import CommonSettings, load
 from cli.connection import Connection, connected
 from cli.folder_lock import held
 from cli.output import PRIVATE
-from cli.readiness import all_ready, broker_pulse, patiently, services_pulse
+from cli.readiness import all_ready, broker_progress, services_progress, while_progressing
 from cli.service_settings import check_all, log_bytes_max
 from cli.supervisor import STOP_SECONDS, Program, Supervisor, Tell
 from cli.world import (
@@ -34,7 +33,7 @@ from contracts.ids import AccountId, TokenId
 from domain.account import GrantCredits
 from domain.account_batch import AccountRequest
 
-POSTING_SECONDS = 58.0  # A dispatcher waits for its last POST, and records what came of it.
+POSTING_SECONDS = 58.0  # A dispatcher waits for its last POST and records the outcome.
 SERVICES = ("projector", "dispatcher", "ingestor", "api")
 DEMO_ACCOUNT = AccountId("demo")
 DEMO_CREDITS = 100
@@ -45,7 +44,9 @@ LOG_SHARE_OF_DISK = 2
 async def running(
     data_dir: Path, host: str, port: int, *, tell: Tell
 ) -> AsyncIterator[tuple[World, Supervisor]]:
-    """Start everything, yield once it is ready, stop everything. One at a time in a folder."""
+    """Start everything, yield once it is ready, stop everything. A folder takes one world at a
+    time: raise FolderInUse.
+    """
     os.umask(PRIVATE)
     check_all({**os.environ, "DARKROOM_HOST": host, "DARKROOM_PORT": str(port)})
     async with held(data_dir.resolve(), tell) as shared_lock:
@@ -74,7 +75,7 @@ async def _start(world: World, supervisor: Supervisor, tell: Tell) -> None:
     if world.provider == "simulator":
         command = [sys.executable, "-m", "simulator"]
         await supervisor.start(Program("simulator", command, simulator_environment(world)))
-    await patiently(_set_up(world), broker_pulse(supervisor), supervisor, tell)
+    await while_progressing(_set_up(world), broker_progress(supervisor), supervisor, tell)
     while world.provider == "simulator" and not world.ca_bundle.exists():
         supervisor.check()
         await asyncio.sleep(0.05)
@@ -101,31 +102,31 @@ async def _set_up(world: World) -> None:
 
 
 def fitting(log_bytes: int, free_bytes: int) -> int:
-    """Bound a new log by half of what the disk has: it has to say that it is full before the disk
-    does. One that is there already keeps its limit.
+    """Bound a new log by half of the free disk space, so that the log is full before the disk is.
+    A log that exists keeps its limit.
     """
     return min(log_bytes or free_bytes, free_bytes // LOG_SHARE_OF_DISK)
 
 
 async def _until_ready(world: World, supervisor: Supervisor, tell: Tell) -> None:
     async with connected(world.folder) as connection:
-        pulse = services_pulse(connection)
-        await patiently(all_ready(world, connection), pulse, supervisor, tell)
-        await _welcome(world, connection)
+        progress = services_progress(connection)
+        await while_progressing(all_ready(world, connection), progress, supervisor, tell)
+        await _prepare_demo(world, connection)
 
 
-async def _welcome(world: World, connection: Connection) -> None:
+async def _prepare_demo(world: World, connection: Connection) -> None:
     """Give the demo account its credits and tokens, once in the life of the log."""
     if world.tokens:
         return
-    wish = AccountRequest(
+    request = AccountRequest(
         command=GrantCredits(DEMO_CREDITS, "welcome"),
         actor="darkroom up",
         correlation_id="welcome",
         idempotency_key="welcome",
         fingerprint="welcome",
     )
-    await connection.accounts.execute(DEMO_ACCOUNT, wish)
+    await connection.accounts.execute(DEMO_ACCOUNT, request)
     for role in (Role.USER, Role.OPERATOR):
         account = DEMO_ACCOUNT if role is Role.USER else AccountId("operators")
         world.tokens[role.value] = (await issue_token(connection, account, role))[1]
@@ -136,7 +137,5 @@ async def issue_token(
 ) -> tuple[TokenId, str]:
     """Issue a token; it is shown once and kept nowhere but as a hash."""
     fresh = fresh_token(role)
-    wish = AccountRequest(command=fresh.command, actor="cli", correlation_id=str(uuid4()))
-    granted = await connection.accounts.execute(account, wish)
-    await connection.changes.wait_for(granted.sequence, 5.0)
+    await connection.execute(account, fresh.command)
     return fresh.command.token_id, fresh.secret

@@ -1,4 +1,4 @@
-"""Which settings each process of the world has, what is in force, and what each one is given."""
+"""The settings of the world's processes: checked, shown, and handed to each process."""
 
 import os
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ KINDS: dict[str, type[Settings]] = {
 }
 _PROVIDER_KEYS = {"FAL_KEY", "FAL_AI_API_KEY"}
 _STORAGE_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DARKROOM_MASTER_KEY"}
-# Secrets that are a setting of every service, and that this one has no use for.
+# Secrets that every service's settings have, and that these services have no use for.
 WITHHELD = {"api": _PROVIDER_KEYS, "projector": _PROVIDER_KEYS | _STORAGE_KEYS}
-# What any process needs of its surroundings: to be found, to speak, to reach others, to be timed.
+# Variables that every process is given: to find programs, languages, time zones and proxies.
 SURROUNDINGS = (
     *("PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV"),
     *("LD_LIBRARY_PATH", "LD_PRELOAD", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -61,8 +61,8 @@ def log_bytes_max() -> int:
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """Return what a process of the world is given of our environment: its own settings, and no
-    other process's secrets.
+    """Return the part of our environment that a process of the world is given: its own settings,
+    and no secrets of other processes.
     """
     wanted = {field.upper() for field in KINDS[name].__struct_fields__} - WITHHELD.get(name, set())
     given = {each: value for each, value in os.environ.items() if each in wanted}

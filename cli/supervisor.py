@@ -12,25 +12,25 @@ from pathlib import Path
 from msgspec import Struct
 
 from cli import log_files
+from cli.output import USAGE
 
 STOP_SECONDS = 8.0
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 10.0
-HEALTHY_SECONDS = 2.0  # Who lived so long is started again at once; who did not waits longer.
-ENDS_MAX = 3  # Of one program before the world is up: then it never comes up.
+HEALTHY_SECONDS = 2.0  # A process that ran for less is restarted after an ever longer pause.
+ENDS_MAX = 3  # How often one program may end before the world is up.
 ROTATE_SECONDS = 1.0
-EXIT_USAGE = 2  # It will not take its settings: trying again is no use.
 _PR_SET_PDEATHSIG = 1
 
 Tell = Callable[[str], None]
 
 
 class NeverUp(Exception):
-    """A program of the world ends whenever it is started."""
+    """A program of the world ends each time that it is started."""
 
 
 class Program(Struct, frozen=True):
-    """`environment` is all that the process gets; `stop_seconds` the time that it has to drain."""
+    """`environment` is the whole one of the process; `stop_seconds` its time to finish its work."""
 
     name: str
     command: list[str]
@@ -43,7 +43,7 @@ class Supervisor:
 
     def __init__(self, tell: Tell, log_folder: Path, inherited: tuple[int, ...] = ()) -> None:
         self.pids: dict[str, int] = {}
-        self.failure = ""  # Why the world does not come up, once that is certain.
+        self.failure = ""  # Why the world will not come up, as soon as that is certain.
         self._tell = tell
         self._log_folder = log_folder
         self._inherited = inherited
@@ -61,16 +61,16 @@ class Supervisor:
         self._watchers[program.name] = asyncio.create_task(self._watch(program))
 
     def settle(self) -> None:
-        """The world is up: from now on a process that dies is started again, however often."""
+        """Take note that the world is up: from now on a process that ends is always restarted."""
         self._is_up = True
 
     def check(self) -> None:
-        """Raise NeverUp when it is no use to wait."""
+        """Raise NeverUp when waiting for the world is of no use."""
         if self.failure:
             raise NeverUp(self.failure)
 
     async def stop(self) -> None:
-        """Stop the latest started first, each with time to drain; the broker goes last."""
+        """Stop all services, each with time to finish its work, and then the broker."""
         self._stopping = True
         names = list(reversed(self._processes))
         services = [name for name in names if name != "broker"]
@@ -112,7 +112,8 @@ class Supervisor:
             pause = RESTART_SECONDS if clock() - started_at > HEALTHY_SECONDS else pause
             ends += 1
             words = self._last_words(program.name)
-            if not self._is_up and (code == EXIT_USAGE or ends >= ENDS_MAX):
+            # A wrong setting stays wrong: starting again would not help.
+            if not self._is_up and (code == USAGE or ends >= ENDS_MAX):
                 self.failure = f"{program.name} does not come up; it ended with {code}{words}"
                 return
             self._tell(f"{program.name} ended with {code}; starting it again in {pause:g} s{words}")
@@ -128,7 +129,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(ROTATE_SECONDS)
             for name in self._processes:
-                with contextlib.suppress(OSError):  # A full disk: the next look may succeed.
+                with contextlib.suppress(OSError):  # On a full disk. The next try may succeed.
                     log_files.rotate(self._log_folder, name)
 
     async def _stop(self, name: str) -> None:
@@ -148,6 +149,6 @@ class Supervisor:
 
 
 def _die_with_parent() -> None:
-    """On Linux a child ends with us even if we are killed."""
+    """Let the child end with us even if we are killed, which Linux can do."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,17 +1,15 @@
 """`darkroom tokens`: who may come in."""
 
 from pathlib import Path
-from uuid import uuid4
 
 import click
 
 from cli.connection import connected
-from cli.output import NOT_FOUND, data_dir_option, json_option, runs, show, show_all, stop_with
+from cli.output import NOT_FOUND, operator_command, show, show_all, stop_with
 from cli.running import issue_token
 from contracts.events.account import Role
 from contracts.ids import TokenId, account_id
-from domain.account import RevokeToken
-from domain.account_batch import AccountRequest
+from domain.tokens import RevokeToken
 from read_models import access_tokens
 
 
@@ -23,13 +21,11 @@ def tokens() -> None:
 @tokens.command("issue")
 @click.option("--account", required=True)
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="user")
-@data_dir_option
-@json_option
-@runs
-async def issue(data_dir: str, account: str, role: str, *, as_json: bool) -> None:
+@operator_command
+async def issue(data_dir: Path, account: str, role: str, *, as_json: bool) -> None:
     """Issue a token. It is shown once: only its hash is kept."""
     owner = account_id(account)
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         token_id, token = await issue_token(connection, owner, Role(role))
     document = {"id": token_id, "token": token, "account": account, "role": role}
     show(document, as_json=as_json)
@@ -37,13 +33,11 @@ async def issue(data_dir: str, account: str, role: str, *, as_json: bool) -> Non
 
 @tokens.command("list")
 @click.option("--account")
-@data_dir_option
-@json_option
-@runs
-async def list_tokens(data_dir: str, account: str | None, *, as_json: bool) -> None:
+@operator_command
+async def list_tokens(data_dir: Path, account: str | None, *, as_json: bool) -> None:
     """List tokens, oldest first; never the tokens themselves."""
     owner = account_id(account) if account else None
-    async with connected(Path(data_dir)) as connection:
+    async with connected(data_dir) as connection:
         found = await connection.database.read(access_tokens.of_account, owner)
     rows = [
         {
@@ -59,18 +53,12 @@ async def list_tokens(data_dir: str, account: str | None, *, as_json: bool) -> N
 
 @tokens.command("revoke")
 @click.argument("token_id")
-@data_dir_option
-@json_option
-@runs
-async def revoke(data_dir: str, token_id: str, *, as_json: bool) -> None:
+@operator_command
+async def revoke(data_dir: Path, token_id: str, *, as_json: bool) -> None:
     """Revoke a token by its id."""
-    async with connected(Path(data_dir)) as connection:
-        found = await connection.database.read(access_tokens.of_account, None)
-        known = next((each for each in found if each.token_id == token_id), None)
-        if known is None:
+    async with connected(data_dir) as connection:
+        found = await connection.database.read(access_tokens.find, token_id)
+        if found is None:
             stop_with(NOT_FOUND, f"there is no token {token_id}")
-        command = RevokeToken(TokenId(token_id))
-        wish = AccountRequest(command=command, actor="cli", correlation_id=str(uuid4()))
-        granted = await connection.accounts.execute(known.account_id, wish)
-        await connection.changes.wait_for(granted.sequence, 5.0)
+        await connection.execute(found.account_id, RevokeToken(TokenId(token_id)))
     show({"id": token_id, "revoked": True}, as_json=as_json)

@@ -23,7 +23,7 @@ from cli.world import World
     "--port", type=click.IntRange(0, 65_535), help="0: any. Default: DARKROOM_PORT, or 8000."
 )
 @runs
-async def up(data_dir: str, host: str | None, port: int | None) -> None:
+async def up(data_dir: Path, host: str | None, port: int | None) -> None:
     """Start the broker, the simulator when there is no key, and the four services."""
     settings = settings_for(host, port)
     stop, ready = asyncio.Event(), asyncio.Event()
@@ -31,14 +31,14 @@ async def up(data_dir: str, host: str | None, port: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     world = asyncio.create_task(
-        _run(Path(data_dir), settings.darkroom_host, settings.darkroom_port, stop, ready)
+        _run(data_dir, settings.darkroom_host, settings.darkroom_port, stop, ready)
     )
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({world, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if stop.is_set():
         say("stopping …")
-        if not ready.is_set():  # Else it stops by itself, and must not be cut short in that.
+        if not ready.is_set():  # A world that is up stops by itself and has to finish that.
             world.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await world
@@ -50,24 +50,24 @@ async def _run(
 ) -> None:
     async with running(data_dir, host, port, tell=say) as (world, _):
         ready.set()
-        tell_banner(world)
+        _show_banner(world)
         await stop.wait()
 
 
 def settings_for(host: str | None, port: int | None) -> CommonSettings:
-    """Check the settings of the whole world, as they are with these options; return what all of
-    its processes share. Raise BadSetting.
+    """Check the settings of all processes, with these options; return those that all of them
+    share. Raise BadSetting.
     """
     chosen = {"DARKROOM_HOST": host, "DARKROOM_PORT": None if port is None else str(port)}
     environment = {**os.environ, **{name: value for name, value in chosen.items() if value}}
     check_all(environment)
     settings = load(CommonSettings, environment)
-    check_provider(settings)
+    _check_provider(settings)
     return settings
 
 
-def check_provider(settings: CommonSettings) -> None:
-    """Without a key the simulator is meant only where everything else is embedded too."""
+def _check_provider(settings: CommonSettings) -> None:
+    """Raise BadSetting when the key is missing in a world that is not wholly embedded."""
     given = [name for name in ("NATS_URL", "DATABASE_URL", "STORAGE_URL") if os.environ.get(name)]
     if settings.provider == "fal" and not settings.provider_key:
         raise BadSetting("PROVIDER is fal but FAL_KEY is not set")
@@ -75,8 +75,8 @@ def check_provider(settings: CommonSettings) -> None:
         raise BadSetting(f"{given[0]} is set but FAL_KEY is not: set it, or say PROVIDER=simulator")
 
 
-def tell_banner(world: World) -> None:
-    """Tell where it is and give the tokens: on a terminal at once, otherwise in a private file."""
+def _show_banner(world: World) -> None:
+    """Show the address, and the tokens: on a terminal, or else in a file for its owner only."""
     say(f"Darkroom is ready at {os.environ.get('SITE_URL') or world.url}")
     if world.provider == "simulator":
         say("provider: simulator (FAL_KEY is not set; pictures are drawn here and cost no money)")

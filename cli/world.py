@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.settings import CommonSettings, in_url, load, write_secret
+from cli.folder_lock import process_exists
 from cli.service_settings import environment_of, surroundings
 
 USERS = ("operator", "api", "dispatcher", "ingestor", "projector")
@@ -22,13 +23,14 @@ WORLD_FILE = "world.json"
 PORT_FIRST, PORT_COUNT = 15_000, 15_000
 SIMULATOR_KEY = "simulator:no-money"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where it listens, not a default.
-# Go's collector lets garbage grow to half of what lives, not as much again. Not a limit in bytes:
-# a log outgrows each, and then the broker does nothing but collect (bench/broker_memory.py).
+# Go's collector runs when garbage reaches half of the live memory; by default, when it equals it.
+# Not a limit in bytes: every log outgrows one, and then the broker does nothing but collect
+# garbage (bench/broker_memory.py).
 BROKER_GARBAGE_PERCENT = "50"
 
 
 class PortTaken(Exception):
-    """Somebody else listens where the front door should be."""
+    """Another process listens where the front door should be."""
 
 
 class World(Struct, kw_only=True):
@@ -55,21 +57,13 @@ class World(Struct, kw_only=True):
 
     @property
     def local_url(self) -> str:
-        """Where we ourselves reach the front door, also when it listens on every address."""
+        """The front door's address on this machine, also when it listens on every address."""
         return f"http://{in_url(ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the process that runs it is there; one that was killed could not say goodbye."""
-        if self.pid == 0:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        """Whether the process that runs it exists: one that was killed left its pid behind."""
+        return self.pid != 0 and process_exists(self.pid)
 
     @property
     def nats_url(self) -> str:
@@ -99,40 +93,39 @@ def read_world(data_dir: Path) -> World | None:
 
 
 def prepare(data_dir: Path, host: str, port: int) -> World:
-    """Return the folder's world, new or as it was: ports and passwords are kept if they can be.
+    """Return the folder's world, new or with the passwords and free ports that it had before.
 
     `port` 0 means any free one. Raise PortTaken.
     """
     settings = load(CommonSettings)
-    known = read_world(data_dir)
+    earlier = read_world(data_dir) or _empty_world()
     if port == 0:
-        port = known.port if known is not None and is_free(known.port, host) else free_port()
+        port = earlier.port if earlier.port and is_free(earlier.port, host) else free_port()
     elif not is_free(port, host):
         raise PortTaken(
             f"port {port} is taken: stop what listens there, or choose another with --port"
         )
-    kept = known.ports if known is not None else {}
-    ports = {
-        name: kept[name] if name in kept and is_free(kept[name]) else free_port() for name in PORTS
-    }
-    return World(
+    kept = {name: each for name, each in earlier.ports.items() if is_free(each)}
+    return structs.replace(
+        earlier,
         data_dir=str(data_dir.resolve()),
         host=host,
         port=port,
-        ports=ports,
-        passwords=known.passwords if known else {each: _password() for each in USERS},
+        ports={name: kept.get(name) or free_port() for name in PORTS},
         provider=settings.provider or ("fal" if settings.provider_key else "simulator"),
         own_broker=not settings.nats_url,
         pid=os.getpid(),
-        tokens=known.tokens if known is not None else {},
         nats_url_given=settings.nats_url,
     )
 
 
+def _empty_world() -> World:
+    passwords = {user: secrets.token_hex(24) for user in USERS}
+    return World(data_dir="", host="", port=0, ports={}, passwords=passwords, provider="")
+
+
 def broker_command(world: World) -> tuple[list[str], dict[str, str]]:
     """Return the command line and the environment of the world's own nats-server."""
-    beside = Path(sys.executable).with_name("nats-server")
-    program = str(beside) if beside.exists() else shutil.which("nats-server") or "nats-server"
     store = world.folder / "broker"
     environment = surroundings() | {
         f"DARKROOM_{user.upper()}_PASSWORD": _quoted(world.passwords[user]) for user in USERS
@@ -142,35 +135,43 @@ def broker_command(world: World) -> tuple[list[str], dict[str, str]]:
         "DARKROOM_NATS_STORE": _quoted(str(store)),
         "GOGC": BROKER_GARBAGE_PERCENT,
     }
-    return [program, "-c", str(PERMISSIONS / "embedded.conf")], environment
+    command = [broker_program() or "nats-server", "-c", str(PERMISSIONS / "embedded.conf")]
+    return command, environment
+
+
+def broker_program() -> str | None:
+    """Return the path of the nats-server that was installed with us, or else of any other one."""
+    beside = Path(sys.executable).with_name("nats-server")
+    return str(beside) if beside.exists() else shutil.which("nats-server")
 
 
 def _quoted(text: str) -> str:
-    """nats-server reads what stands behind a variable as configuration: `4e7` would be a number,
-    and a path would end at its first space.
+    """Quote a value of a variable: nats-server parses it as configuration, where `4e7` would be a
+    number and a path would end at its first space.
     """
     return json.dumps(text, ensure_ascii=False)
 
 
 def service_environment(world: World, service: str) -> dict[str, str]:
-    """Return the whole environment of one service; what the operator set wins."""
-    told = environment_of(service) | {
+    """Return the whole environment of one service. What the operator set takes precedence."""
+    site_url = os.environ.get("SITE_URL")
+    environment = environment_of(service) | {
         "DARKROOM_DATA_DIR": world.data_dir,
         "DARKROOM_HOST": world.host,
         "DARKROOM_PORT": str(world.port),
         "NATS_URL": world.nats_url,
         "INGESTOR_URL": world.ingestor_url,
         "INGESTOR_PORT": str(world.ports["ingestor"]),
-        "SITE_URL": os.environ.get("SITE_URL") or world.url,
-        "WEBHOOK_BASE_URL": os.environ.get("WEBHOOK_BASE_URL") or _webhook_base(world),
+        "SITE_URL": site_url or world.url,
+        "WEBHOOK_BASE_URL": os.environ.get("WEBHOOK_BASE_URL") or site_url or world.ingestor_url,
         "METRICS_PORT": str(world.ports[f"{service}_metrics"]),
         "PROVIDER": world.provider,
     }
     if world.own_broker:
-        told |= {"NATS_USER": service, "NATS_PASSWORD": world.passwords[service]}
+        environment |= {"NATS_USER": service, "NATS_PASSWORD": world.passwords[service]}
     if world.provider == "simulator":
-        told |= _simulator_environment(world)
-    return told
+        environment |= _simulator_environment(world)
+    return environment
 
 
 def simulator_environment(world: World) -> dict[str, str]:
@@ -178,10 +179,6 @@ def simulator_environment(world: World) -> dict[str, str]:
         "SIMULATOR_PORT": str(world.ports["simulator"]),
         "SIMULATOR_DIR": str(world.folder / "simulator"),
     }
-
-
-def _webhook_base(world: World) -> str:
-    return os.environ.get("SITE_URL") or world.ingestor_url
 
 
 def _simulator_environment(world: World) -> dict[str, str]:
@@ -198,12 +195,8 @@ def _simulator_environment(world: World) -> dict[str, str]:
     }
 
 
-def _password() -> str:
-    return secrets.token_hex(24)
-
-
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Say whether one can listen there; raise PortTaken where nobody can, whatever the port."""
+    """Whether the port is free; raise PortTaken for a host on which no port can be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -219,7 +212,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """Return a free port below the range that outgoing connections take theirs from."""
+    """Return a free port below the range from which outgoing connections take theirs."""
     while not is_free(port := PORT_FIRST + secrets.randbelow(PORT_COUNT)):
         continue
     return port

@@ -107,6 +107,18 @@ class Commit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def kind(self) -> CommitKind:
         return commit_kind_of(self.events)
 
+    def request_of(self, index: int) -> CommitRequest | None:
+        """Return the request that the event with this index answers, if it answers one."""
+        for request in self.requests:
+            if index in request.events:
+                return request
+        return None
+
+    def actor_of(self, index: int) -> str:
+        """Return who asked for the event with this index: `darkroom` where nobody did."""
+        request = self.request_of(index)
+        return request.actor if request is not None else "darkroom"
+
 
 class Recorded(Struct, frozen=True):
     """A commit with its place in the log."""

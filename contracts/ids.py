@@ -1,6 +1,5 @@
 """Ids: what may name an account, a job or a commit, and how a new id is made."""
 
-import hashlib
 import re
 from typing import NewType
 
@@ -13,8 +12,6 @@ TokenId = NewType("TokenId", str)
 
 _ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
-
-SLOTS = 4096
 
 
 class BadId(ValueError):
@@ -48,23 +45,9 @@ def run_id(text: str) -> RunId:
     return RunId(job_id(text))
 
 
-def slot_of_account(account: AccountId) -> int:
-    """Return the account's slot, 0 to 4095: the first 12 bits of the SHA-256 of its id."""
-    return int.from_bytes(hashlib.sha256(account.encode()).digest()[:2]) >> 4
-
-
-def slot_of_id(text: str) -> int:
-    """Return the slot that a job's id carries."""
-    return int(text[15:18], 16)
-
-
-def new_job_id(account: AccountId, unix_milliseconds: int, entropy: int) -> JobId:
-    """Make a UUIDv7 whose 12 bits after the version are the account's slot.
-
-    From the id alone one can tell the partition that its account lives in. `entropy` gives the
-    62 random bits; more are ignored.
-    """
-    high = (unix_milliseconds & (1 << 48) - 1) << 16 | 0x7000 | slot_of_account(account)
+def new_job_id(unix_milliseconds: int, entropy: int) -> JobId:
+    """Make a UUIDv7. `entropy` gives the 74 random bits; more are ignored."""
+    high = (unix_milliseconds & (1 << 48) - 1) << 16 | 0x7000 | entropy >> 62 & 0xFFF
     low = 0b10 << 62 | entropy & (1 << 62) - 1
     digits = f"{high:016x}{low:016x}"
     return JobId(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")

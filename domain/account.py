@@ -21,11 +21,11 @@ from contracts.events import (
     NotificationRequested,
     RunRequested,
 )
-from contracts.events.account import Role
 from contracts.ids import AccountId, JobId, TokenId
-from contracts.sealed import Sealed
+from domain.balance import MOVES, available
 from domain.endpoints import EndpointCommand, Endpoints, decide_endpoint, evolve_endpoints
 from domain.refusals import Refused, invalid
+from domain.tokens import IssueToken, RevokeToken, issue, revoke
 
 AMOUNT_MAX = 1_000_000_000
 JOBS_IN_FLIGHT_MAX = 200
@@ -76,7 +76,9 @@ class Account(Struct, frozen=True, kw_only=True):
 
     @property
     def available(self) -> int:
-        return self.granted - self.revoked - self.charged - self.held
+        return available(
+            granted=self.granted, revoked=self.revoked, charged=self.charged, held=self.held
+        )
 
     @property
     def exists(self) -> bool:
@@ -104,21 +106,6 @@ class RequestJobs(Struct, frozen=True):
     run: RunRequested | None = None
 
 
-class IssueToken(Struct, frozen=True):
-    """`secret` is given where the answer may be asked for again."""
-
-    token_id: TokenId
-    sha256: str
-    role: Role
-    by: AccountId | None = None
-    secret: Sealed | None = None
-
-
-class RevokeToken(Struct, frozen=True):
-    token_id: TokenId
-    by: AccountId | None = None
-
-
 AccountCommand = (
     GrantCredits | RevokeCredits | RequestJobs | IssueToken | RevokeToken | EndpointCommand
 )
@@ -141,9 +128,9 @@ def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
             events = _request_jobs(jobs, account)
             return events if run is None else [run, *events]
         case IssueToken():
-            return [*_opening(command.by, account), _issued(command, account)]
+            return [*_opening(command.by, account), issue(command, account.id)]
         case RevokeToken():
-            return _revoke(command, account)
+            return [*revoke(command, account.id, account.owner, account.revoked_tokens)]
         case _:
             return [decide_endpoint(command, account.id, account.endpoints)]
 
@@ -219,35 +206,10 @@ def _opening(by: AccountId | None, account: Account) -> list[AccountEvent]:
     return []
 
 
-def _issued(command: IssueToken, account: Account) -> AccessTokenIssued:
-    return AccessTokenIssued(
-        account_id=account.id,
-        token_id=command.token_id,
-        sha256=command.sha256,
-        role=command.role,
-        secret=command.secret,
-    )
-
-
-def _revoke(command: RevokeToken, account: Account) -> list[AccountEvent]:
-    if command.by is not None and command.by != account.owner:
-        raise Refused("not_found", "there is no such token")
-    if command.token_id in account.revoked_tokens:
-        return []
-    return [AccessTokenRevoked(account_id=account.id, token_id=command.token_id)]
-
-
 def _moved(account: Account, event: CreditsGranted | CreditsRevoked | CreditsReserved) -> Account:
-    amount = event.amount
-    match event:
-        case CreditsGranted():
-            return structs.replace(account, granted=account.granted + amount)
-        case CreditsRevoked():
-            return structs.replace(account, revoked=account.revoked + amount)
-        case CreditsReserved():
-            return structs.replace(account, held=account.held + amount)
-        case _:
-            assert_never(event)
+    _, effects = MOVES[type(event)]
+    sums = {name: getattr(account, name) + sign * event.amount for name, sign in effects.items()}
+    return structs.replace(account, **sums)
 
 
 def _requested(account: Account, event: JobRequested | RunRequested) -> Account:

@@ -16,13 +16,13 @@ from domain.account import (
     EarlierAnswer,
     NeededFacts,
     RequestJobs,
-    RevokeToken,
     decide,
     earlier_answer,
     evolve,
 )
 from domain.endpoints import EndpointCommand
 from domain.refusals import Refused
+from domain.tokens import RevokeToken
 
 _encoder = msgspec.json.Encoder()
 

@@ -11,6 +11,7 @@ from domain.text import InvalidField, check_line
 URL_LENGTH_MAX = 2048
 HOST_LENGTH_MAX = 253
 PORT_MAX = 65_535
+WEB_PORTS = frozenset({80, 443, 8080, 8443})  # Others belong to services that are not the web.
 # What a schema can say of it: the plain ones.
 URL_PATTERN = (
     r"^https?://[a-z]([a-z0-9]{0,40})?(\.[a-z][a-z0-9]{0,20}){0,4}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"

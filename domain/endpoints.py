@@ -1,7 +1,9 @@
-"""An account's endpoints, decided under the account's guard: how many, and what each is."""
+"""An account's endpoints: how many there may be, at which URLs, and what each is told of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -14,9 +16,13 @@ from contracts.events import (
 )
 from contracts.ids import AccountId, EndpointId
 from contracts.sealed import Sealed
-from domain.refusals import Refused
+from domain.addresses import check_url
+from domain.notifications import TYPES
+from domain.refusals import Refused, invalid
+from domain.text import InvalidField
 
 ENDPOINTS_MAX = 10
+ALL_TYPES = tuple(TYPES.values())
 
 
 class Registered(Struct, frozen=True):
@@ -64,6 +70,32 @@ EndpointCommand = (
 )
 EndpointEvent = EndpointRegistered | EndpointSecretRotated | EndpointRemoved | NotificationRequested
 Endpoints = Mapping[EndpointId, Registered]
+
+
+def address_to_check(url: str, allowed_hosts: AbstractSet[str]) -> tuple[str, int] | None:
+    """Return the host and port that have to be public, None for an allowed `host:port`. Raise
+    Refused for what is no web address, and where anybody could read along.
+    """
+    try:
+        check_url("url", url)
+    except InvalidField as error:
+        raise invalid("url", error.message) from None
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if f"{host}:{port}" in allowed_hosts:
+        return None
+    if parts.scheme != "https":
+        raise invalid("url", "must be an https URL")
+    return host, port
+
+
+def checked_types(wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the types of events that are wanted, once each: without a choice, all of them."""
+    if wanted is None:
+        return ALL_TYPES
+    if not set(wanted) <= set(ALL_TYPES):
+        raise invalid("types", f"must be of {', '.join(ALL_TYPES)}")
+    return tuple(dict.fromkeys(wanted))
 
 
 def decide_endpoint(command: EndpointCommand, account: AccountId, known: Endpoints) -> AccountEvent:

@@ -52,7 +52,7 @@ COURSE_FUNNEL = Funnel(
         Step(
             number=5,
             name="Enrollment Pages",
-            prompt="Write the enrollment page: commit_kind, benefits, questions and answers.",
+            prompt="Write the enrollment page: headline, benefits, questions and answers.",
             uses=(2,),
         ),
         Step(

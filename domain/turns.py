@@ -23,8 +23,8 @@ class Turn(Struct):
 
     `skip` are keys of rows that somebody works on, or that have to wait before the next try;
     `full` are lanes that have enough for now; `after` is the lane that was served last. What was
-    found comes back in it too: `others` are keys of rows that other processes take, and
-    `hides_more` says that there was no room behind them.
+    found comes back in it too: `taken_by_others` are keys of rows that other processes take, and
+    `more_behind_others` says that these used up the query's limit.
     """
 
     until: int
@@ -32,5 +32,5 @@ class Turn(Struct):
     after: str = ""
     skip: Collection[str] = ()
     full: Collection[str] = ()
-    others: Collection[str] = ()
-    hides_more: bool = False
+    taken_by_others: Collection[str] = ()
+    more_behind_others: bool = False

@@ -18,23 +18,15 @@ from contracts.events import (
     AccessTokenIssued,
     AccessTokenRevoked,
     AccountOpened,
-    CreditsCharged,
-    CreditsGranted,
-    CreditsReleased,
-    CreditsReserved,
-    CreditsRevoked,
     EndpointRegistered,
     EndpointRemoved,
     EndpointSecretRotated,
     Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    JobRequested,
     NotificationRequested,
 )
 from contracts.ids import AccountId
 from domain.account import Account, NeededFacts
+from domain.balance import EFFECTS, JOBS_OPEN, MOVES, available
 from domain.endpoints import Registered
 from read_models import access_tokens, answered_requests, endpoints, exclusive_keys, job_links
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
@@ -71,23 +63,7 @@ entries = Table(
     Index("credit_entries_of_account", "account_id", "sequence", "index"),
 )
 
-# Move -> what it adds to (granted, revoked, charged, held), once per credit.
-MOVES: dict[type[Event], tuple[str, tuple[int, int, int, int]]] = {
-    CreditsGranted: ("granted", (1, 0, 0, 0)),
-    CreditsRevoked: ("revoked", (0, 1, 0, 0)),
-    CreditsReserved: ("reserved", (0, 0, 0, 1)),
-    CreditsCharged: ("charged", (0, 0, 1, -1)),
-    CreditsReleased: ("released", (0, 0, 0, -1)),
-}
-
-# What each event adds to the number of jobs in flight.
-JOBS_OPEN: dict[type[Event], int] = {
-    JobRequested: 1,
-    JobCompleted: -1,
-    JobFailed: -1,
-    JobCancelled: -1,
-}
-
+SUMS = ("granted", "revoked", "charged", "held")
 
 # Commits of the account that change nothing of what a reader sees in its row.
 UNSEEN: frozenset[type[Event]] = frozenset(
@@ -127,12 +103,10 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     row["jobs_open"] += JOBS_OPEN.get(type(event), 0)
     if type(event) not in MOVES:
         return
-    move, (granted, revoked, charged, held) = MOVES[type(event)]
+    move, effects = MOVES[type(event)]
     amount = getattr(event, "amount", 0)
-    row["granted"] += granted * amount
-    row["revoked"] += revoked * amount
-    row["charged"] += charged * amount
-    row["held"] += held * amount
+    for name, sign in effects.items():
+        row[name] += sign * amount
     unit.insert(
         entries,
         {
@@ -145,7 +119,12 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
             "job_id": getattr(event, "job_id", None),
             "actor": at.actor,
             "reason": getattr(event, "reason", None),
-            "available_after": row["granted"] - row["revoked"] - row["charged"] - row["held"],
+            "available_after": available(
+                granted=row["granted"],
+                revoked=row["revoked"],
+                charged=row["charged"],
+                held=row["held"],
+            ),
             "held_after": row["held"],
         },
     )
@@ -193,17 +172,14 @@ def find(connection: Connection, account: AccountId) -> Balance:
 def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
     """Return the account as the commit at `sequence` left it, by taking back what came after."""
     balance = find(connection, account)
-    amounts = dict.fromkeys(("granted", "revoked", "charged", "held"), 0)
+    sums = {name: getattr(balance.account, name) for name in SUMS}
     since = select(entries.c.move, entries.c.amount).where(
         entries.c.account_id == account, entries.c.sequence > sequence
     )
-    effects = dict(MOVES.values())
     for entry in connection.execute(since):
-        for name, sign in zip(amounts, effects[entry.move], strict=True):
-            amounts[name] += sign * entry.amount
-    state = balance.account
-    earlier = {name: getattr(state, name) - amount for name, amount in amounts.items()}
-    return structs.replace(balance, account=structs.replace(state, **earlier))
+        for name, sign in EFFECTS[entry.move].items():
+            sums[name] -= sign * entry.amount
+    return structs.replace(balance, account=structs.replace(balance.account, **sums))
 
 
 def snapshot(connection: Connection, account: AccountId, wanted: NeededFacts) -> Account:

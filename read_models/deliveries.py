@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
+from domain.delivery_status import DeliveryStatus
 from domain.times import micros_of
 from domain.turns import Turn
 from read_models.turns import Lanes
@@ -53,14 +54,14 @@ table = Table(
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One row. `status` is waiting, sent or failed; `object_id` is the job's or the run's id."""
+    """One row. `object_id` is the job's or the run's id; times are in microseconds."""
 
     delivery_id: str
     account_id: AccountId
     endpoint_id: EndpointId
     type: str
     object_id: str
-    status: str
+    status: DeliveryStatus
     attempts: int
     next_at: int | None
     last_status: int | None
@@ -88,7 +89,7 @@ def owe(event: Any, endpoint: EndpointId, wanted: str, at: At, unit: UnitOfWork)
         "endpoint_id": endpoint,
         "type": wanted,
         "object_id": object_id,
-        "status": "waiting",
+        "status": DeliveryStatus.WAITING.value,
         "attempts": 0,
         "next_at": at.micros,
         "last_status": None,
@@ -107,14 +108,15 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
     row |= {"updated_at": at.micros, "sequence": at.sequence}
     match event:
         case NotificationRequested():
-            row |= {"status": "waiting", "next_at": at.micros, "attempts": 0}
+            row |= {"status": DeliveryStatus.WAITING.value, "next_at": at.micros, "attempts": 0}
         case NotificationSent(number=number, status=status):
-            row |= {"status": "sent", "next_at": None, "attempts": number, "last_status": status}
-            row["last_error"] = None
+            row |= {"attempts": number, "last_status": status, "last_error": None}
+            row |= {"status": DeliveryStatus.SENT.value, "next_at": None}
         case NotificationFailed(number=number, status=status, reason=reason, not_before=not_before):
             row |= {"attempts": number, "last_status": status, "last_error": reason}
-            again = micros_of(not_before) if not_before is not None else None
-            row |= {"status": "waiting" if again else "failed", "next_at": again}
+            row["next_at"] = micros_of(not_before) if not_before is not None else None
+            after = DeliveryStatus.FAILED if not_before is None else DeliveryStatus.WAITING
+            row["status"] = after.value
 
 
 _EVENTS: frozenset[type[Event]] = frozenset(
@@ -135,16 +137,20 @@ _OF_ENDPOINT = (
 
 def due(connection: Connection, turn: Turn) -> list[Delivery]:
     """Return what is owed by now, in turn by endpoint."""
-    return [Delivery(**row._mapping) for row in _LANES.take(connection, turn)]  # noqa: SLF001
+    return [_delivery(row) for row in _LANES.take(connection, turn)]
 
 
 def of_endpoint(connection: Connection, endpoint: EndpointId, limit: int) -> list[Delivery]:
     """Return an endpoint's deliveries, newest first."""
     found = connection.execute(_OF_ENDPOINT, {"endpoint_id": endpoint, "limit": limit})
-    return [Delivery(**row._mapping) for row in found]  # noqa: SLF001
+    return [_delivery(row) for row in found]
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
     query = select(table).where(table.c.delivery_id == delivery_id)
     row = connection.execute(query).one_or_none()
-    return Delivery(**row._mapping) if row is not None else None  # noqa: SLF001
+    return _delivery(row) if row is not None else None
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(**{**row._mapping, "status": DeliveryStatus(row.status)})  # noqa: SLF001

@@ -10,12 +10,8 @@ from contracts.events import (
     EndpointRegistered,
     EndpointRemoved,
     Event,
-    JobCompleted,
-    JobFailed,
     NotificationFailed,
     NotificationSent,
-    RunCompleted,
-    RunFailed,
 )
 from contracts.ids import AccountId, EndpointId
 from contracts.sealed import Sealed
@@ -45,14 +41,13 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 Endpoints = dict[EndpointId, Endpoint]
 _decoder = msgspec.json.Decoder(Endpoints)
-_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, RunCompleted, RunFailed)
 
 
 def project(event: Any, at: At, unit: UnitOfWork) -> None:
     account = event.account_id
     row = unit.peek(table, account)
     known = _decoder.decode(row["endpoints"]) if row is not None else {}
-    if isinstance(event, _ENDS):
+    if type(event) in TYPES:
         wanted = TYPES[type(event)]
         for endpoint in known.values():
             if endpoint.enabled and wanted in endpoint.types:
@@ -91,7 +86,7 @@ def _changed(known: Endpoints, event: Any, at: At) -> Endpoints:
 
 
 _EVENTS: frozenset[type[Event]] = frozenset(
-    {EndpointRegistered, EndpointRemoved, NotificationSent, NotificationFailed, *_ENDS}
+    {EndpointRegistered, EndpointRemoved, NotificationSent, NotificationFailed, *TYPES}
 )
 MODEL = Model(table, _EVENTS, key_by("account_id"), project)
 

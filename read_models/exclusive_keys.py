@@ -6,17 +6,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, bindparam, select
 
-from contracts.events import (
-    Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    JobRequested,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunRequested,
-)
+from contracts.events import JOB_ENDS, RUN_ENDS, Event, JobRequested, RunRequested
 from contracts.ids import AccountId
 from read_models.unit_of_work import METADATA, At, Model, UnitOfWork
 
@@ -29,9 +19,6 @@ table = Table(
     Column("times", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
 )
-
-_JOB_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, JobCancelled)
-_RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
 
 
 class ExclusiveKeyUse(Struct, frozen=True):
@@ -47,9 +34,9 @@ def key_of(account: str, exclusive_key: str) -> str:
 
 
 def _key(event: Any, at: At) -> str | None:
-    if isinstance(event, _JOB_ENDS):
+    if isinstance(event, JOB_ENDS):
         exclusive_key = at.job.exclusive_key if at.job is not None else None
-    elif isinstance(event, _RUN_ENDS):
+    elif isinstance(event, RUN_ENDS):
         exclusive_key = at.run.exclusive_key if at.run is not None else None
     else:
         exclusive_key = event.exclusive_key
@@ -73,7 +60,7 @@ def _run_id(event: Event) -> str:
     return str(getattr(event, "run_id", ""))
 
 
-MODEL = Model(table, frozenset({JobRequested, RunRequested, *_JOB_ENDS, *_RUN_ENDS}), _key, project)
+MODEL = Model(table, frozenset({JobRequested, RunRequested, *JOB_ENDS, *RUN_ENDS}), _key, project)
 
 _BY_KEYS = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from contracts.events import (
+    JOB_ENDS,
     Artifact,
     AttemptFailed,
     Event,
@@ -139,7 +140,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
         row |= _CHANGES[type(event)](event, row)
         if row["started_at"] is None and type(event) is SubmissionStarted:
             row["started_at"] = at.micros
-        if type(event) in _ENDS:
+        if type(event) in JOB_ENDS:
             row["ended_at"] = at.micros
         row |= _changed(at, RANK, row)
 
@@ -180,7 +181,6 @@ _CHANGES: dict[type[Event], Callable[[Any, Row], Row]] = {
     JobCancelled: lambda _, __: {"status": JobStatus.CANCELLED.value, "error_code": "cancelled"},
     JobDeleted: lambda _, __: {"deleted": True},
 }
-_ENDS = {JobCompleted, JobFailed, JobCancelled}
 
 
 def _requested(event: JobRequested, at: At) -> Row:

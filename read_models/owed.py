@@ -1,9 +1,7 @@
-"""What ended jobs still owe the world: a cancellation at the provider, a removal of files.
-
-Each is a row of its own, so that none can overwrite another.
+"""What is still to be done for jobs that have ended (domain.owed decides that): a cancellation at
+the provider, a removal of files. Each is a row of its own, so that none can overwrite another.
 """
 
-from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -27,21 +25,11 @@ from contracts.events import (
     JobSubmitted,
 )
 from contracts.ids import AccountId, JobId
-from domain.job_status import JobStatus
+from domain.owed import Duty, duty_after, is_cancelled_at_provider
 from domain.turns import Turn
 from read_models import jobs
 from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
-
-
-class Duty(StrEnum):
-    """What is owed. Beside each: what `owed_from` is, and whose sweep acts on it."""
-
-    REPLY = "reply"  # When the job ended before its POST was answered. Dispatcher.
-    CANCELLATION = "cancellation"  # When both the end and the request were known. Dispatcher.
-    REMOVAL = "removal"  # When its owner deleted it. Ingestor.
-    ANSWERED = "answered"  # A cancellation that is done: heard of again, the request owes nothing.
-
 
 table = Table(
     "owed",
@@ -80,62 +68,59 @@ class Owed(Struct, frozen=True, kw_only=True):
         return self.account_id
 
 
-def cancel(waiting: Row, at: At, unit: UnitOfWork) -> None:
-    """A job ended while the provider had it, or may have had it."""
-    duty = Duty.CANCELLATION if waiting["request_id"] is not None else Duty.REPLY
-    row = _row(_cancellation(waiting["job_id"], waiting["attempt"]), duty, waiting, at)
-    unit.put(table, row["key"], row | {"endpoint": waiting["endpoint"]})
+def put(duty: Duty, row: Row, request: JobSubmitted | None, at: At, unit: UnitOfWork) -> None:
+    """Store what is owed about a request: the given one, or else that of the row, which is a row
+    of the jobs that wait.
+    """
+    if request is not None:
+        _put_request(duty, request, row["endpoint"], at, unit)
+        return
+    key = _cancellation(row["job_id"], row["attempt"])
+    unit.put(table, key, _row(key, duty, row, at))
 
 
 def project(event: Any, at: At, unit: UnitOfWork) -> None:
-    key = str(_key(event, at))
     match event:
         case JobDeleted():
+            key = _removal(event.job_id)
             about = {"job_id": event.job_id, "account_id": event.account_id, "attempt": 0}
             unit.put(table, key, _row(key, Duty.REMOVAL, about, at))
         case JobSubmitted():
-            _submitted(event, at, unit)
+            job = unit.peek(jobs.table, event.job_id)
+            if job is not None and is_cancelled_at_provider(job["status"]):
+                _put_request(Duty.CANCELLATION, event, None, at, unit)
         case CancellationAnswered() | ArtifactsRemoved():
-            row = unit.row(table, key)
-            if row is not None and _is_about(event, row):
-                is_kept = row["duty"] == Duty.CANCELLATION
-                done = {"duty": Duty.ANSWERED.value, "sequence": at.sequence}
-                unit.put(table, key, row | done if is_kept else None)
+            _answered(event, at, unit)
 
 
-def _is_about(event: CancellationAnswered | ArtifactsRemoved, row: Row) -> bool:
-    """Tell whether it settles what is owed now: the answer may be to another request."""
-    if isinstance(event, ArtifactsRemoved):
-        return True
-    return bool((event.request_id or None) == row["request_id"])
+def _answered(event: CancellationAnswered | ArtifactsRemoved, at: At, unit: UnitOfWork) -> None:
+    key = _key(event, at)
+    row = unit.row(table, key)
+    if row is None:
+        return
+    duty = Duty(row["duty"])
+    after = duty_after(duty, row["request_id"], event)
+    if after is None:
+        unit.put(table, key, None)
+    elif after is not duty:
+        row |= {"duty": after.value, "sequence": at.sequence}
 
 
-def cancel_request(event: JobSubmitted, endpoint: str | None, at: At, unit: UnitOfWork) -> None:
-    """The provider has a request that nobody waits for."""
+def _put_request(
+    duty: Duty, event: JobSubmitted, endpoint: str | None, at: At, unit: UnitOfWork
+) -> None:
+    """Store what is owed about a request that the provider has, unless it was cancelled before."""
     key = _cancellation(event.job_id, event.attempt)
     known = unit.row(table, key)
-    done = (Duty.ANSWERED, event.request_id)
-    if known is not None and (known["duty"], known["request_id"]) == done:
-        return
-    about = {
-        "job_id": event.job_id,
-        "account_id": event.account_id,
-        "attempt": event.attempt,
-        "request_id": event.request_id,
-        "cancel_url": event.cancel_url,
-    }
-    row = _row(key, Duty.CANCELLATION, about, at)
-    unit.put(table, key, row | {"endpoint": known["endpoint"] if known is not None else endpoint})
+    if known is not None:
+        if (known["duty"], known["request_id"]) == (Duty.ANSWERED, event.request_id):
+            return
+        endpoint = known["endpoint"]
+    row = _row(key, duty, {name: getattr(event, name) for name in _OF_REQUEST}, at)
+    unit.put(table, key, row | {"endpoint": endpoint})
 
 
-def _submitted(event: JobSubmitted, at: At, unit: UnitOfWork) -> None:
-    """A request that the provider has of a job that has ended without success is to be cancelled,
-    however late it is heard of.
-    """
-    job = unit.peek(jobs.table, event.job_id)
-    status = JobStatus(job["status"]) if job is not None else None
-    if status in {JobStatus.FAILED, JobStatus.CANCELLED}:
-        cancel_request(event, None, at, unit)
+_OF_REQUEST = ("job_id", "account_id", "attempt", "request_id", "cancel_url")
 
 
 def _row(key: str, duty: Duty, about: Row, at: At) -> Row:
@@ -146,7 +131,7 @@ def _row(key: str, duty: Duty, about: Row, at: At) -> Row:
         "account_id": about["account_id"],
         "owed_from": at.micros,
         "attempt": about["attempt"],
-        "endpoint": None,
+        "endpoint": about.get("endpoint"),
         "request_id": about.get("request_id"),
         "cancel_url": about.get("cancel_url"),
         "sequence": at.sequence,
@@ -157,9 +142,13 @@ def _cancellation(job: str, attempt: int) -> str:
     return f"cancellation.{job}.{attempt}"
 
 
-def _key(event: Any, _at: At) -> str | None:
+def _removal(job: str) -> str:
+    return f"removal.{job}"
+
+
+def _key(event: Any, _at: At) -> str:
     if isinstance(event, JobDeleted | ArtifactsRemoved):
-        return f"removal.{event.job_id}"
+        return _removal(event.job_id)
     return _cancellation(event.job_id, event.attempt)
 
 

@@ -30,8 +30,9 @@ from contracts.events import (
     RunRequested,
     RunStepStarted,
 )
-from contracts.ids import AccountId, RunId
+from contracts.ids import AccountId, JobId, RunId
 from contracts.sealed import Sealed
+from domain.run_status import RunStatus, StepStatus
 from domain.times import micros_of
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
 from read_models.waiting_runs import key
@@ -55,7 +56,8 @@ table = Table(
     Column("change", Integer, nullable=False),
     Index("runs_changed", "account_id", "sequence", "change"),
 )
-_is_running = table.c.status == literal_column("'running'")  # No parameter: the index names it.
+# No parameter: the index names it.
+_is_running = table.c.status == literal_column(f"'{RunStatus.RUNNING}'")
 Index(
     "runs_running",
     table.c.account_id,
@@ -67,12 +69,12 @@ RANK = 2  # Among the streamed tables.
 
 
 class ShownStep(Struct, kw_only=True, omit_defaults=True):
-    """A step as shown. `status` is pending, in_progress, completed, failed or cancelled."""
+    """A step as its owner sees it. Times are in microseconds."""
 
     step: int
     name: str
-    job_id: str
-    status: str = "pending"
+    job_id: JobId
+    status: StepStatus = StepStatus.PENDING
     code: str | None = None
     message: Sealed | None = None
     started_at: int | None = None
@@ -81,7 +83,7 @@ class ShownStep(Struct, kw_only=True, omit_defaults=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One row. `status` is running, completed, failed or cancelled; times in microseconds."""
+    """One row. Times are in microseconds."""
 
     run_id: RunId
     account_id: AccountId
@@ -89,7 +91,7 @@ class Run(Struct, frozen=True, kw_only=True):
     project_id: str
     intake_id: str | None
     continues: str | None
-    status: str
+    status: RunStatus
     steps: tuple[ShownStep, ...]
     requested_sequence: int
     started_at: int
@@ -111,7 +113,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     if row is None:
         return
     if type(event) in _ENDS:
-        row |= {"status": _ENDS[type(event)], "ended_at": at.micros}
+        row |= {"status": _ENDS[type(event)].value, "ended_at": at.micros}
     else:
         steps = _steps.decode(row["steps"])
         for step in steps:
@@ -122,20 +124,20 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 
 def _started(_event: RunStepStarted, step: ShownStep, at: At) -> None:
-    step.status, step.started_at = "in_progress", at.micros
+    step.status, step.started_at = StepStatus.IN_PROGRESS, at.micros
 
 
 def _completed(_event: JobCompleted, step: ShownStep, at: At) -> None:
-    step.status, step.ended_at = "completed", at.micros
+    step.status, step.ended_at = StepStatus.COMPLETED, at.micros
 
 
 def _failed(event: JobFailed, step: ShownStep, at: At) -> None:
-    step.status, step.ended_at = "failed", at.micros
+    step.status, step.ended_at = StepStatus.FAILED, at.micros
     step.code, step.message = event.code, event.message
 
 
 def _cancelled(_event: JobCancelled, step: ShownStep, at: At) -> None:
-    step.status, step.ended_at, step.code = "cancelled", at.micros, "cancelled"
+    step.status, step.ended_at, step.code = StepStatus.CANCELLED, at.micros, "cancelled"
 
 
 _STEP_CHANGES: dict[type[Event], Callable[[Any, ShownStep, At], None]] = {
@@ -144,10 +146,10 @@ _STEP_CHANGES: dict[type[Event], Callable[[Any, ShownStep, At], None]] = {
     JobFailed: _failed,
     JobCancelled: _cancelled,
 }
-_ENDS: dict[type[Event], str] = {
-    RunCompleted: "completed",
-    RunFailed: "failed",
-    RunCancelled: "cancelled",
+_ENDS: dict[type[Event], RunStatus] = {
+    RunCompleted: RunStatus.COMPLETED,
+    RunFailed: RunStatus.FAILED,
+    RunCancelled: RunStatus.CANCELLED,
 }
 
 
@@ -157,7 +159,7 @@ def _requested(event: RunRequested, at: At) -> Row:
             step=each.step,
             name=each.name,
             job_id=each.job_id,
-            status=each.end.value if each.end is not None else "pending",
+            status=StepStatus(each.end or StepStatus.PENDING),
             code=each.code,
             ended_at=micros_of(each.ended_at) if each.ended_at is not None else None,
             taken=each.end is not None,
@@ -171,7 +173,7 @@ def _requested(event: RunRequested, at: At) -> Row:
         "project_id": event.project_id,
         "intake_id": event.intake_id,
         "continues": event.continues,
-        "status": "running",
+        "status": RunStatus.RUNNING.value,
         "steps": msgspec.json.encode(steps),
         "requested_sequence": at.sequence,
         "started_at": at.micros,
@@ -219,4 +221,7 @@ def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Ru
 
 
 def _run(found: Any) -> Run:
-    return Run(**{**found._mapping, "steps": _steps.decode(found.steps)})  # noqa: SLF001
+    fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
+    fields["status"] = RunStatus(found.status)
+    fields["steps"] = _steps.decode(found.steps)
+    return Run(**fields)

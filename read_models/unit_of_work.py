@@ -49,9 +49,8 @@ class At(Struct, frozen=True):
     @classmethod
     def of(cls, recorded: Recorded, index: int) -> "At":
         commit = recorded.commit
-        actor = next((each.actor for each in commit.requests if index in each.events), "darkroom")
         boundary = recorded.subject.split(".", 2)[1]
-        at = micros_of(commit.at)
+        at, actor = micros_of(commit.at), commit.actor_of(index)
         return cls(recorded.sequence, index, at, actor, boundary, commit.job, commit.run)
 
     def change(self, rank: int) -> int:

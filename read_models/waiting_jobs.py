@@ -1,11 +1,9 @@
-"""Waiting is a row: every open job that somebody still has to do something about, and since when.
+"""Open jobs, one row each: what each waits for (domain.waiting decides that), and since when.
 
-Ids, times and states only, so that no content can stop it.
+The rows hold ids, times and states only, so that no content can stop the projection.
 """
 
-from collections.abc import Callable
-from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -22,37 +20,26 @@ from sqlalchemy import (
 )
 
 from contracts.events import (
-    AttemptFailed,
-    Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
     JobRequested,
     JobSubmitted,
     ResultReceived,
     RunStepStarted,
     SubmissionStarted,
 )
-from contracts.events.evidence import Verdict
 from contracts.ids import AccountId, JobId
-from domain.times import micros_of
+from domain.owed import duty_left
 from domain.turns import Turn
+from domain.waiting import (
+    JobProgress,
+    JobWait,
+    WaitReason,
+    first_wait,
+    makes_reply_unneeded,
+    next_wait,
+)
 from read_models import owed, provider_requests
 from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
-
-
-class WaitReason(StrEnum):
-    """What for. Beside each: what `waiting_since` is, and whose sweep acts on it. Whatever it waits
-    for, its deadline ends it, until a result is recorded; then the storing limit does.
-    """
-
-    RUN = "run"  # When it was requested; its run lets it go.
-    TO_SUBMIT = "to_submit"  # When it was requested, or may be tried again. Dispatcher.
-    OUTCOME = "outcome"  # When the POST was about to be sent. Dispatcher, ingestor.
-    RESULT = "result"  # When the provider took it. Ingestor.
-    STORING = "storing"  # When the result came. Ingestor.
-
 
 table = Table(
     "waiting_jobs",
@@ -80,7 +67,9 @@ table = Table(
 )
 
 
-_URLS = ("status_url", "response_url", "cancel_url")
+_NO_URLS = dict.fromkeys(("status_url", "response_url", "cancel_url"))
+_EMPTY: Row = dict.fromkeys(table.columns.keys())
+_REASONS = {each.value: each for each in WaitReason}
 
 
 class WaitingJob(Struct, frozen=True, kw_only=True):
@@ -112,126 +101,76 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
         return self.account_id
 
 
-def project(event: Event, at: At, unit: UnitOfWork) -> None:
-    job_id = getattr(event, "job_id", "")
+def project(event: Any, at: At, unit: UnitOfWork) -> None:
     if isinstance(event, JobRequested):
-        unit.put(table, job_id, _requested(event, at))
-    elif (row := unit.row(table, job_id)) is not None:
-        row["sequence"] = at.sequence
-        if isinstance(event, ResultReceived | JobCompleted) and event.attempt < row["attempt"]:
-            _overtaken(row, at, unit)
-        if isinstance(event, JobSubmitted) and _is_left_behind(event, row):
-            owed.cancel_request(event, row["endpoint"], at, unit)
-        elif type(event) in _CHANGES:
-            if isinstance(event, SubmissionStarted) and row["request_id"] is not None:
-                owed.cancel(row, at, unit)
-            _CHANGES[type(event)](event, row, at)
-        else:
-            unit.put(table, job_id, None)
-            if _may_run(row) and not isinstance(event, JobCompleted):
-                owed.cancel(row, at, unit)
-
-
-def _is_left_behind(event: JobSubmitted, row: Row) -> bool:
-    """Tell whether a newer attempt is under way. If that one was refused, the older is awaited."""
-    return bool(event.attempt < row["attempt"] and row["wait_reason"] != WaitReason.TO_SUBMIT)
-
-
-def _may_run(row: Row) -> bool:
-    """Tell whether the provider has it, or may have it; also a request that was given up on."""
-    is_known = row["wait_reason"] == WaitReason.TO_SUBMIT and row["request_id"] is not None
-    return is_known or row["wait_reason"] in {WaitReason.OUTCOME, WaitReason.RESULT}
-
-
-def _overtaken(row: Row, at: At, unit: UnitOfWork) -> None:
-    """An older attempt's result came while a newer one's POST was not answered: nobody waits for
-    the answer any more, and the provider's request must not be taken for another job's.
-    """
-    if row["wait_reason"] == WaitReason.OUTCOME:
+        unit.put(table, event.job_id, _requested(event, at))
+        return
+    row = unit.row(table, event.job_id)
+    if row is None:
+        return
+    wait = JobWait(
+        _REASONS[row["wait_reason"]],
+        row["waiting_since"],
+        row["deadline_at"],
+        row["attempt"],
+        row["request_id"],
+    )
+    if (duty := duty_left(wait, event)) is not None:
+        request = event if isinstance(event, JobSubmitted) else None
+        owed.put(duty, row, request, at, unit)
+    if makes_reply_unneeded(wait, event):
         lost = {"job_id": row["job_id"], "attempt": row["attempt"], "at": at.micros}
         unit.insert(provider_requests.lost_attempts, lost)
-
-
-def _started(event: SubmissionStarted, row: Row, at: At) -> None:
-    row |= {"attempt": event.attempt, "endpoint": event.endpoint}
-    if event.arguments is not None:
-        row["arguments_sequence"] = at.sequence
-    # The request of an earlier attempt is not this one's.
-    row |= {"request_id": None, **dict.fromkeys(_URLS)}
-    _wait(row, WaitReason.OUTCOME, at.micros)
-
-
-def _let_go(event: RunStepStarted, row: Row, at: At) -> None:
-    row |= {"started_sequence": at.sequence, "deadline_at": micros_of(event.deadline_at)}
-    _wait(row, WaitReason.TO_SUBMIT, at.micros)
-
-
-def _submitted(event: JobSubmitted, row: Row, at: At) -> None:
-    row |= {
-        "request_id": event.request_id,
-        "status_url": event.status_url,
-        "response_url": event.response_url,
-        "cancel_url": event.cancel_url,
-    }
-    if row["wait_reason"] in {WaitReason.OUTCOME, WaitReason.TO_SUBMIT}:
-        _wait(row, WaitReason.RESULT, at.micros)
-
-
-def _received(event: ResultReceived, row: Row, at: At) -> None:
-    """What an older attempt failed with settles nothing: the newer one is awaited. A delivery
-    that says neither yes nor no is no result yet: the deadline goes on.
-    """
-    if event.attempt < row["attempt"] and event.verdict is not Verdict.OK:
+    after = next_wait(wait, event, at.micros)
+    if after is None:
+        unit.put(table, event.job_id, None)
         return
-    if event.request_id and event.request_id != row["request_id"]:
-        row |= {"request_id": event.request_id, **dict.fromkeys(_URLS)}
-    row["result_sequence"] = at.sequence
-    if event.verdict is not Verdict.NO_PAYLOAD:
-        row["deadline_at"] = None
-    _wait(row, WaitReason.STORING, at.micros)
+    row["sequence"] = at.sequence
+    if after is not wait:
+        _store(after, row)
+        _note_places(event, row, at)
 
 
-Change = Callable[[Any, Row, At], None]
-_CHANGES: dict[type[Event], Change] = {
-    RunStepStarted: _let_go,
-    SubmissionStarted: _started,
-    AttemptFailed: lambda event, row, _: _wait(
-        row, WaitReason.TO_SUBMIT, micros_of(event.not_before)
-    ),
-    JobSubmitted: _submitted,
-    ResultReceived: _received,
-}
-_ENDS: frozenset[type[Event]] = frozenset({JobCompleted, JobFailed, JobCancelled})
+def _store(wait: JobWait, row: Row) -> None:
+    if wait.request_id != row["request_id"]:
+        row |= _NO_URLS  # They are the request's.
+    row["wait_reason"] = wait.reason.value
+    row["waiting_since"] = wait.since
+    row["deadline_at"] = wait.deadline_at
+    row["attempt"] = wait.attempt
+    row["request_id"] = wait.request_id
 
 
-def _wait(row: Row, wait_reason: WaitReason, since: int) -> None:
-    row |= {"wait_reason": wait_reason.value, "waiting_since": since}
+def _note_places(event: Any, row: Row, at: At) -> None:
+    """Note where the job's next steps find what they need: in the log, or at the provider."""
+    kind = type(event)
+    if kind is SubmissionStarted:
+        row["endpoint"] = event.endpoint
+        if event.arguments is not None:
+            row["arguments_sequence"] = at.sequence
+    elif kind is JobSubmitted:
+        row["status_url"] = event.status_url
+        row["response_url"] = event.response_url
+        row["cancel_url"] = event.cancel_url
+    elif kind is ResultReceived:
+        row["result_sequence"] = at.sequence
+    elif kind is RunStepStarted:
+        row["started_sequence"] = at.sequence
 
 
 def _requested(event: JobRequested, at: At) -> Row:
-    wait_reason = WaitReason.TO_SUBMIT if event.run_id is None else WaitReason.RUN
-    optional = (
-        "started_sequence",
-        "arguments_sequence",
-        "result_sequence",
-        "endpoint",
-        "request_id",
-        *_URLS,
-    )
-    return {
+    row = {
+        **_EMPTY,
         "job_id": event.job_id,
         "account_id": event.account_id,
-        "wait_reason": wait_reason.value,
-        "waiting_since": at.micros,
-        "deadline_at": micros_of(event.deadline_at),
         "requested_sequence": at.sequence,
-        "attempt": 0,
         "sequence": at.sequence,
-        **dict.fromkeys(optional),
     }
+    _store(first_wait(event, at.micros), row)
+    return row
 
 
-MODEL = Model(table, frozenset({JobRequested, *_CHANGES, *_ENDS}), key_by("job_id"), project)
+MODEL = Model(table, frozenset({JobRequested, *get_args(JobProgress)}), key_by("job_id"), project)
 
 _LANES = Lanes(
     table, key="job_id", lane="account_id", due="waiting_since", where="wait_reason = :wait_reason"

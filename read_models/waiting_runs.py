@@ -1,4 +1,7 @@
-"""Runs that somebody still has to do something about, and when. Ids, times and states only."""
+"""Open runs, one row each: when each is to be looked at (domain.waiting decides that).
+
+The rows hold ids, times and states only, so that no content can stop the projection.
+"""
 
 from typing import Any
 
@@ -6,25 +9,18 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text
 
 from contracts.events import (
+    JOB_ENDS,
+    RUN_ENDS,
     Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
     RunRequested,
     RunStepSettled,
     RunStepStarted,
 )
 from contracts.ids import AccountId, RunId
 from domain.turns import Turn
+from domain.waiting import RunWait, first_run_wait, next_run_wait
 from read_models.turns import Lanes
 from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork
-
-# A run whose step is under way is woken by the end of the step's job. It is looked at all the
-# same now and then: the job may have ended before the step was recorded as started.
-UNDER_WAY_MICROS = 30_000_000
 
 table = Table(
     "waiting_runs",
@@ -39,9 +35,6 @@ table = Table(
     Index("waiting_runs_due", "due_at", "run_id"),
     Index("waiting_runs_of_account", "account_id", "due_at", "run_id"),
 )
-
-_JOB_ENDS: tuple[type[Event], ...] = (JobCompleted, JobFailed, JobCancelled)
-_RUN_ENDS: tuple[type[Event], ...] = (RunCompleted, RunFailed, RunCancelled)
 
 
 class WaitingRun(Struct, frozen=True):
@@ -60,7 +53,7 @@ class WaitingRun(Struct, frozen=True):
 
 def key(event: Any, at: At) -> str | None:
     """Return the event's run; a job's end has it in the state that its commit carries."""
-    if isinstance(event, _JOB_ENDS):
+    if isinstance(event, JOB_ENDS):
         return at.job.run_id if at.job is not None else None
     return str(event.run_id)
 
@@ -68,13 +61,13 @@ def key(event: Any, at: At) -> str | None:
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
     run_id = str(key(event, at))
     if isinstance(event, RunRequested):
-        jobs_open = sum(step.end is None for step in event.steps)
+        wait = first_run_wait(event, at.micros)
         row = {
             "run_id": run_id,
             "account_id": event.account_id,
             "requested_sequence": at.sequence,
-            "due_at": at.micros,
-            "open_jobs": jobs_open,
+            "due_at": wait.due_at,
+            "open_jobs": wait.open_jobs,
             "end": None,
             "sequence": at.sequence,
         }
@@ -83,19 +76,18 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     found = unit.row(table, run_id)
     if found is None:
         return
-    found |= {"sequence": at.sequence, "due_at": at.micros}
-    if isinstance(event, RunStepStarted):
-        found["due_at"] = at.micros + UNDER_WAY_MICROS
-    elif isinstance(event, _JOB_ENDS):
-        found["open_jobs"] -= 1
-    elif isinstance(event, _RUN_ENDS):
-        found["end"] = type(event).__name__
-    if found["end"] is not None and found["open_jobs"] == 0:
+    before = RunWait(found["due_at"], found["open_jobs"], found["end"] is not None)
+    after = next_run_wait(before, event, at.micros)
+    if after is None:
         unit.put(table, run_id, None)
+        return
+    found |= {"sequence": at.sequence, "due_at": after.due_at, "open_jobs": after.open_jobs}
+    if isinstance(event, RUN_ENDS):
+        found["end"] = type(event).__name__
 
 
 _EVENTS: frozenset[type[Event]] = frozenset(
-    {RunRequested, RunStepStarted, RunStepSettled, *_JOB_ENDS, *_RUN_ENDS}
+    {RunRequested, RunStepStarted, RunStepSettled, *JOB_ENDS, *RUN_ENDS}
 )
 MODEL = Model(table, _EVENTS, key, project)
 

@@ -65,7 +65,7 @@ _ENDS: dict[str, tuple[int, Any, str]] = {
     ),
     "start_timeout": (
         504,
-        {"detail": "QueueRequest timed out", "error_type": "request_timeout"},
+        {"detail": "Request timed out", "error_type": "request_timeout"},
         "request_timeout",
     ),
 }
@@ -134,15 +134,15 @@ class Queue:
         if request.state != "COMPLETED":
             return Reply(202, body)
         if request.error_type:
-            body |= {"error": "QueueRequest failed", "error_type": request.error_type}
+            body |= {"error": "Request failed", "error_type": request.error_type}
         return Reply(200, body | {"metrics": {"inference_time": self.seconds / 2}})
 
     def result(self, request_id: str) -> Reply:
         request = self.requests.by_id.get(request_id)
         if request is None or request.error_type == "expired":
-            return Reply(404, {"detail": "QueueRequest not found"})
+            return Reply(404, {"detail": "Request not found"})
         if request.state != "COMPLETED":
-            return Reply(400, {"detail": "QueueRequest is still in progress"})
+            return Reply(400, {"detail": "Request is still in progress"})
         headers = {"x-fal-request-id": request.id}
         if request.error_type:
             headers["X-Fal-Error-Type"] = request.error_type
@@ -212,7 +212,7 @@ class Queue:
 
     def _end(self, request: QueueRequest, fault: str | None) -> None:
         if request.cancelled:
-            cancelled = {"detail": "QueueRequest was cancelled", "error_type": "client_cancelled"}
+            cancelled = {"detail": "Request was cancelled", "error_type": "client_cancelled"}
             request.status, request.body, request.error_type = 499, cancelled, "client_cancelled"
         elif fault in _ENDS:
             request.status, request.body, request.error_type = _ENDS[fault]

@@ -77,9 +77,15 @@ EvidenceEvent = (
     | NotificationFailed
 )
 RunEvent = RunStepStarted | RunStepSettled | RunCompleted | RunFailed | RunCancelled
+# Of these each job, and each run, has exactly one.
+JOB_ENDS = (JobCompleted, JobFailed, JobCancelled)
+RUN_ENDS = (RunCompleted, RunFailed, RunCancelled)
+
 AnyEvent = AccountEvent | JobEvent | RunEvent | EvidenceEvent | OperatorActed
 
 __all__ = [
+    "JOB_ENDS",
+    "RUN_ENDS",
     "AccessTokenIssued",
     "AccessTokenRevoked",
     "AccountEvent",

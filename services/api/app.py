@@ -10,16 +10,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from adapters import broker
 from adapters.background import Background
-from adapters.changes import Changes
-from adapters.database import open_database
 from adapters.endpoint_secrets import EndpointSecrets
-from adapters.event_log.jetstream import JetStreamLog
 from adapters.fingerprints import Fingerprints
-from adapters.fresh_rows import expect_mark
 from adapters.http_door import Bounds
 from adapters.http_server import serve
+from adapters.log_and_rows import open_log_and_rows
 from adapters.process import until
 from adapters.provider_progress import ProviderProgress
 from adapters.usage import TELL_SECONDS, Usage
@@ -28,7 +24,8 @@ from application.account_commands import AccountCommandHandler
 from application.clock import fresh_commit_id
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
-from read_models import accounts, positions
+from read_models import accounts
+from read_models.positions import find, read
 from services.api.dependencies import Api, Injected
 from services.api.handlers.answer_early import answer_early, keep_error
 from services.api.handlers.answer_errors import on_error
@@ -77,14 +74,8 @@ async def _end_streams(streams: Streams, stop: asyncio.Event) -> None:
 
 
 async def connect(settings: ApiSettings) -> Api:
-    client = await broker.connect(
-        settings.nats_url, settings.nats_user, settings.nats_password, "api"
-    )
-    log = await JetStreamLog.open(client)
-    database = open_database(settings.database, read_only=True)
+    client, log, database, changes = await open_log_and_rows(settings, "api", find, read)
     storage = settings.storage()
-    await expect_mark(log, database, positions.find)
-    changes = Changes(lambda: database.read(positions.read))
     # Another process, or this one before, may have answered from anything up to the log's end.
     await changes.start(client, floor=await log.end())
     progress = ProviderProgress()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,15 +13,15 @@ from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
-from domain.times import micros_of
+from domain.run_status import RunStatus, StepStatus
+from domain.times import micros_of, text_of
 from read_models import exclusive_keys
-from read_models.accounts import Balance, LedgerEntry
+from read_models.accounts import LedgerEntry
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
-STEP_FAILED = {"failed", "cancelled"}
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -38,11 +37,6 @@ async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) 
     return shown
 
 
-def time_of(micros: int) -> str:
-    at = datetime.fromtimestamp(micros / 1_000_000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def etag_of(api: Api, job: Job) -> str:
     """Name the job's last change; a whole percent of progress counts, an estimate does not."""
     return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}"'
@@ -55,8 +49,8 @@ async def status_document(api: Api, job: Job) -> dict[str, Any]:
         "id": job.job_id,
         "status": "failed" if cancelled else job.status.value,
         "image_url": artifact_url(api, job.artifacts[0]) if job.artifacts else None,
-        "created_at": time_of(job.created_at),
-        "updated_at": time_of(job.updated_at),
+        "created_at": text_of(job.created_at),
+        "updated_at": text_of(job.updated_at),
         **estimate_of(job),
         "poll_after_ms": poll_after_ms(job),
         "as_of": api.as_of(),
@@ -97,8 +91,8 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
         "retried_as": job.retried_as,
         "run_id": job.run_id,
         "step": job.step,
-        "created_at": time_of(job.created_at),
-        "updated_at": time_of(job.updated_at),
+        "created_at": text_of(job.created_at),
+        "updated_at": text_of(job.updated_at),
         "as_of": api.as_of(),
     }
 
@@ -165,22 +159,10 @@ def artifact_document(api: Api, job: Job, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def credits_document(api: Api, balance: Balance) -> dict[str, Any]:
-    account = balance.account
-    return {
-        "available": account.available,
-        "held": account.held,
-        "spent": account.charged,
-        "granted": account.granted,
-        "revoked": account.revoked,
-        "as_of": api.as_of(),
-    }
-
-
 def entry_document(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "sequence": entry.sequence,
-        "at": time_of(entry.at),
+        "at": text_of(entry.at),
         "move": entry.move,
         "amount": entry.amount,
         "job_id": entry.job_id,
@@ -202,7 +184,7 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
         "status": run.status,
         "steps": [await _step_document(api, run, each) for each in run.steps],
         "regeneration_count": max(exclusive_key.times - 1, 0) if exclusive_key is not None else 0,
-        "started_at": time_of(run.started_at),
+        "started_at": text_of(run.started_at),
         "last_generated_at": _last_generated_at(run),
         "eta_seconds": await _eta_seconds(api, run),
         "as_of": api.as_of(),
@@ -210,7 +192,7 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
 
 
 async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in STEP_FAILED
+    failed = step.status.has_failed
     return {
         "step": step.step,
         "name": step.name,
@@ -219,8 +201,8 @@ async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
         "error": {"code": step.code, "message": await step_error(api, run, step)}
         if failed
         else None,
-        "started_at": time_of(step.started_at) if step.started_at is not None else None,
-        "completed_at": time_of(step.ended_at) if step.ended_at is not None else None,
+        "started_at": text_of(step.started_at) if step.started_at is not None else None,
+        "completed_at": text_of(step.ended_at) if step.ended_at is not None else None,
     }
 
 
@@ -230,18 +212,19 @@ async def step_error(api: Api, run: Run | None, step: ShownStep) -> str:
 
 
 def _last_generated_at(run: Run) -> str | None:
-    ended = [each.ended_at for each in run.steps if each.status == "completed" and each.ended_at]
-    return time_of(max(ended)) if ended else None
+    completed = (each for each in run.steps if each.status is StepStatus.COMPLETED)
+    ended = [each.ended_at for each in completed if each.ended_at]
+    return text_of(max(ended)) if ended else None
 
 
 async def _eta_seconds(api: Api, run: Run) -> int | None:
     """What is left of the step under way, and as much for each that waits; null without history."""
-    if run.status != "running":
+    if run.status is not RunStatus.RUNNING:
         return None
-    current = next((each for each in run.steps if each.status == "in_progress"), None)
+    current = next((each for each in run.steps if each.status is StepStatus.IN_PROGRESS), None)
     found = await api.jobs_by_id([JobId(current.job_id)]) if current is not None else {}
     job: Job | None = next(iter(found.values()), None)
-    waiting = sum(each.status == "pending" for each in run.steps)
+    waiting = sum(each.status is StepStatus.PENDING for each in run.steps)
     if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
         return None
     return int(left + waiting * (job.expected_p50 or 0) / 1_000_000)

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from application.documents import credits_document
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, JobId
 from read_models import accounts, job_lists, jobs, positions, runs
@@ -11,7 +12,7 @@ from read_models.accounts import Balance
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.api.dependencies import Api
-from services.api.documents import credits_document, each_of, job_document, run_document
+from services.api.documents import each_of, job_document, run_document
 
 ROWS_MAX = 1000  # Who missed more gets a resync.
 PROGRESS_FROM = 1_000_000  # Indices of frames about progress, which no commit has.
@@ -80,7 +81,7 @@ async def frames_of(api: Api, seen: AccountSnapshot) -> list[Frame]:
     frames += await each_of(seen.runs, lambda run: _run_frame(api, run))
     balance = seen.balance
     if seen.has_new_balance:
-        document = credits_document(api, balance)
+        document = credits_document(balance.account, api.as_of())
         frames.append(_frame(api, "credits", balance.sequence, balance.change, document))
     return sorted(frames, key=lambda each: (each.sequence, each.change))
 
@@ -105,7 +106,7 @@ async def resync_frame(api: Api, seen: AccountSnapshot) -> Frame:
     document = {
         "jobs": await each_of(shown, lambda job: job_document(api, job)),
         "runs": await each_of(seen.runs, lambda run: run_document(api, run)),
-        "credits": credits_document(api, seen.balance),
+        "credits": credits_document(seen.balance.account, api.as_of()),
     }
     cursor = str(Cursor(api.log.epoch, seen.position, ALL_OF_COMMIT))
     ended = bool(seen.jobs) and all(job.status.is_end for job in seen.jobs)

@@ -1,16 +1,15 @@
 """What the dispatcher's handlers may ask for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import httpx
 import structlog
 from msgspec import Struct, field
-from nats.js.kv import KeyValue
 from prometheus_client import Gauge
 
 from adapters.attempt_tokens import AttemptTokens
 from adapters.background import Background
+from adapters.buckets import LazyBucket
 from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.fal import FalGateway
@@ -21,74 +20,60 @@ from application.event_log import EventLog
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
 from contracts.ids import JobId
+from domain.breaker import BreakerState
 from services.dispatcher.settings import DispatcherSettings
 
-Claims = Callable[[], Awaitable[KeyValue]]
 logger = structlog.get_logger()
 
 POSTS_AT_ONCE_MAX = 64
-SUBMISSIONS_AT_ONCE_MAX = 256  # Reading pages, waiting to be posted, being posted.
-REFILL_AT = 192  # A look for each that ends would cost more than what it finds.
-PAUSE_SECONDS, PAUSE_SECONDS_MAX = 10.0, 60.0
-TROUBLES_MAX = 5
+SUBMISSIONS_AT_ONCE_MAX = 256  # Jobs whose page is read, that wait for a slot, or are posted.
+REFILL_AT = 192  # The sweep is woken below it: a query for each submission that ends costs more.
 BREAKER = Gauge("darkroom_breaker_open", "1 while jobs wait because of the provider")
 
 
 class Breaker(Struct):
-    """Open while the provider refuses the operator, or is in trouble: jobs wait, nothing fails.
+    """The rules of domain.breaker, on the event loop's clock, with an alarm and a metric."""
 
-    After its pause one submission at a time tries whether it is over; each try that fails makes
-    the pause longer.
-    """
-
-    open_until: float = 0.0
-    alarm: str = ""  # For operators, with the provider's words; empty when all is well.
-    troubles: int = 0  # Submissions in a row that the provider could not take, or left unanswered.
-    pause_seconds: float = PAUSE_SECONDS
+    state: BreakerState = BreakerState()
 
     def refused(self, words: str) -> None:
-        """The provider refuses the operator's account."""
-        self._open(f"the provider refuses the operator's account: {words}")
+        self._become(self.state.after_refusal(words, _clock()))
 
     def trouble(self, words: str) -> None:
-        """The provider could not be reached, is broken, or took a POST and said nothing."""
-        self.troubles += 1
-        if self.troubles >= TROUBLES_MAX:
-            self._open(f"the provider is in trouble: {words}")
+        self._become(self.state.after_trouble(words, _clock()))
 
     def close(self) -> None:
-        if self.alarm:
-            logger.info("breaker_closed")
-        self.open_until, self.alarm, self.troubles = 0.0, "", 0
-        self.pause_seconds = PAUSE_SECONDS
-        BREAKER.set(0)
+        self._become(BreakerState())
+
+    @property
+    def alarm(self) -> str:
+        return self.state.alarm
 
     @property
     def is_open(self) -> bool:
-        return bool(self.alarm) and asyncio.get_running_loop().time() < self.open_until
+        return self.state.is_open(_clock())
 
-    def limit(self, room: int, under_way: int = 0) -> int:
-        """Return how much of the room may be used: nothing, one try, or all of it. What is under
-        way is a try already.
-        """
-        if not self.alarm:
-            return room
-        return min(room, 0 if self.is_open or under_way else 1)
+    def limit(self, free_slots: int, under_way: int = 0) -> int:
+        return self.state.limit(free_slots, under_way, _clock())
 
-    def _open(self, alarm: str) -> None:
-        clock = asyncio.get_running_loop().time()
-        if not self.alarm:
-            logger.error("alarm", alarm=alarm)
-        elif clock >= self.open_until:
-            self.pause_seconds = min(self.pause_seconds * 2, PAUSE_SECONDS_MAX)
-        self.open_until = clock + self.pause_seconds
-        self.alarm = alarm
-        BREAKER.set(1)
+    def _become(self, after: BreakerState) -> None:
+        if after.alarm and not self.alarm:
+            logger.error("alarm", alarm=after.alarm)
+        elif self.alarm and not after.alarm:
+            logger.info("breaker_closed")
+        self.state = after
+        BREAKER.set(bool(after.alarm))
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Dispatcher(Struct):
-    """`active` are the jobs that this process is submitting right now. Every POST is a task of
-    `posts`, which a shutdown waits for; what else runs beside the loops belongs to `background`.
+    """What the handlers share.
+
+    Each POST is a task of `posts`, which a shutdown waits for. Other work beside the loops belongs
+    to `background`, and a shutdown cancels it.
     """
 
     settings: DispatcherSettings
@@ -103,27 +88,34 @@ class Dispatcher(Struct):
     tokens: AttemptTokens
     secrets: EndpointSecrets
     customers: httpx.AsyncClient
-    claims: Claims
+    claims: LazyBucket
     background: Background = field(default_factory=Background)
     posts: Background = field(default_factory=Background)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
-    active: set[JobId] = field(default_factory=set)
-    begun: set[JobId] = field(default_factory=set)  # Since the room was counted last, and before.
-    at_provider: int = 0  # Jobs of this process's part that the provider has, or may have.
-    has_declined: bool = False  # Jobs were left to the sweep for want of room.
-    heard_up_to: int = 0  # Sequence of the last commit that asked here for a job.
+    active: set[JobId] = field(default_factory=set)  # Jobs that this process is submitting now.
+    # Jobs that were active at the last count of `at_provider`, or were begun after it.
+    begun_since_count: set[JobId] = field(default_factory=set)
+    # Jobs of this process's part that the provider has, or may have. A sweep counts them in the
+    # rows; each submission begun here adds one until the next count.
+    at_provider: int = 0
+    # Jobs were left to the sweep because no slot was free. While this is set, the sweep is woken
+    # as submissions end.
+    has_declined: bool = False
+    # Sequence of the newest commit whose message reached this process. The message of a job that
+    # was requested in a later commit may still come, so the sweep leaves that job to it.
+    heard_up_to: int = 0
     runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries_changed: asyncio.Event = field(default_factory=asyncio.Event)
     submissions_changed: asyncio.Event = field(default_factory=asyncio.Event)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX))
+    post_slots: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE_MAX)
+    )
 
     @property
-    def room(self) -> int:
-        """How many more jobs may be submitted from here, right now.
-
-        What the provider may have at once is shared out among the dispatchers; `at_provider`
-        counts what is begun here too.
+    def free_slots(self) -> int:
+        """How many more submissions this process may begin now. The jobs that the provider may
+        have at once (PROVIDER_CONCURRENCY_MAX) are shared out among the dispatchers.
         """
         if self.stopping.is_set():
             return 0
@@ -131,16 +123,16 @@ class Dispatcher(Struct):
         under_way = len(self.active)
         return self.breaker.limit(min(own, SUBMISSIONS_AT_ONCE_MAX - under_way), under_way)
 
-    def begin(self, job: JobId) -> bool:
+    def begin_submission(self, job: JobId) -> bool:
         """Note that this process submits the job; False when it does so already."""
         if job in self.active:
             return False
         self.active.add(job)
-        self.begun.add(job)
+        self.begun_since_count.add(job)
         self.at_provider += 1
         return True
 
-    def end(self, job: JobId) -> None:
+    def end_submission(self, job: JobId) -> None:
         self.active.discard(job)
         if self.has_declined and len(self.active) <= REFILL_AT:
             self.submissions_changed.set()

@@ -1,9 +1,12 @@
-"""Posting a job: SubmissionStarted is committed, then the POST is sent, and what came of it is."""
+"""Posts a job: commits SubmissionStarted, sends one POST, and commits the outcome."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import count
+from math import inf
+from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -20,72 +23,89 @@ from contracts.events import JobSubmitted, SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import CommitId, JobId
 from contracts.sealed import Sealed
+from contracts.webhook_path import webhook_url
 from domain.job import Fail, GiveUpAttempt, StartSubmission
 from domain.refusals import JOB_CODES, Refused
-from domain.retry import after_refusal
+from domain.retry import after_refusal, busy_seconds
 from services.dispatcher.dependencies import Dispatcher
 
 logger = structlog.get_logger()
 
-ALARM_TRIES = 20  # Then operators are told that what came of a POST is not in the log yet.
+ALARM_TRIES = 20  # After so many, operators read that the outcome of a POST is not recorded yet.
 RECORD_PAUSE_SECONDS = 0.5
-BUSY_SECONDS_MAX = 60.0  # How long one attempt asks a provider that is busy.
-_AWAY = (LogUnavailable, KeysUnavailable, StorageUnavailable)
+_CANNOT_RECORD = (LogUnavailable, KeysUnavailable, StorageUnavailable)
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
 
 
-class Post(Struct, frozen=True):
-    """What is sent, and where. `sealed` is None when the log holds it already."""
-
-    endpoint: str
-    arguments: dict[str, object]
-    sealed: Sealed | None
-    deadline_at: datetime
-    let_go_until: datetime | None = None  # The deadline that its run gave a step's job.
-    causation: CommitId | None = None
-
-
-async def start_and_post(dispatcher: Dispatcher, loaded: LoadedJob, post: Post) -> None:
-    """Wait for a slot, then commit SubmissionStarted and POST: from the commit on nothing but its
-    own timeout ends it. The time in the queue does not count.
+class PendingSubmission(Struct, frozen=True):
+    """What the log asks to submit. A run's job gets its input and its deadline from the run. An
+    attempt after the first sends what the first one sent, which the commit `arguments_sequence`
+    holds.
     """
-    async with dispatcher.slots:
-        if now() >= post.deadline_at:
-            await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"])
+
+    kind: str
+    input: Sealed
+    deadline_at: datetime | None = None
+    causation: CommitId | None = None
+    arguments_sequence: int | None = None
+
+
+class PreparedSubmission(Struct, frozen=True):
+    """What is to be posted, and where. `sealed` holds the arguments for the log; it is None when
+    an earlier attempt has recorded them.
+    """
+
+    pending: PendingSubmission
+    endpoint: str
+    arguments: dict[str, Any]
+    sealed: Sealed | None
+
+
+async def start_and_post(
+    dispatcher: Dispatcher, loaded: LoadedJob, prepared: PreparedSubmission
+) -> None:
+    """Wait for one of the POST slots, commit SubmissionStarted, and POST. After that commit the
+    POST is ended by its own timeout only, which does not include the wait for the slot.
+    """
+    async with dispatcher.post_slots:
+        if await fail_past_deadline(dispatcher, loaded, prepared.pending):
             return
-        started = await _start(dispatcher, loaded, post)
+        started = await _start(dispatcher, loaded, prepared)
         if started is not None:
-            await _post(dispatcher, started, post)
+            await _post(dispatcher, started, prepared)
 
 
-async def _start(dispatcher: Dispatcher, loaded: LoadedJob, post: Post) -> JobDecision | None:
-    """Commit SubmissionStarted; its guard lets exactly one dispatcher through to the POST. Who has
-    waited for a slot until the breaker opened is left to the sweep.
+async def _start(
+    dispatcher: Dispatcher, loaded: LoadedJob, prepared: PreparedSubmission
+) -> JobDecision | None:
+    """Commit SubmissionStarted, whose guard lets exactly one dispatcher through to the POST. A job
+    is left to the sweep if the breaker has opened while the job waited for its slot.
     """
     if dispatcher.stopping.is_set() or dispatcher.breaker.is_open:
         return None
     command = StartSubmission(
         provider=dispatcher.settings.provider_name,
-        endpoint=post.endpoint,
-        arguments=post.sealed,
-        deadline_at=post.let_go_until,
+        endpoint=prepared.endpoint,
+        arguments=prepared.sealed,
+        deadline_at=prepared.pending.deadline_at,
     )
+    causation = prepared.pending.causation
     try:
-        return await dispatcher.jobs.decide_once(loaded, command, causation=post.causation)
+        return await dispatcher.jobs.decide_once(loaded, command, causation=causation)
     except Refused:
-        return None  # It has ended, or an attempt is open: nothing to do here.
+        return None  # The job has ended, or another attempt is open.
 
 
-async def _post(dispatcher: Dispatcher, started: JobDecision, post: Post) -> None:
+async def _post(dispatcher: Dispatcher, started: JobDecision, prepared: PreparedSubmission) -> None:
     url = _webhook_url(dispatcher, started)
-    outcome = await _ask_provider(dispatcher, started, post, url)
+    outcome = await _post_until_not_busy(dispatcher, started, prepared, url)
     SUBMISSIONS.labels(type(outcome).__name__).inc()
-    _tell_breaker(dispatcher, outcome)
+    _update_breaker(dispatcher, outcome)
     job, commit_id = started.loaded.state.job_id, fresh_commit_id()
-    await _insist(job, lambda: _record(dispatcher, started, outcome, commit_id))
+    await _retry_until_recorded(job, lambda: _record(dispatcher, started, outcome, commit_id))
 
 
-def _tell_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> None:
+def _update_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> None:
     match outcome:
         case fal.SubmissionAccepted() | fal.SubmissionRejected():
             dispatcher.breaker.close()
@@ -97,20 +117,17 @@ def _tell_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> Non
             dispatcher.breaker.trouble(words)
 
 
-async def _insist(job: JobId, record: Callable[[], Awaitable[None]]) -> None:
-    """What came of a POST is in our hands only: as long as this process lives, it is not let go
-    of. A log that is away or full for longer than the patience with unknown outcomes would have
-    the job posted again.
+async def _retry_until_recorded(job: JobId, write: Callable[[], Awaitable[None]]) -> None:
+    """Only this process knows the outcome of its POST, so it tries to record it for as long as it
+    lives. Given up, the job would be posted again after SUBMIT_UNKNOWN_SECONDS.
     """
-    tries = 0
-    while True:
+    for tries in count(1):
         try:
-            await record()
-        except _AWAY as error:
+            await write()
+        except _CANNOT_RECORD as error:
             reason = repr(error)
         else:
             return
-        tries += 1
         if tries == ALARM_TRIES:
             logger.error("outcome_not_recorded", job=job, reason=reason)
         await asyncio.sleep(RECORD_PAUSE_SECONDS)
@@ -122,39 +139,41 @@ async def _record(
     outcome: fal.SubmissionOutcome,
     commit_id: CommitId,
 ) -> None:
-    """Commit what came of the POST. Harmless to repeat."""
+    """Commit the outcome of the POST. Harmless to repeat under the same `commit_id`."""
     match outcome:
         case fal.SubmissionAccepted():
-            await _record_submitted(dispatcher, started, outcome, commit_id)
+            if isinstance(event := started.events[0], SubmissionStarted):
+                evidence, causation = submitted(event, outcome), started.commit_id
+                await record(dispatcher.log, evidence, commit_id=commit_id, causation=causation)
         case fal.SubmissionRejected(status, words):
             code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
-            await fail(dispatcher, started.loaded, code, JOB_CODES[code], words)
+            await fail(dispatcher, started.loaded, code, detail=words)
         case fal.OperatorTrouble(_, words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
         case fal.SubmissionRefused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
         case fal.SubmissionUnknown(words):
-            # Only evidence or its own deadline settles it; the waiting row is found by the sweep.
+            # Evidence settles the attempt, or its time limit: a sweep finds its waiting row.
             logger.warning("submission_unknown", job=started.loaded.state.job_id, words=words)
 
 
-async def _ask_provider(
-    dispatcher: Dispatcher, started: JobDecision, post: Post, url: str | None
+async def _post_until_not_busy(
+    dispatcher: Dispatcher, started: JobDecision, prepared: PreparedSubmission, url: str | None
 ) -> fal.SubmissionOutcome:
-    """POST; while the provider is busy, again after a pause. It has taken nothing, so that is the
-    same attempt: what stands in the log must not grow with how long it is busy. The slot is kept,
-    so that fewer jobs ask a provider that is busy.
+    """POST, and POST again after a pause while the provider is busy. A busy provider has taken
+    nothing, so all of that is one attempt: the log does not grow with how long the provider is
+    busy. The slot is kept meanwhile, so that fewer jobs ask a busy provider.
     """
     clock = asyncio.get_running_loop().time
-    patience = min(BUSY_SECONDS_MAX, dispatcher.settings.submit_unknown_seconds / 2)
-    ends_at = clock() + patience
+    ends_at = clock() + busy_seconds(dispatcher.settings.submit_unknown_seconds)
     earlier = 0
     while True:
-        outcome = await dispatcher.gateway.submit(post.endpoint, post.arguments, url)
+        outcome = await dispatcher.gateway.submit(prepared.endpoint, prepared.arguments, url)
         if not (isinstance(outcome, fal.SubmissionRefused) and outcome.is_busy):
             return outcome
-        pause = _pause(dispatcher, started, outcome.retry_after_seconds, earlier)
-        if pause is None or clock() + pause > ends_at:
+        not_before = _not_before(dispatcher, started, outcome.retry_after_seconds, earlier)
+        pause = (not_before - now()).total_seconds() if not_before else inf
+        if clock() + pause > ends_at:
             return outcome
         try:
             async with asyncio.timeout(pause):
@@ -167,8 +186,8 @@ async def _ask_provider(
 
 
 async def _is_open(dispatcher: Dispatcher, started: JobDecision) -> bool:
-    """Tell whether the attempt is still wanted: its owner may have cancelled the job. While nobody
-    can tell, it is not posted again.
+    """Tell whether the attempt is still wanted: the job may have been cancelled. While the log
+    cannot tell, the job is not posted again.
     """
     try:
         loaded = await dispatcher.jobs.load(started.loaded.state.job_id)
@@ -177,54 +196,35 @@ async def _is_open(dispatcher: Dispatcher, started: JobDecision) -> bool:
     return loaded is not None and loaded.expected_sequence == started.loaded.expected_sequence
 
 
-def _pause(
-    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int
-) -> float | None:
-    """Return how many seconds to wait after a refusal; None when the deadline comes first."""
-    at = now()
-    decision = after_refusal(
+def _not_before(
+    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int = 0
+) -> datetime | None:
+    """Return when to try again after a refusal; None when the deadline comes first."""
+    return after_refusal(
         started.loaded.state,
-        at=at,
+        at=now(),
         retry_after_seconds=retry_after,
         jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
         seconds_max=dispatcher.settings.submit_backoff_seconds_max,
         earlier=earlier,
-    )
-    if decision.not_before is None:
-        return None
-    return (decision.not_before - at).total_seconds()
-
-
-async def _record_submitted(
-    dispatcher: Dispatcher, started: JobDecision, taken: fal.SubmissionAccepted, commit_id: CommitId
-) -> None:
-    """Commit the evidence, under one id: tried again, it is in the log once."""
-    event = started.events[0]
-    if not isinstance(event, SubmissionStarted):
-        return
-    await record(
-        dispatcher.log,
-        submitted(event, taken),
-        commit_id=commit_id,
-        causation=started.commit_id,
-    )
+    ).not_before
 
 
 def submitted(
     event: SubmissionStarted,
-    taken: fal.SubmissionAccepted,
+    accepted: fal.SubmissionAccepted,
     learnt_from: LearntFrom = LearntFrom.REPLY,
 ) -> JobSubmitted:
-    """What is recorded of an attempt that the provider has."""
+    """Return the evidence that the provider has accepted an attempt."""
     return JobSubmitted(
         job_id=event.job_id,
         account_id=event.account_id,
         attempt=event.attempt,
         provider=event.provider,
-        request_id=taken.request_id,
-        status_url=taken.status_url,
-        response_url=taken.response_url,
-        cancel_url=taken.cancel_url,
+        request_id=accepted.request_id,
+        status_url=accepted.status_url,
+        response_url=accepted.response_url,
+        cancel_url=accepted.cancel_url,
         learnt_from=learnt_from,
     )
 
@@ -233,38 +233,46 @@ async def _back_off(
     dispatcher: Dispatcher, started: JobDecision, code: str, words: str, retry_after: float | None
 ) -> None:
     loaded = started.loaded
-    pause = _pause(dispatcher, started, retry_after, 0)
-    if pause is None:
-        await fail(dispatcher, loaded, "deadline", JOB_CODES["deadline"], words)
+    not_before = _not_before(dispatcher, started, retry_after)
+    if not_before is None:
+        await fail(dispatcher, loaded, "deadline", detail=words)
         return
-    account = loaded.state.account_id
     command = GiveUpAttempt(
         attempt=loaded.state.attempt,
         code=code,
-        error=await dispatcher.vault.seal(account, words.encode()),
+        error=await dispatcher.vault.seal(loaded.state.account_id, words.encode()),
         may_have_run=False,
-        not_before=now() + timedelta(seconds=pause),
+        not_before=not_before,
     )
     await dispatcher.jobs.decide(loaded, command, causation=started.commit_id)
 
 
+async def fail_past_deadline(
+    dispatcher: Dispatcher, loaded: LoadedJob, pending: PendingSubmission
+) -> bool:
+    """Fail the job if its deadline is past; tell whether it is."""
+    is_past = now() >= (pending.deadline_at or loaded.state.deadline_at)
+    if is_past:
+        await fail(dispatcher, loaded, "deadline")
+    return is_past
+
+
 async def fail(
-    dispatcher: Dispatcher, loaded: LoadedJob, code: str, message: str, detail: str = ""
+    dispatcher: Dispatcher, loaded: LoadedJob, code: str, *, reason: str = "", detail: str = ""
 ) -> None:
-    """End the job as failed; its hold is released in the same commit. Where it is not as it was
-    loaded, somebody else has it: an attempt that runs is not failed for what another one found.
+    """End the job as failed; the same commit releases its hold. If the job has changed since it
+    was loaded, nothing is written: another process has begun an attempt, or ended the job.
     """
     account = loaded.state.account_id
+    message = f"{JOB_CODES[code]} {reason}" if reason else JOB_CODES[code]
     sealed = await dispatcher.vault.seal_words(account, message)
     words = await dispatcher.vault.seal_words(account, detail) if detail else None
     await dispatcher.jobs.decide_once(loaded, Fail(code=code, message=sealed, detail=words))
 
 
 def _webhook_url(dispatcher: Dispatcher, started: JobDecision) -> str | None:
-    base = dispatcher.settings.webhooks_base
+    base, state = dispatcher.settings.webhooks_base, started.loaded.state
     if base is None:
         return None
-    state = started.loaded.state
-    attempt = state.attempt
-    token = dispatcher.tokens.mint(state.account_id, JobId(state.job_id), attempt)
-    return f"{base}/api/infographs/webhook/{state.job_id}/?attempt={attempt}&token={token}"
+    token = dispatcher.tokens.mint(state.account_id, state.job_id, state.attempt)
+    return webhook_url(base, state.job_id, state.attempt, token)

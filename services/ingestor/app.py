@@ -9,20 +9,20 @@ from litestar.datastructures import State
 from adapters import broker
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SETTLE_RESULTS
-from adapters.changes import Changes
-from adapters.database import open_database
 from adapters.dead_letters import answer_replays
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fal import FalGateway
-from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.fresh_rows import FreshRows
 from adapters.health import Health, answer_health
 from adapters.http_door import Bounds
 from adapters.http_server import serve
-from adapters.peers import TELL_SECONDS, Peers
+from adapters.log_and_rows import open_log_and_rows
+from adapters.peers import HEARTBEAT_SECONDS, Peers
 from adapters.process import until
-from adapters.vault import BrokerKeyStore, Vault, derive
+from adapters.sealed_box import derive
+from adapters.vault import BrokerKeyStore, Vault
 from application.job_commands import JobCommandHandler
-from read_models import positions
+from read_models.positions import find, read
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers import settle_results
 from services.ingestor.handlers.receive_webhooks import BODY_BYTES_MAX, on_error, receive_webhook
@@ -34,15 +34,10 @@ STOP_SECONDS = 5.0
 
 
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
-    who = (settings.nats_url, settings.nats_user, settings.nats_password, "ingestor")
-    client = await broker.connect(*who)
-    log = await JetStreamLog.open(client)
+    client, log, database, changes = await open_log_and_rows(settings, "ingestor", find, read)
     storage = settings.storage()
     master_key = settings.master_key()
     web = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
-    database = open_database(settings.database, read_only=True)
-    await expect_mark(log, database, positions.find)
-    changes = Changes(lambda: database.read(positions.read))
     await changes.start(client)
     peers = Peers("ingestor", client)
     await peers.start()
@@ -50,7 +45,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         settings=settings,
         log=log,
         database=database,
-        rows=FreshRows(log, changes, database, positions.read),
+        rows=FreshRows(log, changes, database, read, peers),
         peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),
@@ -62,6 +57,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         artifact_key=derive(master_key, "artifact names"),
         client=client,
     )
+    who = (settings.nats_url, settings.nats_user, settings.nats_password, "ingestor")
     stream = broker.stream_broker(*who)
     handler = settle_results.register(stream, ingestor)
     await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
@@ -76,7 +72,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
 
 
 def keep_sweeping(ingestor: Ingestor) -> None:
-    ingestor.background.repeat("peers", ingestor.peers.tell, TELL_SECONDS)
+    ingestor.background.repeat("peers", ingestor.peers.send_heartbeat, HEARTBEAT_SECONDS)
     for name, sweep in sweeps(ingestor).items():
         ingestor.background.keep(name, sweep.run)
 

@@ -21,7 +21,7 @@ async def run(settings: ProjectorSettings, stop: asyncio.Event) -> None:
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=False)
     projector = Projector(log, database, client)
-    background, parking = Background(), DeadLetters(client)
+    background, dead_letters = Background(), DeadLetters(client)
 
     def check() -> Health:
         alarms = (*projector.alarms, *background.troubles)
@@ -29,7 +29,8 @@ async def run(settings: ProjectorSettings, stop: asyncio.Event) -> None:
 
     await answer_health(client, "projector", check)
     background.keep("projection", lambda: project_commits(projector))
-    background.repeat("watch", lambda: watch_broker(projector, log, parking), WATCH_SECONDS)
-    await background.until(stop)
+    background.repeat("watch", lambda: watch_broker(projector, log, dead_letters), WATCH_SECONDS)
+    await stop.wait()
+    await background.end_loops()
     await database.close()
     await client.close()

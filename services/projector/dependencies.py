@@ -8,21 +8,19 @@ from application.event_log import EventLog
 
 
 class Projector(Struct):
-    """`position` is the sequence up to which the read models are committed; `target` the log's end
-    when they were opened, and at each look since.
-
-    `trouble` says why nothing is projected right now: a commit that cannot be digested (it is
-    never skipped), a database that is away, a log that is not the one of these rows.
+    """`position` is the sequence up to which the rows are committed; `target` is the log's end as
+    it was last read. `trouble` says why nothing is projected now: a commit that cannot be applied
+    (it is never skipped), a database that is away, a log that these rows were not made from.
     """
 
     log: EventLog
     database: Database
-    client: Client | None  # Where batches are announced; None for a replay beside the live one.
+    client: Client | None  # Announces each batch; None for a replay beside the live one.
     position: int = 0
     target: int | None = None
-    has_caught_up: bool = False  # Once since the rows were opened: before, they tell of a past.
+    has_caught_up: bool = False  # The rows have reached the target since they were opened.
     trouble: str = ""
-    watched: tuple[str, ...] = ()  # What the last look at the broker found, in words.
+    watched: tuple[str, ...] = ()  # The alarms of the last look at the broker.
 
     @property
     def behind(self) -> int | None:

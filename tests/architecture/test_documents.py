@@ -1,16 +1,27 @@
 """Documents that would go stale: settings, error codes, the stops of the architecture."""
 
 import re
+from functools import cache
 from pathlib import Path
 
+import pytest
+
 from adapters.problems import STATUSES
+from adapters.setting_names import NAMES
 from adapters.settings import CommonSettings
 from domain.refusals import CODES, JOB_CODES
 from services.api.settings import ApiSettings
 from services.dispatcher.settings import DispatcherSettings
 from services.ingestor.settings import IngestorSettings
+from tests.architecture.sources import ROOT, name_of
 
-ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "services").rglob("README.md")),
+]
+# Files that a guide has its reader make.
+OF_AN_EXAMPLE = {"domain/job_kinds/thumbnail.py"}
 # Set by `darkroom up` for its own processes, not by people.
 INTERNAL = {"ingestor_url", "ingestor_host", "ingestor_port", "nats_user", "nats_password"}
 
@@ -20,7 +31,9 @@ def test_every_setting_is_in_the_example_file() -> None:
     documented = set(re.findall(r"^#? ?([A-Z0-9_]+)=", example, re.MULTILINE))
     kinds = (CommonSettings, ApiSettings, DispatcherSettings, IngestorSettings)
     wanted = {name.upper() for kind in kinds for name in kind.__struct_fields__}
-    assert wanted - {name.upper() for name in INTERNAL} <= documented
+    missing = wanted - {name.upper() for name in INTERNAL} - documented
+    assert not missing, f".env.example does not have {sorted(missing)}"
+    assert documented <= NAMES, f".env.example has {sorted(documented - NAMES)}: no such settings"
 
 
 def test_every_error_code_is_documented() -> None:
@@ -32,10 +45,36 @@ def test_every_error_code_is_documented() -> None:
         assert f"| `{code}` | {message} |" in text, code
 
 
-def test_every_file_that_the_architecture_names_exists() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|md|conf))`", text):
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_file_that_a_document_names_exists(path: Path) -> None:
+    text = path.read_text()
+    named = re.findall(r"`((?:[\w-]+/)+[\w.-]+\.(?:py|md|conf))`", text)
+    named += re.findall(r"\bdocs/decisions/\d{4}\b", text)
+    missing = [name for name in named if name not in OF_AN_EXAMPLE and not exists(name)]
+    assert not missing, f"{name_of(path)} names {missing}: there are no such files"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_link_of_a_document_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]+)(?:#[^)]*)?\)", path.read_text())
+    broken = [link for link in links if not (path.parent / link).exists()]
+    assert not broken, f"{name_of(path)} links to {broken}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_test_that_a_document_names_exists(path: Path) -> None:
+    missing = set(re.findall(r"`(test_\w+)`", path.read_text())) - every_test()
+    assert not missing, f"{name_of(path)} names {sorted(missing)}: there are no such tests"
+
+
+@cache
+def every_test() -> set[str]:
+    texts = [each.read_text() for each in (ROOT / "tests").rglob("test_*.py")]
+    return {name for text in texts for name in re.findall(r"def (test_\w+)\(", text)}
+
+
+def exists(name: str) -> bool:
+    return (ROOT / name).exists() or any(ROOT.glob(f"{name}-*.md"))
 
 
 def test_the_readme_names_only_targets_that_exist() -> None:

@@ -4,26 +4,27 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-PACKAGES = (
-    "contracts",
-    "domain",
-    "application",
-    "read_models",
-    "adapters",
-    "services",
-    "cli",
-    "simulator",
+from tests.architecture.sources import (
+    EVERYTHING,
+    ROOT,
+    SOURCES,
+    AnyFunction,
+    lines_of,
+    name_of,
+    names_defined_in,
+    nodes_of,
 )
-SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-EVERYTHING = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *(ROOT / "bench").glob("*.py")]
+
 SERVICES = ("api", "dispatcher", "ingestor", "projector")
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 50
+MEDIAN_LINES_MAX = 8
+NINETIETH_LINES_MAX = 20
 PRIVATE_MODULES_MAX = 3
 OPT_OUTS_MAX = 12
 BANNED_NAMES = {
@@ -39,10 +40,6 @@ BANNED_NAMES = {
 }
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
 @pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
 def test_a_module_is_at_most_300_lines_and_says_what_it_is(path: Path) -> None:
     text = path.read_text()
@@ -53,9 +50,18 @@ def test_a_module_is_at_most_300_lines_and_says_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
 def test_a_function_is_at_most_50_lines(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES_MAX, node.name
+    for node in nodes_of(path):
+        if isinstance(node, AnyFunction):
+            assert lines_of(node) <= FUNCTION_LINES_MAX, node.name
+
+
+def test_functions_are_short() -> None:
+    """Sizes of the product's functions: half of them at most 8 lines, nine in ten at most 20."""
+    nodes = [node for path in SOURCES for node in nodes_of(path)]
+    sizes = sorted(lines_of(node) for node in nodes if isinstance(node, AnyFunction))
+    median, ninetieth = sizes[len(sizes) // 2], sizes[len(sizes) * 9 // 10]
+    assert median <= MEDIAN_LINES_MAX, f"the median function has {median} lines"
+    assert ninetieth <= NINETIETH_LINES_MAX, f"one function in ten has {ninetieth} lines or more"
 
 
 def test_no_name_says_nothing() -> None:
@@ -101,6 +107,55 @@ def test_only_one_module_builds_subjects() -> None:
     pattern = re.compile(r"f[\"']log\.")
     users = [name_of(path) for path in SOURCES if pattern.search(path.read_text())]
     assert users == ["contracts/subjects.py"]
+
+
+def calls_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each call of the module: its line, and what is called, as it is written."""
+    for node in nodes_of(path):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func)
+
+
+def test_only_the_application_layer_commits() -> None:
+    """A commit that is built elsewhere would be one that no decider and no recording made."""
+    commits = re.compile(r"(\w+\.)*(Commit|_?log\.append)")
+    found = [
+        f"{name_of(path)}:{line}: {call}("
+        for path in SOURCES
+        if not name_of(path).startswith("application/")
+        for line, call in calls_of(path)
+        if commits.fullmatch(call)
+    ]
+    assert not found, "use a command handler or `record`:\n" + "\n".join(found)
+
+
+def test_the_rules_know_no_http_status() -> None:
+    found = [
+        f"{name_of(path)}:{node.lineno}: {node.value}"
+        for path in SOURCES
+        if name_of(path).startswith("domain/")
+        for node in nodes_of(path)
+        if isinstance(node, ast.Constant) and type(node.value) is int and 400 <= node.value < 600
+    ]
+    assert not found, "the rules name codes, adapters give them statuses:\n" + "\n".join(found)
+
+
+def test_an_error_is_raised_with_its_message() -> None:
+    pattern = re.compile(r"^\s+msg = ", re.MULTILINE)
+    found = [name_of(path) for path in SOURCES if pattern.search(path.read_text())]
+    assert not found, f"write the message where it is raised: {found}"
+
+
+def test_what_only_tests_need_is_no_part_of_the_product() -> None:
+    """Fakes that keep things in memory, and clocks that are wrong, belong to tests/support."""
+    only_for_tests = re.compile(r"Memory[A-Z]\w*|Fake\w*|(\w+_)?skews?(_\w+)?|\w*Skews?")
+    found = [
+        f"{name_of(path)}:{line}: {name}"
+        for path in SOURCES
+        for name, line in names_defined_in(path)
+        if only_for_tests.fullmatch(name)
+    ]
+    assert not found, "\n".join(found)
 
 
 def test_ruff_has_at_most_twelve_opt_outs_each_with_its_reason() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, eventually, running_world
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, running_world
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.support.examples import a_job_id
-from tests.support.worlds import RunningWorld, create, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create
 
 JSON = {"Content-Type": "application/json"}
 CREATE = "/api/infographs/create/"

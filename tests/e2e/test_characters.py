@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld
 
 WISH = {"name": "Dursley", "description": "a large man with a moustache", "style": "ink"}
 

@@ -13,7 +13,8 @@ import pytest
 
 from cli.folder_lock import CHILDREN_FILE, LOCK_FILE
 from tests.support.servers import folder
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
 ODD_NAMES = ["with a space", "with \"quotes\" and 'more'", "größe-日本", "$HOME #1 50%41 a?b&c"]
 PROMPT = "a prompt that must not be readable anywhere"

@@ -13,7 +13,8 @@ from websockets.sync.client import connect
 
 from tests.faults.front_door import memory_of
 from tests.support.examples import a_job_id
-from tests.support.worlds import RunningWorld, create, eventually, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, until_ended
 
 
 def address_of(url: str) -> tuple[str, int]:
@@ -79,7 +80,9 @@ def test_what_is_an_accounts_is_kept_by_no_cache(client: httpx.Client) -> None:
 def test_a_deleted_artifact_is_a_404_whatever_a_cache_knows(client: httpx.Client) -> None:
     job = create(client)
     url = until_ended(client, job)["artifacts"][0]["url"]
-    tag = httpx.get(url).headers["etag"]
+    shown = httpx.get(url).headers
+    assert shown["cross-origin-resource-policy"] == "cross-origin", "a page elsewhere shows it"
+    tag = shown["etag"]
     for known in (tag, "*", f'W/"x", {tag}'):
         assert httpx.get(url, headers={"If-None-Match": known}).status_code == 304
     assert client.delete(f"/api/infographs/{job}/").status_code == 204

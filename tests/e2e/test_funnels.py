@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld
 
 STEPS = [2, 3, 5, 8, 9, 11, 0]
 NAMES = {2: "Offer", 3: "Deck Structure", 5: "Enrollment Pages", 0: "Marketing Profile"}

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from tests.support.receiver import Received, Receiver, a_receiver
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
 
 @pytest.fixture(scope="module")

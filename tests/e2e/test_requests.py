@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, create, eventually, second_api, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, second_api, until_ended
 
 
 def test_several_infographs_are_one_request(client: httpx.Client) -> None:

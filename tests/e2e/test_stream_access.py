@@ -12,14 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.support.listening import events_of
-from tests.support.worlds import (
-    RunningWorld,
-    create,
-    eventually,
-    second_api,
-    second_api_process,
-    until_ended,
-)
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, second_api, second_api_process, until_ended
 
 
 def ticket_of(client: httpx.Client) -> str:

@@ -12,14 +12,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.support.listening import Event, Listener, events_of, read_one
-from tests.support.worlds import (
-    RunningWorld,
-    create,
-    eventually,
-    running_world,
-    second_api,
-    until_ended,
-)
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, second_api, until_ended
 
 ENDS = {"completed", "failed", "cancelled"}
 

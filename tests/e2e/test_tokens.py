@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, create, eventually, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, until_ended
 
 
 def issue(client: httpx.Client, account: str, role: str = "user") -> httpx.Response:

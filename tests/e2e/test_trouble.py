@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.attempt_tokens import AttemptTokens
 from contracts.ids import AccountId, JobId
 from tests.support.examples import a_job_id
-from tests.support.worlds import RunningWorld, create, eventually, running_world, until_ended
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
 DEMO = AccountId("demo")
 

@@ -13,14 +13,8 @@ import pytest
 
 from cli.world import free_port
 from tests.support.servers import folder
-from tests.support.worlds import (
-    RunningWorld,
-    create,
-    darkroom,
-    eventually,
-    running_world,
-    until_ended,
-)
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, create, darkroom, running_world, until_ended
 
 
 def children_of(pid: int) -> list[int]:

@@ -189,6 +189,9 @@ class Claims:
     def __init__(self, broker: Broker, process: Process) -> None:
         self._broker, self._process = broker, process
 
+    async def open(self) -> "Claims":
+        return self
+
     async def create(self, name: str, value: bytes) -> None:
         del value
         self._process.point()

@@ -126,7 +126,7 @@ class Client(Struct):
         return RequestJobs(
             tuple(
                 JobRequested(
-                    job_id=fresh_job_id(self.account),
+                    job_id=fresh_job_id(),
                     account_id=self.account,
                     kind=Infograph.name,
                     input=sealed,
@@ -140,11 +140,11 @@ class Client(Struct):
     async def _run(self) -> RequestJobs:
         sealed = await self.vault.seal(self.account, self.dice.choice(INTAKES))
         steps = tuple(
-            RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(self.account))
+            RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id())
             for each in COURSE_FUNNEL.steps[:RUN_STEPS]
         )
         run = RunRequested(
-            run_id=RunId(fresh_job_id(self.account)),
+            run_id=RunId(fresh_job_id()),
             account_id=self.account,
             funnel=COURSE_FUNNEL.name,
             project_id="p",

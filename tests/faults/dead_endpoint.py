@@ -11,7 +11,8 @@ from contracts.ids import JobId
 from tests.faults.load import request, settle_and_check
 from tests.faults.real_runs import SETTINGS, Result
 from tests.support.receiver import Receiver, a_receiver
-from tests.support.worlds import RunningWorld, eventually, running_world
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld, running_world
 
 OTHERS_SECONDS_MAX = 2.0
 

@@ -12,21 +12,18 @@ import read_models
 from application.event_log import EventLog
 from contracts.commit import Recorded
 from contracts.events import (
+    JOB_ENDS,
+    RUN_ENDS,
     CreditsCharged,
     CreditsGranted,
     CreditsReleased,
     CreditsReserved,
     CreditsRevoked,
-    JobCancelled,
     JobCompleted,
     JobEvent,
-    JobFailed,
     JobRequested,
     JobSubmitted,
-    RunCancelled,
-    RunCompleted,
     RunEvent,
-    RunFailed,
     RunRequested,
     RunStepStarted,
     SubmissionStarted,
@@ -40,8 +37,6 @@ from read_models import positions
 from read_models.unit_of_work import METADATA
 
 T = TypeVar("T")
-ENDS = (JobCompleted, JobFailed, JobCancelled)
-RUN_ENDS = (RunCompleted, RunFailed, RunCancelled)
 MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and to held.
     CreditsGranted: (1, 0),
     CreditsRevoked: (-1, 0),
@@ -77,7 +72,7 @@ class Witness(Struct):
     async def all_ended(self) -> bool:
         commits = await self.commits()
         wanted = {e.job_id for r in commits for e in r.commit.events if isinstance(e, JobRequested)}
-        ended = {e.job_id for r in commits for e in r.commit.events if isinstance(e, ENDS)}
+        ended = {e.job_id for r in commits for e in r.commit.events if isinstance(e, JOB_ENDS)}
         runs = {e.run_id for r in commits for e in r.commit.events if isinstance(e, RunRequested)}
         over = {e.run_id for r in commits for e in r.commit.events if isinstance(e, RUN_ENDS)}
         return (wanted | self.accepted) <= ended and runs <= over
@@ -96,7 +91,7 @@ async def check(witness: Witness) -> None:
 
 
 def _each_job_ends_and_is_settled_once(events: list[Any], accepted: AbstractSet[JobId]) -> None:
-    ends = Counter(event.job_id for event in events if isinstance(event, ENDS))
+    ends = Counter(event.job_id for event in events if isinstance(event, JOB_ENDS))
     settled = Counter(
         event.job_id for event in events if isinstance(event, CreditsCharged | CreditsReleased)
     )

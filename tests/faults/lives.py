@@ -8,19 +8,20 @@ import httpx
 from nats.aio.client import Client as NatsClient
 
 from adapters.attempt_tokens import AttemptTokens
+from adapters.buckets import LazyBucket
 from adapters.changes import Changes
 from adapters.database import P, Work
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.fal import FalGateway
-from adapters.fresh_rows import FreshRows, expect_mark
+from adapters.fresh_rows import FreshRows
+from adapters.log_and_rows import expect_mark
 from adapters.peers import Peers
-from adapters.vault import MemoryKeyStore, Vault
+from adapters.vault import Vault
 from application.event_log import LogUnavailable
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
 from read_models import positions
 from services.dispatcher.app import keep_sweeping as keep_dispatching
-from services.dispatcher.dependencies import Claims as ClaimsOf
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.settings import DispatcherSettings
@@ -36,7 +37,7 @@ from tests.faults.broker import Broker, Claims, Consumer, FaultyLog, Wire
 from tests.faults.outside import Customers, Gateway, Secrets
 from tests.faults.processes import Crash, Process, Weather
 from tests.faults.scripted_provider import ScriptedProvider, Taken
-from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory import MemoryDatabase, MemoryKeyStore, MemoryStorage
 
 T = TypeVar("T")
 MASTER_KEY = bytes(32)
@@ -103,7 +104,7 @@ class Services:
         peers = Peers(service, wire)
         peers.name = self.weather.dice.randbytes(8).hex()
         await peers.start()
-        return log, FreshRows(log, changes, self.database, positions.read), peers
+        return log, FreshRows(log, changes, self.database, positions.read, peers), peers
 
     def wire(self, process: Process) -> NatsClient:
         return cast("NatsClient", Wire(self.broker, process))
@@ -113,11 +114,6 @@ class Services:
 
     async def dispatcher(self, process: Process) -> None:
         log, rows, peers = await self.connect(process, "dispatcher")
-        claims = Claims(self.broker, process)
-
-        async def bucket() -> Any:
-            return claims
-
         async with httpx.AsyncClient(
             transport=Customers(self.broker, process), trust_env=False
         ) as customers:
@@ -134,7 +130,7 @@ class Services:
                 AttemptTokens(MASTER_KEY),
                 cast("EndpointSecrets", Secrets()),
                 customers,
-                cast("ClaimsOf", bucket),
+                cast("LazyBucket", Claims(self.broker, process)),
             )
             keep_dispatching(dispatcher)
             try:

@@ -17,9 +17,9 @@ from contracts.events import (
     SubmissionStarted,
 )
 from contracts.ids import JobId
+from domain.owed import Duty
+from domain.waiting import WaitReason
 from read_models import deliveries, owed, waiting_jobs, waiting_runs
-from read_models.owed import Duty
-from read_models.waiting_jobs import WaitReason
 
 KNOWN_SECONDS = 3.0
 

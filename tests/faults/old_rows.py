@@ -11,7 +11,8 @@ import httpx
 from contracts.ids import JobId
 from tests.faults.load import Load, request, settle_and_check
 from tests.faults.real_runs import SETTINGS, Result
-from tests.support.worlds import RunningWorld, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld
 
 UNKNOWN_SECONDS = 2.0
 COMMITS_A_JOB = 4  # At the least.

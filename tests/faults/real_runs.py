@@ -7,6 +7,8 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,8 +18,10 @@ from sqlalchemy import create_engine
 from adapters.settings import READ_MODELS_FILE
 from contracts.ids import JobId
 from tests.faults.load import Load, request, settle_and_check
-from tests.support.worlds import RunningWorld, eventually
+from tests.support.waiting import eventually
+from tests.support.worlds import RunningWorld
 
+_HERE = Path(__file__).parent
 SERVICES = ("services.api", "services.dispatcher", "services.ingestor", "services.projector")
 SETTINGS = {
     "RECONCILE_AFTER_SECONDS": "5",
@@ -30,7 +34,8 @@ SETTINGS = {
 COPYING = SETTINGS | {"ARTIFACTS": "copy"}
 SMALL_LOG = SETTINGS | {"LOG_MAX_BYTES": "1500000", "LOG_RESERVE_BYTES": "1100000"}
 WRONG_CLOCKS = SETTINGS | {
-    "CLOCK_SKEW_SECONDS": "api=-60,dispatcher=120,ingestor=400,projector=-600",
+    "PYTHONPATH": os.pathsep.join([str(_HERE / "wrong_clocks"), str(_HERE.parents[1])]),
+    "PYTHON_TEST_CLOCK_SKEWS": "api=-60,dispatcher=120,ingestor=400,projector=-600",
     "RECONCILE_AFTER_SECONDS": "1",
 }
 
@@ -190,11 +195,20 @@ def skew_clocks(world: RunningWorld, count: int) -> Result:
     with world.client() as client:
         ids = {request(client, f"skewed-{number}") for number in range(count)}
         took = settle_and_check(world, ids, 120)
-        states = {client.get(f"/api/jobs/{job}").json()["status"] for job in ids}
-    assert states == {"completed"}, states
+        jobs = [client.get(f"/api/jobs/{job}").json() for job in ids]
+    assert {job["status"] for job in jobs} == {"completed"}, jobs
+    assert min(map(_seconds_by_the_clocks, jobs)) > 400, "the clocks were right"
     return Result(
         "clocks are wrong", count, "api -60 s, dispatcher +120, ingestor +400, projector -600", took
     )
+
+
+def _seconds_by_the_clocks(job: dict[str, Any]) -> float:
+    """From the request, by the api's clock, to the end, by the ingestor's."""
+    took: timedelta = datetime.fromisoformat(job["updated_at"]) - datetime.fromisoformat(
+        job["created_at"]
+    )
+    return took.total_seconds()
 
 
 def grant_plenty(world: RunningWorld) -> None:

@@ -18,6 +18,7 @@ from contracts.subjects import KEY_BUCKET, TICKET_BUCKET
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.memory import MemoryStorage
 from tests.support.servers import nats_cluster
+from tests.support.waiting import until
 
 MASTER = bytes(range(32))
 LOG_BYTES = 64 * 1024**2
@@ -25,27 +26,32 @@ LOG_BYTES = 64 * 1024**2
 
 async def opened(url: str) -> Client:
     client = await nats.connect(url.split(","))
-    async with asyncio.timeout(20):
-        while True:  # A cluster elects its leader first.
-            try:
-                await client.jetstream().account_info()
-            except nats.errors.Error:
-                await asyncio.sleep(0.2)
-            else:
-                return client
+
+    async def has_leader() -> bool:
+        try:
+            await client.jetstream().account_info()
+        except nats.errors.Error:
+            return False
+        return True
+
+    await until(has_leader, 20)
+    return client
 
 
 @pytest.fixture(params=[1, 3], ids=["one server", "three servers"])
 async def old_world(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Client, int]]:
     """A broker whose buckets are as the first versions made them: without any limit."""
-    with nats_cluster(request.param) as url:
-        client = await opened(url)
-        for bucket in BUCKETS:
-            old = KeyValueConfig(bucket.name, ttl=bucket.seconds_max or None)
-            old.replicas = request.param
-            await client.jetstream().create_key_value(old)
-        yield client, request.param
-        await client.close()
+    url = request.getfixturevalue("one_server" if request.param == 1 else "three_servers")
+    client = await opened(url)
+    jetstream = client.jetstream()
+    for stream in await jetstream.streams_info():
+        await jetstream.delete_stream(str(stream.config.name))
+    for bucket in BUCKETS:
+        old = KeyValueConfig(bucket.name, ttl=bucket.seconds_max or None)
+        old.replicas = request.param
+        await jetstream.create_key_value(old)
+    yield client, request.param
+    await client.close()
 
 
 async def bucket_of(client: Client, name: str) -> KeyValue:

@@ -9,9 +9,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from adapters import eager_pull
 from adapters.broker_setup import set_up
 from adapters.eager_pull import EagerPull
 from contracts.subjects import STREAM
+from tests.support.waiting import until
 
 BATCH = 64
 PATIENCE_SECONDS = 3.0  # Less than a pull stays open: waiting for the rest would not pass.
@@ -56,11 +58,16 @@ async def fetched(pull: EagerPull) -> list[bytes]:
     return [message.data for message in messages]
 
 
+async def is_pulled(client: Client) -> bool:
+    found = await client.jetstream().consumer_info(STREAM, "eager")
+    return bool(found.num_waiting)
+
+
 async def test_a_lone_message_does_not_wait_for_the_rest_of_a_batch(
     client: Client, pull: EagerPull
 ) -> None:
     waiting = asyncio.create_task(fetched(pull))
-    await asyncio.sleep(0.1)
+    await until(lambda: is_pulled(client))
     await publish(client, b"alone")
     assert await waiting == [b"alone"]
     await publish(client, b"another")
@@ -84,7 +91,7 @@ async def test_a_pull_that_is_not_heard_of_any_more_is_made_again(
     assert await fetched(pull) == [b"first"]
     await pull.unsubscribe()
     lost = EagerPull(client, "eager")
-    lost._wanted, lost._heard_at = BATCH, -100.0
+    lost._inbox._credit, lost._inbox._heard_at = BATCH, -100.0
     await publish(client, b"second")
     found: list[bytes] = []
     while b"second" not in found:
@@ -92,6 +99,13 @@ async def test_a_pull_that_is_not_heard_of_any_more_is_made_again(
     await lost.unsubscribe()
 
 
+@pytest.fixture
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eager_pull, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(eager_pull, "PAUSE_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("_short_waits")
 async def test_a_consumer_that_is_not_there_is_not_asked_in_a_rage(client: Client) -> None:
     asked = 0
 
@@ -110,6 +124,7 @@ async def test_a_consumer_that_is_not_there_is_not_asked_in_a_rage(client: Clien
     assert asked <= 4
 
 
+@pytest.mark.usefixtures("_short_waits")
 async def test_without_a_connection_a_fetch_brings_nothing_and_never_raises(
     one_server: str,
 ) -> None:

@@ -25,6 +25,7 @@ from contracts.ids import AccountId
 from contracts.subjects import Subject, account_subject
 from tests.support.examples import a_job_id, commit
 from tests.support.memory_log import MemoryLog
+from tests.support.waiting import until
 
 LOG_BYTES_MAX = 64 * 1024**2
 
@@ -37,12 +38,15 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[EventLog]:
     url = request.getfixturevalue(request.param)
     client = await nats.connect(url.split(","))
     replicas = 3 if request.param == "three_servers" else 1
-    for _ in range(100):
+
+    async def is_set_up() -> bool:
         try:
             await set_up(client, log_bytes_max=LOG_BYTES_MAX, replicas=replicas)
-            break
-        except nats.errors.Error:
-            await asyncio.sleep(0.2)  # The cluster elects its leader first.
+        except nats.errors.Error:  # The cluster elects its leader first.
+            return False
+        return True
+
+    await until(is_set_up, 20)
     yield await JetStreamLog.open(client)
     await client.close()
 

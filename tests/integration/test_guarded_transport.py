@@ -17,6 +17,7 @@ from adapters.guarded_transport import (
     is_public,
 )
 from adapters.storage import FileStorage
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ async def test_names_that_are_found_slowly_keep_nobody_from_a_file(
     slow_names: SlowNames, tmp_path: Path
 ) -> None:
     looks = [asyncio.create_task(checked_address(f"slow-{n}.test", 443)) for n in range(40)]
-    await asyncio.sleep(0.1)
+    await until(lambda: len(slow_names.asked) == len(looks))
     async with asyncio.timeout(3.0):
         await FileStorage(tmp_path).put("artifacts/a", b"picture")
     assert not any(look.done() for look in looks)
@@ -132,7 +133,7 @@ async def test_names_that_are_found_slowly_keep_nobody_from_a_file(
 
 async def test_a_name_is_looked_up_once_for_all_who_ask_meanwhile(slow_names: SlowNames) -> None:
     looks = [asyncio.create_task(checked_address("one.test", 443)) for _ in range(20)]
-    await asyncio.sleep(0.1)
+    await until(lambda: slow_names.asked)
     slow_names.answers.set()
     await asyncio.gather(*looks, return_exceptions=True)
     assert slow_names.asked == ["one.test"]

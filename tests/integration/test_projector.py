@@ -26,6 +26,7 @@ from services.projector.handlers.project_commits import project_commits
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested
 from tests.support.memory_log import MemoryLog
 from tests.support.servers import Process, folder, nats_program, wait_for_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -51,10 +52,8 @@ async def append(log: MemoryLog | JetStreamLog, count: int) -> None:
         await log.append(account_subject(ACCOUNT), commit(grant(1)), after=None)
 
 
-async def until(projector: Projector, position: int) -> None:
-    async with asyncio.timeout(15):
-        while projector.position < position:
-            await asyncio.sleep(0.01)
+async def until_at(projector: Projector, position: int) -> None:
+    await until(lambda: projector.position >= position)
 
 
 async def granted(database: Database) -> int:
@@ -75,23 +74,26 @@ async def test_each_commit_is_applied_once_across_restarts(
         await append(log, 5)
         projector = Projector(log, database, client)
         task = asyncio.create_task(project_commits(projector))
-        await until(projector, 5 * round_number)
+        await until_at(projector, 5 * round_number)
         await stop(task)
         assert await granted(database) == 5 * round_number
 
 
 async def test_rows_that_were_let_go_are_made_anew_though_nothing_is_written(
-    client: Client, database: Database
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(handler, "LOOK_SECONDS", 0.05)
     log = MemoryLog()
     await append(log, 5)
     projector = Projector(log, database, client)
     task = asyncio.create_task(project_commits(projector))
-    await until(projector, 5)
+    await until_at(projector, 5)
     await database.write(positions.forget)
-    async with asyncio.timeout(15):
-        while await database.read(positions.read) < 5:
-            await asyncio.sleep(0.01)
+
+    async def rows_are_there() -> bool:
+        return await database.read(positions.read) == 5
+
+    await until(rows_are_there)
     assert await granted(database) == 5
     await stop(task)
 
@@ -109,9 +111,8 @@ async def test_every_batch_is_announced_with_where_it_came_from(
     projector = Projector(log, database, client)
     task = asyncio.create_task(project_commits(projector))
     await append(log, 3)
-    await until(projector, 3)
-    await client.flush()
-    await asyncio.sleep(0.1)
+    await until_at(projector, 3)
+    await until(lambda: heard and heard[-1].position == 3)
     await stop(task)
     assert all(one.position == other.previous for one, other in pairwise(heard))
     assert heard[-1].position == 3
@@ -126,7 +127,7 @@ async def test_two_projectors_of_one_database_apply_nothing_twice(
     tasks = [asyncio.create_task(project_commits(each)) for each in both]
     await append(log, 40)
     for projector in both:
-        await until(projector, 40)
+        await until_at(projector, 40)
     for task in tasks:
         await stop(task)
     assert await granted(database) == 40
@@ -135,19 +136,20 @@ async def test_two_projectors_of_one_database_apply_nothing_twice(
 async def stuck(projector: Projector) -> "asyncio.Task[None]":
     """Project until it stands still."""
     task = asyncio.create_task(project_commits(projector))
-    async with asyncio.timeout(10):
-        while not projector.trouble:
-            await asyncio.sleep(0.01)
+    await until(lambda: projector.trouble)
     return task
 
 
 class Poisoned(MemoryLog):
-    """A log whose second message is no commit."""
+    """A log whose second message is no commit. It counts how often it was asked for that."""
+
+    tries = 0
 
     async def follow(self, after: int) -> AsyncIterator[list[LogMessage]]:
         async for batch in super().follow(after):
             for entry in batch:
                 is_bad = entry.sequence == 2
+                self.tries += is_bad
                 yield [LogMessage(2, entry.subject, b"{}") if is_bad else entry]
 
 
@@ -159,7 +161,7 @@ async def test_what_cannot_be_digested_is_never_skipped_past(
     await append(log, 3)
     projector = Projector(log, database, client)
     task = await stuck(projector)
-    await asyncio.sleep(0.2)
+    await until(lambda: log.tries > 3)  # Three times it was met, and not passed.
     await stop(task)
     assert "commit 2" in projector.trouble
     assert await database.read(positions.read) == 1
@@ -192,7 +194,7 @@ async def test_an_event_of_a_newer_version_is_waited_for_and_projected_after_the
         return {**fields, "type": "credits.granted.v1"}
 
     monkeypatch.setattr(codec, "UPCASTERS", {"credits.granted.v2": known_now})
-    await until(projector, 3)
+    await until_at(projector, 3)
     await stop(task)
     assert (await granted(database), projector.trouble) == (3, "")
 
@@ -237,9 +239,7 @@ async def _survive(server: Process, port: int) -> None:
         server.start()
         wait_for_port(port)
     await log.append(account_subject(ACCOUNT), commit(requested(a_job_id())), after=None)
-    async with asyncio.timeout(30):
-        while len(seen) < 3:
-            await asyncio.sleep(0.05)
+    await until(lambda: len(seen) >= 3, 30)
     await stop(following)
     await client.close()
     assert seen == [1, 2, 3]
@@ -251,15 +251,19 @@ async def test_a_standby_under_load_is_no_trouble(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/rows.sqlite3"
     both = [Projector(log, open_database(url, read_only=False), None) for _ in range(2)]
     tasks = [asyncio.create_task(project_commits(each)) for each in both]
-    async with asyncio.timeout(15):
-        while not all(each.is_consuming for each in both):
-            await append(log, 1)
-            await asyncio.sleep(0.01)
+
+    async def both_consume() -> bool:
+        await append(log, 1)
+        return all(each.is_consuming for each in both)
+
+    await until(both_consume)
     said = set()
     for _ in range(100):
         await append(log, 1)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)  # Load that does not stop: each batch is a race of the two.
         said |= {alarm for each in both for alarm in each.alarms}
+    for each in both:
+        await until_at(each, await log.end())
     assert said == set()
     for task, each in zip(tasks, both, strict=True):
         await stop(task)

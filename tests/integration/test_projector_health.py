@@ -13,12 +13,12 @@ from adapters.event_log.jetstream import JetStreamLog
 from contracts.commit import Mark
 from read_models import positions
 from services.projector.dependencies import Projector
+from services.projector.handlers import project_commits as project_commits_module
 from services.projector.handlers.project_commits import look_at_end, project_commits
-from tests.integration.test_projector import append, until
+from tests.integration.test_projector import append, until_at
 from tests.support.memory_log import MemoryLog
 from tests.support.servers import nats_cluster
-
-SETTLED_SECONDS = 15
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -29,9 +29,13 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def until_told(projector: Projector) -> None:
-    async with asyncio.timeout(SETTLED_SECONDS):
-        while not projector.trouble:
-            await asyncio.sleep(0.01)
+    await until(lambda: projector.trouble)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project_commits_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(project_commits_module, "STUCK_RETRY_SECONDS", 0.05)
 
 
 def is_ready(projector: Projector) -> bool:
@@ -52,7 +56,7 @@ async def test_rows_that_are_being_made_are_not_ready_and_say_how_far(database: 
     assert projector.behind == 3
     assert "3 commits are left" in projector.alarms[0]
     task = asyncio.create_task(project_commits(projector))
-    await until(projector, 3)
+    await until_at(projector, 3)
     await end(task)
     assert is_ready(projector)
     assert (projector.behind, projector.alarms) == (0, ())
@@ -65,9 +69,7 @@ async def test_a_look_at_an_empty_log_does_not_make_rows_ready_that_are_not_made
     await look_at_end(projector)
     assert not is_ready(projector)
     task = asyncio.create_task(project_commits(projector))
-    async with asyncio.timeout(SETTLED_SECONDS):
-        while not is_ready(projector):
-            await asyncio.sleep(0.01)
+    await until(lambda: is_ready(projector))
     await end(task)
     assert await database.read(positions.find) is not None
 
@@ -79,7 +81,7 @@ async def test_a_database_that_does_not_take_rows_is_told_whatever_its_reason(
     projector = Projector(log, database, None)
     task = asyncio.create_task(project_commits(projector))
     await append(log, 1)
-    await until(projector, 1)
+    await until_at(projector, 1)
     await database.write(lambda each: each.exec_driver_sql("DROP TABLE credit_entries"))
     await append(log, 1)
     await until_told(projector)
@@ -103,9 +105,7 @@ async def test_rows_of_another_log_are_said_so_and_stay_until_an_operator_lets_t
         assert "another one" in projector.trouble
         assert await database.read(positions.find) == Mark("another", 5, "commit-5")
         await database.write(positions.forget)
-        async with asyncio.timeout(SETTLED_SECONDS):
-            while not is_ready(projector):
-                await asyncio.sleep(0.01)
+        await until(lambda: is_ready(projector))
         await end(task)
         assert projector.position == 2
         await client.close()

@@ -11,6 +11,7 @@ from cli.world import free_port
 from domain.refusals import Refused
 from services.api.handlers import relay_webhooks
 from services.api.handlers.relay_webhooks import BODY_BYTES_MAX, Relay
+from tests.support.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nX: y\r\nContent-Length: 2\r\n\r\nok"
 
@@ -20,11 +21,13 @@ class Ingestor:
 
     def __init__(self) -> None:
         self.connections = 0
+        self.open_connections = 0
         self.requests: list[bytes] = []
         self.answers: list[bytes | None] = []  # None: hang up. When they are used up: OK.
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open_connections += 1
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -38,6 +41,7 @@ class Ingestor:
             pass
         finally:
             writer.close()
+            self.open_connections -= 1
 
 
 @asynccontextmanager
@@ -51,7 +55,7 @@ async def relaying() -> AsyncIterator[tuple[Relay, Ingestor]]:
     finally:
         relay.close()
         server.close()
-        await asyncio.sleep(0.01)
+        await until(lambda: not ingestor.open_connections)
 
 
 async def deliver(

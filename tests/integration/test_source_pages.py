@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from contracts.ids import AccountId
-from services.dispatcher import source_pages
-from services.dispatcher.source_pages import PageUnreadable, read_page
+from services.dispatcher.source_pages import child_process
+from services.dispatcher.source_pages.child_process import read_page
+from services.dispatcher.source_pages.page_text import PageUnreadable
 from tests.support.examples import ACCOUNT, OTHER
+from tests.support.waiting import until
 
 TEXT = "Coral reefs shelter a quarter of all marine species. Half of them were lost since 1950."
 PAGE = f"<html><body><article><h1>Reefs</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
@@ -137,12 +139,6 @@ def is_running(pid: int) -> bool:
         return False
 
 
-async def until(look: Callable[[], object], seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not look():
-            await asyncio.sleep(0.02)
-
-
 def reading(pid: int) -> bool:
     """Whether the child has taken its limits: it is at work."""
     try:
@@ -154,7 +150,7 @@ def reading(pid: int) -> bool:
 async def test_a_page_that_never_ends_is_given_up_and_its_child_is_gone(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_pages, "READ_SECONDS", 2.5)
+    monkeypatch.setattr(child_process, "READ_SECONDS", 1.5)
     before = set(children())
     with pytest.raises(PageUnreadable, match="took too long"):
         await read_page(f"http://{host}/drip", frozenset({host}), ACCOUNT)
@@ -191,22 +187,22 @@ async def test_a_few_pages_are_read_at_once_and_a_heap_of_one_account_delays_no_
         await read_page(f"http://{host}/held/{account}", frozenset({host}), account)
 
     heap = [asyncio.create_task(read(ACCOUNT)) for _ in range(8)]
-    await until(partial(held.has, source_pages.READERS_MAX))
+    await until(partial(held.has, child_process.CHILDREN_MAX))
     one = asyncio.create_task(read(OTHER))
     await asyncio.sleep(0)  # It stands in the queue now.
-    for asked in range(source_pages.READERS_MAX + 1, len(heap) + 2):
+    for asked in range(child_process.CHILDREN_MAX + 1, len(heap) + 2):
         held.let_one_go()
         await until(partial(held.has, asked))
-    for _ in range(source_pages.READERS_MAX):
+    for _ in range(child_process.CHILDREN_MAX):
         held.let_one_go()
     await asyncio.gather(one, *heap)
     accounts = [path.rpartition("/")[2] for path in held.asked]
-    assert accounts.index(OTHER) <= source_pages.READERS_MAX + 1
+    assert accounts.index(OTHER) <= child_process.CHILDREN_MAX + 1
 
 
 async def test_when_the_parent_is_killed_the_child_dies_too(host: str) -> None:
     program = (
-        "import asyncio; from services.dispatcher.source_pages import read_page; "
+        "import asyncio; from services.dispatcher.source_pages.child_process import read_page; "
         f"asyncio.run(read_page('http://{host}/drip', frozenset({{'{host}'}}), 'a'))"
     )
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program)

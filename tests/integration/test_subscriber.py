@@ -18,6 +18,7 @@ from contracts.events import CreditsGranted
 from contracts.ids import AccountId
 from contracts.subjects import STREAM, account_subject
 from tests.support.examples import a_job_id, commit, requested
+from tests.support.waiting import until
 
 WANTED = Subscription("test-handler", "log.account.*", frozenset({CommitKind.WORK_REQUESTED}))
 
@@ -53,6 +54,12 @@ async def append(client: Client, *, work: bool) -> int:
     return int(getattr(outcome, "sequence", 0))
 
 
+async def all_is_acknowledged(client: Client) -> bool:
+    """Whether the broker has nothing more for the handler: what is acknowledged never returns."""
+    found = await client.jetstream().consumer_info(STREAM, WANTED.durable)
+    return not found.num_pending and not found.num_ack_pending
+
+
 async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
     one_server: str, client: Client
 ) -> None:
@@ -70,7 +77,7 @@ async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
     await brokers.start(stream)
     sequence = await append(client, work=True)
     await asyncio.wait_for(done.wait(), 10)
-    await asyncio.sleep(0.3)
+    await until(lambda: all_is_acknowledged(client))
     await stream.stop()
     assert seen == [sequence] * 3
 
@@ -138,8 +145,7 @@ async def test_what_the_broker_gave_up_on_by_itself_is_parked_too(client: Client
     )
     subscription = await jetstream.pull_subscribe_bind(durable, STREAM)
     for _ in range(2):
-        await subscription.fetch(1, timeout=2)
-        await asyncio.sleep(0.2)
+        await subscription.fetch(1, timeout=2)  # The second one waits for the broker's patience.
     with pytest.raises(nats.errors.TimeoutError):
         await subscription.fetch(1, timeout=0.5)
     found = [each for each in await DeadLetters(client).all() if each.durable == durable]

@@ -14,7 +14,7 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.changes import Changes
 from adapters.fresh_rows import FreshRows
 from adapters.peers import Peers
-from adapters.vault import MemoryKeyStore, Vault
+from adapters.vault import Vault
 from application import clock
 from application.clock import now
 from application.command_handler import Loaded
@@ -28,10 +28,10 @@ from domain import job_kinds
 from domain.job import requested as first_state
 from read_models import positions
 from services.dispatcher.dependencies import Dispatcher
+from services.dispatcher.posting import PendingSubmission
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.submitting import Work
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested, reserved
-from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory import MemoryDatabase, MemoryKeyStore, MemoryStorage
 from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
@@ -74,14 +74,15 @@ class DispatchingWorld:
         self._projected = 0
         provider: Any = self.provider
         nothing: Any = None
+        peers, changes = Peers("dispatcher", None), Changes(self._position)
         self.dispatcher = Dispatcher(
             DispatcherSettings(
                 provider="simulator", webhook_base_url="http://127.0.0.1:1", **settings
             ),
             self.log,
             self.database,
-            FreshRows(self.log, Changes(self._position), self.database, positions.read),
-            Peers("dispatcher", None),
+            FreshRows(self.log, changes, self.database, positions.read, peers),
+            peers,
             self.vault,
             JobCommandHandler(self.log),
             RunCommandHandler(self.log),
@@ -114,7 +115,7 @@ class DispatchingWorld:
 
     async def asked(
         self, deadline_at: datetime | None = None, **fields: Any
-    ) -> tuple[LoadedJob, Work, Recorded]:
+    ) -> tuple[LoadedJob, PendingSubmission, Recorded]:
         """Request one infograph; return it as the fast path has it."""
         kind = job_kinds.parse("infograph", {"prompt": "reefs", **fields})
         event = requested(
@@ -124,7 +125,11 @@ class DispatchingWorld:
         )
         recorded = await self.add(account_subject(ACCOUNT), reserved(event.job_id), event)
         loaded = Loaded(first_state(event, recorded.sequence), 0)
-        return loaded, Work(event.kind, event.input, causation=recorded.commit.id), recorded
+        return (
+            loaded,
+            PendingSubmission(event.kind, event.input, causation=recorded.commit.id),
+            recorded,
+        )
 
     def told(self, job: JobId) -> list[str]:
         """Return the names of the events about a job, in the log's order."""

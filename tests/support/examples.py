@@ -31,8 +31,8 @@ def at(seconds: float = 0) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def a_job_id(account: AccountId = ACCOUNT) -> JobId:
-    return new_job_id(account, 1_767_225_600_000, next(_numbers))
+def a_job_id() -> JobId:
+    return new_job_id(1_767_225_600_000, next(_numbers))
 
 
 def requested(job: JobId, account: AccountId = ACCOUNT, **changes: Any) -> JobRequested:

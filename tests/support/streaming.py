@@ -8,7 +8,7 @@ import msgspec
 
 import read_models
 from adapters.changes import Changes
-from adapters.vault import MemoryKeyStore, Vault
+from adapters.vault import Vault
 from application import clock
 from contracts.announcement import Announcement
 from contracts.commit import Commit, Recorded
@@ -26,7 +26,7 @@ from services.api.settings import ApiSettings
 from services.api.streams import Reader, Streams
 from tests.support import examples
 from tests.support.examples import ACCOUNT
-from tests.support.memory import MemoryDatabase, MemoryStorage
+from tests.support.memory import MemoryDatabase, MemoryKeyStore, MemoryStorage
 from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from cli.connection import connected
 from cli.world import World, free_port, read_world, service_environment
 from contracts.subjects import dead_letter_subject
 from tests.support.servers import Process, folder, postgresql, wait_for_port, wait_until_ready
+from tests.support.waiting import eventually
 
 ENDS = {"completed", "failed", "cancelled"}
 
@@ -95,10 +96,10 @@ class RunningWorld:
     def service_pid(self, service: str) -> int:
         command = ["pgrep", "-P", str(self.process.pid), "-f", service]
 
-        def look() -> list[bytes]:
+        def children() -> list[bytes]:
             return subprocess.run(command, capture_output=True, check=False).stdout.split()
 
-        return int(eventually(look)[0])
+        return int(eventually(children)[0])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         return self.process.stop(number, 15.0)
@@ -193,18 +194,6 @@ def until_ended(client: httpx.Client, job: str, seconds: float = 30.0) -> dict[s
 
     document: dict[str, Any] = eventually(ended, seconds)
     return document
-
-
-def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Return the first true answer of `look`; fail with its last one when the time is up."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not in {seconds} s; the last look gave {found!r}")
-        time.sleep(0.05)
 
 
 def darkroom(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

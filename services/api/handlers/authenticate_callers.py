@@ -5,11 +5,10 @@ from litestar.handlers import BaseRouteHandler
 from adapters.http_server import AnyConnection
 from contracts.events.account import Role
 from domain.refusals import Refused
+from domain.tokens import check_is_issuer, check_is_operator
 from services.api.dependencies import Api
 from services.api.handlers.callers import Caller
 from services.api.handlers.tickets import TICKET_LENGTH_MAX, TICKET_UNKNOWN, stream_path
-
-OPERATORS_ONLY = "this path is for operators"
 
 
 async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
@@ -38,14 +37,12 @@ async def require_operator(connection: AnyConnection, handler: BaseRouteHandler)
 async def require_issuer(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Let in operators, and services, which issue tokens and grant credits to their users."""
     await require_token(connection, handler)
-    if connection.scope["user"].role not in {Role.OPERATOR, Role.SERVICE}:
-        raise Refused("forbidden", "this path is for operators and services")
+    check_is_issuer(connection.scope["user"].role)
 
 
 async def operators_only(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Refuse all but operators, on a path whose token was checked by `require_issuer`."""
-    if connection.scope["user"].role is not Role.OPERATOR:
-        raise Refused("forbidden", OPERATORS_ONLY)
+    check_is_operator(connection.scope["user"].role)
 
 
 async def require_ticket_or_token(connection: AnyConnection, handler: BaseRouteHandler) -> None:

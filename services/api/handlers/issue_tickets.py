@@ -3,6 +3,7 @@
 from litestar import Response, post
 
 from adapters.http_server import AnyResponse
+from domain.times import text_of
 from services.api.dependencies import Api, Injected
 from services.api.handlers.answers import NO_STORE
 from services.api.handlers.callers import Caller
@@ -17,5 +18,5 @@ async def issue_ticket(api: Injected[Api], caller: Injected[Caller]) -> AnyRespo
     """
     api.count_work(caller.account_id)
     text, expires_at = await api.tickets.issue(caller)
-    document = {"ticket": text, "expires_at": expires_at.isoformat().replace("+00:00", "Z")}
+    document = {"ticket": text, "expires_at": text_of(expires_at)}
     return Response(document, status_code=201, headers=NO_STORE)

@@ -10,17 +10,26 @@ from msgspec import Meta, Struct, structs
 
 from adapters.access_tokens import fresh_token
 from adapters.http_server import AnyResponse
+from application.documents import credits_document
 from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
 from contracts.ids import AccountId, BadId, TokenId, account_id
-from domain.account import GrantCredits, IssueToken, RevokeToken
-from domain.refusals import Refused, invalid
+from domain.account import GrantCredits
+from domain.refusals import invalid
 from domain.text import Line
+from domain.times import text_of
+from domain.tokens import (
+    IssueToken,
+    RevokeToken,
+    check_may_issue,
+    check_may_revoke,
+    issuer_of,
+    no_such_token,
+)
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api, Injected
-from services.api.documents import credits_document, time_of
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.authenticate_callers import operators_only
 from services.api.handlers.callers import Caller
@@ -48,8 +57,7 @@ async def issue_token(
     issues tokens of users only, of accounts that it made or that do not exist yet.
     """
     account = _account(data.account, "account")
-    if context.caller.role is not Role.OPERATOR and data.role is not Role.USER:
-        raise Refused("forbidden", "a service may issue tokens of users only")
+    check_may_issue(context.caller.role, data.role)
     fresh = fresh_token(data.role)
 
     async def prepare() -> IssueToken:
@@ -91,9 +99,9 @@ async def revoke_token(
     """Revoke a token; what it has open ends. A service revokes those of its own users only."""
     caller = context.caller
     found = await _token(api, id)
-    is_user = found is not None and found.role is Role.USER
-    if found is None or (caller.role is not Role.OPERATOR and not is_user):
-        raise Refused("not_found", "there is no such token")
+    if found is None:
+        raise no_such_token()
+    check_may_revoke(caller.role, found.role)
     command = RevokeToken(TokenId(id), _issuer(caller))
     result = await execute(api, context, command, found.account_id)
     if result.events:
@@ -123,13 +131,13 @@ async def grant_credits(
         await _record_act(api, context.caller, "accounts.grant", after)
     await api.changes.wait_for(result.sequence)
     balance = await api.database.read(accounts.as_of, account, result.sequence)
-    document = {"account": account, **credits_document(api, balance)}
+    as_of = api.cursor(result.sequence)
+    document = {"account": account, **credits_document(balance.account, as_of)}
     return of_result(api, result, document, 200)
 
 
 def _issuer(caller: Caller) -> AccountId | None:
-    """Return the service's account, whose accounts these have to be; None for an operator."""
-    return None if caller.role is Role.OPERATOR else caller.account_id
+    return issuer_of(caller.role, caller.account_id)
 
 
 async def _take_work(api: Api, caller: Caller) -> None:
@@ -172,5 +180,5 @@ def _document(token: AccessToken) -> dict[str, Any]:
         "account": token.account_id,
         "role": token.role.value,
         "revoked": token.revoked,
-        "created_at": time_of(token.created_at),
+        "created_at": text_of(token.created_at),
     }

@@ -38,7 +38,7 @@ async def new_jobs(
     sealed = await api.vault.seal(account, msgspec.json.encode(kind))
     jobs = tuple(
         JobRequested(
-            job_id=fresh_job_id(account),
+            job_id=fresh_job_id(),
             account_id=account,
             kind=kind.name,
             input=sealed,

@@ -2,7 +2,6 @@
 
 import secrets
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import httpx
 from litestar import Response, delete, get, patch, post
@@ -15,22 +14,25 @@ from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import AccountId, EndpointId
-from domain.addresses import check_url
-from domain.endpoints import ChangeEndpoint, RegisterEndpoint, RemoveEndpoint, RotateSecret
-from domain.notifications import TYPES
+from domain.endpoints import (
+    ChangeEndpoint,
+    RegisterEndpoint,
+    RemoveEndpoint,
+    RotateSecret,
+    address_to_check,
+    checked_types,
+)
 from domain.refusals import Refused, invalid
-from domain.text import InvalidField
+from domain.times import text_of
 from read_models import endpoints
 from read_models.endpoints import Endpoint
 from services.api.dependencies import Api, Injected
-from services.api.documents import time_of
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.callers import Caller
 from services.api.handlers.idempotency import NoBody, execute, execute_once, seal_for_repeat
 from services.api.handlers.request_context import RequestContext
 from services.api.settings import ApiSettings
 
-ALL_TYPES = tuple(TYPES.values())
 Types = Annotated[list[str], Meta(min_length=1, max_length=10)]
 
 
@@ -62,7 +64,7 @@ async def register_endpoint(
         nonlocal is_kept
         await api.take_work(account)
         await _check_url(api.settings, data.url)
-        types = _types(data.types)
+        types = checked_types(data.types)
         url = await api.vault.seal(account, data.url.encode())
         sealed = await seal_for_repeat(api, context, account, secret)
         is_kept = True
@@ -111,7 +113,7 @@ async def change_endpoint(
         return ChangeEndpoint(
             endpoint_id=endpoint.endpoint_id,
             url=url,
-            types=_types(data.types) if data.types is not None else None,
+            types=checked_types(data.types) if data.types is not None else None,
             enabled=data.enabled,
         )
 
@@ -171,31 +173,15 @@ async def endpoint_of(api: Api, account: AccountId, text: str) -> Endpoint:
 
 async def _check_url(settings: ApiSettings, url: str) -> None:
     """Refuse what is no public web address: deliveries must not reach inwards."""
-    try:
-        check_url("url", url)
-    except InvalidField as error:
-        raise invalid("url", error.message) from None
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if f"{parts.hostname}:{port}" in settings.allowed_hosts:
+    address = address_to_check(url, settings.allowed_hosts)
+    if address is None:
         return
-    if parts.scheme != "https":
-        raise invalid("url", "must be an https URL")
     try:
-        await checked_address(parts.hostname or "", port)
+        await checked_address(*address)
     except AddressRefused:
         raise invalid("url", "must not lead to a private address or an unusual port") from None
     except (httpx.ConnectError, httpx.ConnectTimeout):
         raise invalid("url", "its host cannot be found") from None
-
-
-def _types(wanted: list[str] | None) -> tuple[str, ...]:
-    if wanted is None:
-        return ALL_TYPES
-    unknown = set(wanted) - set(ALL_TYPES)
-    if unknown:
-        raise invalid("types", f"must be of {', '.join(ALL_TYPES)}")
-    return tuple(dict.fromkeys(wanted))
 
 
 async def _endpoints_of(api: Api, account: AccountId) -> endpoints.Endpoints:
@@ -225,8 +211,8 @@ async def _basics(
 def _times(endpoint: Endpoint) -> dict[str, Any]:
     since = endpoint.failing_since
     return {
-        "failing_since": time_of(since) if since is not None else None,
-        "created_at": time_of(endpoint.created_at),
+        "failing_since": text_of(since) if since is not None else None,
+        "created_at": text_of(endpoint.created_at),
     }
 
 

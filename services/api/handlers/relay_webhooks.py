@@ -4,7 +4,6 @@ This stands in front of Litestar and of any HTTP client: relaying costs a tenth 
 """
 
 import asyncio
-import re
 import ssl
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from adapters.http_server import AnyResponse, Receive, Send
+from contracts.webhook_path import job_of_webhook, webhook_path
 from domain.refusals import Refused
 
 BODY_BYTES_MAX = 512 * 1024
@@ -24,7 +24,6 @@ CONNECTIONS_MAX = 64
 CONNECT_SECONDS = 2.0
 RELAY_SECONDS = 15.0
 IDLE_SECONDS = 30.0  # Less than the ingestor's own: it never closes what is just being used.
-PATH = re.compile(r"(?:/api)?/infographs/webhook/([A-Za-z0-9_-]{1,64})/?", re.ASCII)
 PASSED = {b"content-type", b"user-agent"}
 PASSED_PREFIX = b"x-fal-"
 PASSED_BACK = {b"content-type", b"retry-after"}
@@ -120,7 +119,7 @@ class Relay:
         self._held_bytes = 0
 
     def takes(self, scope: Any) -> bool:
-        return scope["method"] == "POST" and PATH.fullmatch(scope["path"]) is not None
+        return scope["method"] == "POST" and job_of_webhook(scope["path"]) is not None
 
     def close(self) -> None:
         for line in self._idle:
@@ -157,11 +156,10 @@ class Relay:
                 return
 
     def _head(self, scope: Any, length: int) -> bytes:
-        found = PATH.fullmatch(scope["path"])
-        job = found[1].encode() if found is not None else b""
+        path = webhook_path(job_of_webhook(scope["path"]) or "").encode()
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         lines = [
-            b"POST %s/api/infographs/webhook/%s/%s HTTP/1.1" % (self._prefix, job, query),
+            b"POST %s%s%s HTTP/1.1" % (self._prefix, path, query),
             b"host: " + self._host,
             b"content-length: %d" % length,
         ]

@@ -13,16 +13,14 @@ from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import AccountId, RunId
-from contracts.job_state import End
 from contracts.sealed import Sealed
 from domain.account import RequestJobs
 from domain.funnels import COURSE_FUNNEL
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import Refused, invalid
+from domain.retries import steps_to_retry, taken_over
 from domain.run import CancelRun
 from domain.text import Line, ProjectId, check_json
-from domain.times import time_of
-from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api, Injected
 from services.api.documents import run_document
 from services.api.handlers.answers import committed, of_result
@@ -32,7 +30,6 @@ from services.api.handlers.show_runs import NO_SUCH_RUN, newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
 WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.
-RETRIED = {"failed", "cancelled"}
 
 
 class GenerateAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -68,14 +65,14 @@ async def generate_all(
     async def prepare() -> RequestJobs:
         await api.take_work(account)
         run = RunRequested(
-            run_id=_fresh_run_id(account),
+            run_id=RunId(fresh_job_id()),
             account_id=account,
             funnel=COURSE_FUNNEL.name,
             project_id=data.project_id,
             intake_id=data.intake_id,
             intake=await api.vault.seal(account, intake),
             steps=tuple(
-                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id(account))
+                RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id())
                 for each in COURSE_FUNNEL.steps
             ),
         )
@@ -100,7 +97,7 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
     last = await newest_run(api, account, data.project_id)
     if last is None:
         raise Refused("not_found", "nothing was ever generated for this project")
-    wanted = _wanted(last, data.steps)
+    wanted = steps_to_retry(last.run_id, last.status, last.steps, data.steps)
     recorded = await api.log.read(last.requested_sequence)
     first = next(
         event
@@ -108,7 +105,7 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
         if isinstance(event, RunRequested) and event.run_id == last.run_id
     )
     run = RunRequested(
-        run_id=_fresh_run_id(account),
+        run_id=RunId(fresh_job_id()),
         account_id=account,
         funnel=last.funnel,
         project_id=last.project_id,
@@ -116,9 +113,9 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
         intake=first.intake,
         continues=last.run_id,
         steps=tuple(
-            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id(account))
+            RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id())
             if each.step in wanted
-            else _taken_over(each)
+            else taken_over(each)
             for each in last.steps
         ),
     )
@@ -144,36 +141,6 @@ async def cancel_run(
     await api.wait_until_current(account, None)
     document = await run_document(api, await run_of(api, account, id))
     return committed(api, decision.sequence or run.sequence, document, 200)
-
-
-def _wanted(run: Run, steps: list[int] | None) -> set[int]:
-    """Return which steps to run again; raise Refused for one that has not failed."""
-    if run.status == "running":
-        raise Refused("run_active", f"the run {run.run_id} is under way", runId=run.run_id)
-    failed = {each.step for each in run.steps if each.status in RETRIED}
-    unknown = set(steps or ()) - {each.step for each in run.steps}
-    if unknown:
-        raise invalid("steps", f"there is no step {min(unknown)}")
-    wanted = failed if steps is None else set(steps)
-    if not wanted or not wanted <= failed:
-        detail = f"step {min(wanted - failed)} has not failed" if wanted else "no step has failed"
-        raise Refused("step_not_failed", detail)
-    return wanted
-
-
-def _taken_over(step: ShownStep) -> RequestedStep:
-    return RequestedStep(
-        step=step.step,
-        name=step.name,
-        job_id=step.job_id,  # type: ignore[arg-type]
-        end=End(step.status),
-        code=step.code,
-        ended_at=time_of(step.ended_at) if step.ended_at is not None else None,
-    )
-
-
-def _fresh_run_id(account: AccountId) -> RunId:
-    return RunId(fresh_job_id(account))
 
 
 async def _jobs_of(api: Api, run: RunRequested) -> RequestJobs:

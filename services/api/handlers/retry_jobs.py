@@ -6,11 +6,10 @@ from msgspec import Struct
 
 from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
-from contracts.job_state import End
 from domain import job_kinds
 from domain.account import RequestJobs
 from domain.job_kinds.infograph import Infograph
-from domain.refusals import Refused
+from domain.retries import check_job_can_be_retried, kind_to_retry
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import ShowJob, job_document, list_document
@@ -83,13 +82,5 @@ async def _new_job(
 async def _failed_kind(api: Api, job: Job) -> job_kinds.AnyJobKind:
     """Return the failed job's checked input; the log says whether it has failed."""
     loaded = await api.jobs.load(job.job_id, job.requested_sequence)
-    if loaded is None or loaded.state.end not in {End.FAILED, End.CANCELLED}:
-        raise Refused("not_failed", "the job has not failed")
-    if job.run_id is not None:
-        raise Refused(
-            "not_failed", "a step is retried with its run: POST /api/generate/retry-failed"
-        )
-    kind = job_kinds.recall(job.kind, await api.vault.unseal(job.account_id, job.input))
-    if kind is None:
-        raise Refused("not_failed", "this kind of job is no longer made")
-    return kind
+    check_job_can_be_retried(loaded.state if loaded is not None else None)
+    return kind_to_retry(job.kind, await api.vault.unseal(job.account_id, job.input))

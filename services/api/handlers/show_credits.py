@@ -5,9 +5,10 @@ from typing import Any
 from litestar import get
 from litestar.params import FromQuery
 
+from application.documents import credits_document
 from read_models import accounts
 from services.api.dependencies import Api, Injected
-from services.api.documents import credits_document, entry_document
+from services.api.documents import entry_document
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import LIMIT, check_limit, entry_of
 
@@ -15,7 +16,8 @@ from services.api.handlers.pages import LIMIT, check_limit, entry_of
 @get("/credits")
 async def show_credits(api: Injected[Api], caller: Injected[Caller]) -> dict[str, Any]:
     """The caller's own credits; zeros without entries."""
-    return credits_document(api, await api.database.read(accounts.find, caller.account_id))
+    balance = await api.database.read(accounts.find, caller.account_id)
+    return credits_document(balance.account, api.as_of())
 
 
 @get("/credits/entries")

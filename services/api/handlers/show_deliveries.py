@@ -6,12 +6,13 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyResponse
+from domain.delivery_status import DeliveryStatus
 from domain.endpoints import RequestNotification
 from domain.refusals import Refused
+from domain.times import text_of
 from read_models import deliveries
 from read_models.deliveries import Delivery
 from services.api.dependencies import Api, Injected
-from services.api.documents import time_of
 from services.api.handlers.answers import NO_STORE, of_result
 from services.api.handlers.callers import Caller
 from services.api.handlers.idempotency import NoBody, execute_once
@@ -53,7 +54,7 @@ async def resend_delivery(
         return RequestNotification(endpoint.endpoint_id, delivery_id)
 
     result = await execute_once(api, context, NoBody(), prepare)
-    document = {"id": delivery_id, "status": "waiting"}
+    document = {"id": delivery_id, "status": DeliveryStatus.WAITING}
     return of_result(api, result, document, 202, NO_STORE)
 
 
@@ -64,9 +65,9 @@ def _document(delivery: Delivery) -> dict[str, Any]:
         "object_id": delivery.object_id,
         "status": delivery.status,
         "attempts": delivery.attempts,
-        "next_at": time_of(delivery.next_at) if delivery.next_at is not None else None,
+        "next_at": text_of(delivery.next_at) if delivery.next_at is not None else None,
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
-        "created_at": time_of(delivery.created_at),
-        "updated_at": time_of(delivery.updated_at),
+        "created_at": text_of(delivery.created_at),
+        "updated_at": text_of(delivery.updated_at),
     }

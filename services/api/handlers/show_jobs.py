@@ -9,19 +9,17 @@ from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyRequest, AnyResponse
+from application.documents import SEALED, event_document
 from contracts.commit import Recorded
 from contracts.events import CancellationAnswered, Event, JobFailed, JobRequested
 from contracts.ids import AccountId
-from contracts.sealed import Sealed
-from contracts.subjects import boundary_of
 from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import invalid
 from domain.text import published
-from domain.times import micros_of
+from domain.times import text_of
 from read_models import job_commits
 from read_models.jobs import Job
-from read_models.unit_of_work import At
 from services.api.dependencies import Api, Injected
 from services.api.documents import (
     ShowJob,
@@ -30,7 +28,6 @@ from services.api.documents import (
     job_document,
     poll_after_ms,
     status_document,
-    time_of,
 )
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import place_of
@@ -116,7 +113,7 @@ async def show_history(
             for index, event in enumerate(recorded.commit.events)
             if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
         ]
-        items = await each_of(about, lambda at: event_document(api, caller.account_id, *at))
+        items = await each_of(about, lambda at: _event_document(api, caller.account_id, *at))
     return {"items": items, "next": following, "as_of": api.as_of()}
 
 
@@ -129,51 +126,30 @@ async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recor
     return [recorded for recorded in found if recorded is not None], following
 
 
-async def event_document(
+async def _event_document(
     api: Api, account: AccountId, recorded: Recorded, index: int
 ) -> dict[str, Any]:
     """An event as its owner sees it: own words readable, the provider's sealed."""
-    event, commit = recorded.commit.events[index], recorded.commit
-    boundary, boundary_id = boundary_of(recorded.subject)
-    request = next((each for each in commit.requests if index in each.events), None)
-    return {
-        "sequence": recorded.sequence,
-        "index": index,
-        "type": type(event).__name__,
-        "at": time_of(micros_of(commit.at)),
-        "boundary": boundary,
-        "id": boundary_id,
-        "account": account,
-        "actor": At.of(recorded, index).actor,
-        "correlation_id": request.correlation_id if request else None,
-        "causation_id": commit.causation_id,
-        "body": await _body(api, account, event),
-    }
-
-
-async def _body(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
-    body: dict[str, Any] = {}
+    event = recorded.commit.events[index]
+    document = event_document(recorded, index) | {"account": account}
     for name in event.__struct_fields__:
-        value = getattr(event, name)
-        if isinstance(event, CancellationAnswered) and name == "answer":
-            value = {"sealed": True}  # The provider's words to its customer, which is not the user.
-        elif isinstance(value, Sealed):
-            value = await _reveal(api, account, event, name, value)
-        elif isinstance(value, datetime):
-            value = time_of(micros_of(value))
-        body[name] = msgspec.to_builtins(value)
-    return body
+        if isinstance(value := getattr(event, name), datetime):
+            document["body"][name] = text_of(value)
+    document["body"] |= await _own_words(api, account, event)
+    return document
 
 
-async def _reveal(api: Api, account: AccountId, event: Event, name: str, value: Sealed) -> Any:
-    match event, name:
-        case JobRequested(), "input":
+async def _own_words(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
+    """Return the fields that the owner sees otherwise than an operator does."""
+    match event:
+        case JobRequested(input=value):
             text = await api.vault.unseal_text(account, value)
-            return msgspec.json.decode(text) if text else None
-        case JobFailed(), "message":
-            return await api.vault.unseal_text(account, value)
-        case _:
-            return {"sealed": True}
+            return {"input": msgspec.json.decode(text) if text else None}
+        case JobFailed(message=message):
+            return {"message": await api.vault.unseal_text(account, message)}
+        case CancellationAnswered():
+            return {"answer": SEALED}  # The provider's words to its customer, not to the user.
+    return {}
 
 
 @get("/job-kinds")

@@ -19,9 +19,8 @@ from contracts.events import (
     SubmissionStarted,
 )
 from domain.refusals import JOB_CODES
-from domain.times import micros_of
+from domain.times import text_of
 from services.api.dependencies import Api, Injected
-from services.api.documents import time_of
 from services.api.handlers.callers import Caller
 from services.api.handlers.show_jobs import commits_of
 
@@ -51,7 +50,7 @@ async def show_logs(
     job = await api.job_of(caller.account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
-        {"at": time_of(micros_of(recorded.commit.at)), "level": level, "message": tell(event)}
+        {"at": text_of(recorded.commit.at), "level": level, "message": tell(event)}
         for recorded in commits
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES

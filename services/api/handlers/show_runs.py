@@ -7,11 +7,13 @@ from litestar.params import FromPath, FromQuery
 
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
+from domain.run_status import RunStatus, StepStatus
+from domain.times import text_of
 from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
 from services.api.dependencies import Api, Injected
-from services.api.documents import STEP_FAILED, run_document, step_error, time_of
+from services.api.documents import run_document, step_error
 from services.api.handlers.callers import Caller
 
 NO_SUCH_RUN = "there is no such run in this account"
@@ -36,18 +38,18 @@ async def show_generation_status(
     """The newest run of a project, in seed 003's shape. An unknown project is idle."""
     run = await newest_run(api, caller.account_id, projectId)
     steps = run.steps if run is not None else ()
-    current = next((each.step for each in steps if each.status == "in_progress"), None)
+    current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
     return {
-        "isGenerating": run is not None and run.status == "running",
+        "isGenerating": run is not None and run.status is RunStatus.RUNNING,
         "currentStep": current,
-        "completedSteps": [each.step for each in steps if each.status == "completed"],
+        "completedSteps": [each.step for each in steps if each.status is StepStatus.COMPLETED],
         "failedSteps": [
             {"step": each.step, "error": await step_error(api, run, each)}
             for each in steps
-            if run is not None and each.status in STEP_FAILED
+            if run is not None and each.status.has_failed
         ],
         "progress": [await _progress(api, run, each) for each in steps if run is not None],
-        "startedAt": time_of(run.started_at) if run is not None else None,
+        "startedAt": text_of(run.started_at) if run is not None else None,
     }
 
 
@@ -61,14 +63,14 @@ async def show_content(
     """The text of a finished step, readable while others run. 404 until it is finished."""
     run = await newest_run(api, caller.account_id, projectId)
     found = next((each for each in run.steps if each.step == step), None) if run else None
-    if run is None or found is None or found.status != "completed":
+    if run is None or found is None or found.status is not StepStatus.COMPLETED:
         raise Refused("not_found", "there is no finished text of this step")
     job = (await api.jobs_by_id([JobId(found.job_id)])).get(JobId(found.job_id))
     return {
         "step": found.step,
         "stepName": found.name,
-        "content": await text_of(api, job),
-        "completedAt": time_of(found.ended_at) if found.ended_at is not None else None,
+        "content": await _written_text(api, job),
+        "completedAt": text_of(found.ended_at) if found.ended_at is not None else None,
     }
 
 
@@ -80,10 +82,10 @@ async def show_text(
 ) -> dict[str, Any]:
     """The text that a job wrote. 404 when it wrote none."""
     job = await api.job_of(caller.account_id, id)
-    return {"text": await text_of(api, job), "media_type": job.artifacts[0].media_type}
+    return {"text": await _written_text(api, job), "media_type": job.artifacts[0].media_type}
 
 
-async def text_of(api: Api, job: Job | None) -> str:
+async def _written_text(api: Api, job: Job | None) -> str:
     texts = [each.text for each in job.artifacts if each.text] if job is not None else []
     if job is None or not texts or job.deleted:
         raise Refused("not_found", "there is no text")
@@ -113,14 +115,14 @@ async def run_of(api: Api, account: AccountId, text: str) -> Run:
 
 
 async def _progress(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status in STEP_FAILED
+    failed = step.status.has_failed
     item: dict[str, Any] = {
         "step": step.step,
         "stepName": step.name,
-        "status": "failed" if failed else step.status,
+        "status": StepStatus.FAILED if failed else step.status,
     }
     if failed:
         item["error"] = await step_error(api, run, step)
-    if step.status == "completed" and step.ended_at is not None:
-        item["completedAt"] = time_of(step.ended_at)
+    if step.status is StepStatus.COMPLETED and step.ended_at is not None:
+        item["completedAt"] = text_of(step.ended_at)
     return item

@@ -16,6 +16,7 @@ from nats.errors import Error, NoRespondersError
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from adapters.buckets import LazyBucket
 from application.clock import now
 from contracts.events.account import Role
 from contracts.ids import AccountId
@@ -81,7 +82,8 @@ class Tickets:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._process = secrets.token_hex(8)
-        self._bucket: KeyValue | None = None
+        self._bucket = LazyBucket(client, TICKET_BUCKET)
+        self._is_answering = False
         self._opened: WeakValueDictionary[str, OpenTicket] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -198,13 +200,11 @@ class Tickets:
         await message.respond(b"open" if is_open else b"gone")
 
     async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            bucket = await self._client.jetstream().key_value(TICKET_BUCKET)
-            if self._bucket is None:
-                self._bucket = bucket
-                subject = ticket_holder_subject(self._process)
-                await self._client.subscribe(subject, cb=self._answer)
-        return self._bucket
+        bucket = await self._bucket.open()
+        if not self._is_answering:
+            self._is_answering = True
+            await self._client.subscribe(ticket_holder_subject(self._process), cb=self._answer)
+        return bucket
 
 
 class TicketLease:

@@ -1,4 +1,4 @@
-"""Advances runs: settles the steps whose jobs have ended, lets the next one go."""
+"""Advances runs: settles the steps whose jobs have ended, and starts the next step."""
 
 from datetime import timedelta
 from functools import partial
@@ -18,14 +18,14 @@ from contracts.subjects import job_subject
 from domain.funnels import FUNNELS, prompt_of
 from domain.job import Cancel
 from domain.job_kinds.funnel_step import FunnelStep
-from domain.refusals import JOB_CODES, Refused
+from domain.refusals import Refused
 from domain.run import SettleStep, StartStep, next_step, under_way
 from domain.text import InvalidField
 from read_models import waiting_runs
 from read_models.waiting_runs import WaitingRun
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.posting import fail
-from services.dispatcher.submitting import Work, begin
+from services.dispatcher.posting import PendingSubmission, fail
+from services.dispatcher.submitting import begin
 
 RUNS = Pace(
     at_once=64, at_once_of_lane=8, act_seconds=60.0, pause_seconds=0.5, pause_seconds_max=300.0
@@ -33,13 +33,13 @@ RUNS = Pace(
 
 
 def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
-    """Advances runs: at once when the projector tells, and by a sweep in any case."""
-    take = partial(dispatcher.rows.take_part, dispatcher.peers, waiting_runs.due)
-    return Sweep("runs", RUNS, take, partial(advance, dispatcher), dispatcher.runs_changed)
+    """Advances runs: at once when the projector announces a change, else when a row is due."""
+    act, wake = partial(advance, dispatcher), dispatcher.runs_changed
+    return dispatcher.rows.sweep("runs", RUNS, waiting_runs.due, act, wake)
 
 
 async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:
-    """Do what can be done now. Rows may be stale: each act goes through a guard."""
+    """Take the run as far as it can go now. The row may be stale: each commit is guarded."""
     loaded = await dispatcher.runs.load(row.run_id, row.requested_sequence)
     recorded = await dispatcher.log.read(row.requested_sequence)
     if loaded is None or recorded is None:
@@ -56,16 +56,16 @@ async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:
         if job.state.end is None:
             await _start(dispatcher, loaded, step, job, recorded)
             return
-        loaded = await _settle(dispatcher, loaded, step)  # Its owner cancelled it before its turn.
+        loaded = await _settle(dispatcher, loaded, step)  # Its job was cancelled before its turn.
 
 
 async def _settle(dispatcher: Dispatcher, loaded: LoadedRun, step: StepState) -> LoadedRun:
+    """Settle the step if its job has ended; return the run as it is then."""
     job = await dispatcher.jobs.load(step.job_id)
     if job is None or job.state.end is None:
         return loaded
-    return (
-        await dispatcher.runs.decide(loaded, SettleStep(step=step.step, end=job.state.end))
-    ).loaded
+    command = SettleStep(step=step.step, end=job.state.end)
+    return (await dispatcher.runs.decide(loaded, command)).loaded
 
 
 async def _cancel_jobs(dispatcher: Dispatcher, loaded: LoadedRun) -> None:
@@ -77,62 +77,60 @@ async def _cancel_jobs(dispatcher: Dispatcher, loaded: LoadedRun) -> None:
             if job is not None:
                 await dispatcher.jobs.decide(job, Cancel(by="run", reason="its run was cancelled"))
         except Refused:
-            continue  # It has ended by itself.
+            continue  # The job has ended.
 
 
 async def _start(
     dispatcher: Dispatcher, loaded: LoadedRun, step: StepState, job: LoadedJob, recorded: Recorded
 ) -> None:
-    """Commit RunStepStarted, whose guard lets one dispatcher through, and submit its job. A step
-    whose prompt can never be built ends its job: the run goes on without it.
+    """Commit RunStepStarted, whose guard lets one dispatcher through, and submit the step's job. If
+    the step's prompt cannot be built, its job fails and the run goes on without it.
     """
     try:
         built = FunnelStep(prompt=await _prompt(dispatcher, loaded, step, recorded))
     except KeyError as error:
         text = f"the funnel or its step is no longer made: {error}"
-        await fail(dispatcher, job, "unknown_kind", JOB_CODES["unknown_kind"], text)
+        await fail(dispatcher, job, "unknown_kind", detail=text)
         return
     except (InvalidField, Unreadable, ValueError) as error:
-        await fail(dispatcher, job, "invalid_input", JOB_CODES["invalid_input"], str(error))
+        await fail(dispatcher, job, "invalid_input", detail=str(error))
         return
-    account = loaded.state.account_id
-    sealed = await dispatcher.vault.seal(account, msgspec.json.encode(built))
+    sealed = await dispatcher.vault.seal(loaded.state.account_id, msgspec.json.encode(built))
     deadline_at = now() + timedelta(seconds=dispatcher.settings.job_deadline_seconds)
     command = StartStep(step=step.step, input=sealed, deadline_at=deadline_at)
-    made = await dispatcher.runs.decide_once(loaded, command)
-    if made is None or not made.events or dispatcher.room < 1:
-        return  # Somebody else was faster; or it waits as a row, and the sweep finds it.
+    decision = await dispatcher.runs.decide_once(loaded, command)
+    if decision is None or not decision.events or dispatcher.free_slots < 1:
+        return  # Another process has started the step; or its job stays a row, for the sweep.
     kind = next(
         event.kind
         for event in recorded.commit.events
         if isinstance(event, JobRequested) and event.job_id == step.job_id
     )
-    work = Work(kind, sealed, deadline_at, made.commit_id)
-    begin(dispatcher, job, work)
+    begin(dispatcher, job, PendingSubmission(kind, sealed, deadline_at, decision.commit_id))
 
 
 async def _prompt(
     dispatcher: Dispatcher, loaded: LoadedRun, step: StepState, recorded: Recorded
 ) -> str:
-    """Build the step's prompt from the intake and from what earlier steps wrote."""
-    wanted = next(
+    """Build the step's prompt from the intake and from the texts of earlier steps."""
+    requested = next(
         event
         for event in recorded.commit.events
         if isinstance(event, RunRequested) and event.run_id == loaded.state.run_id
     )
-    funnel = FUNNELS[wanted.funnel]
-    wish = funnel.step(step.step)
-    intake = await dispatcher.vault.unseal(wanted.account_id, wanted.intake)
+    funnel = FUNNELS[requested.funnel]
+    funnel_step = funnel.step(step.step)
+    intake = await dispatcher.vault.unseal(requested.account_id, requested.intake)
     earlier = {
         each.step: text
         for each in loaded.state.steps
-        if each.step in wish.uses and (text := await _text(dispatcher, each))
+        if each.step in funnel_step.uses and (text := await _text(dispatcher, each))
     }
-    return prompt_of(wish, funnel, intake.decode(), earlier)
+    return prompt_of(funnel_step, funnel, intake.decode(), earlier)
 
 
 async def _text(dispatcher: Dispatcher, step: StepState) -> str | None:
-    """Return what an earlier step wrote, None when it did not."""
+    """Return the text of an earlier step; None when its job has not completed."""
     last = await dispatcher.log.last(job_subject(step.job_id))
     for event in last.commit.events if last is not None else ():
         if isinstance(event, JobCompleted):

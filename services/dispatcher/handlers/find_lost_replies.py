@@ -19,28 +19,28 @@ from domain.lost_replies import (
     UnansweredAttempt,
     match_lost_replies,
 )
+from domain.retry import ask_after_seconds, ask_every_seconds
 from domain.times import micros_of, time_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import job_commits, owed, provider_requests, waiting_jobs
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.waiting_jobs import WaitingJob
 from services.dispatcher.dependencies import Dispatcher
 from services.dispatcher.posting import submitted
 
 logger = structlog.get_logger()
 
-ASK_AFTER_SECONDS = 45.0  # A POST takes at most 35 s: younger ones may still be answered.
-ASK_EVERY_SECONDS = 15.0
 ATTEMPTS_MAX = 2000  # With more, nobody could say which of them are alike.
 
 
 def patience_of(dispatcher: Dispatcher) -> float:
     """Return how many seconds an attempt waits before the listing is asked."""
-    return min(ASK_AFTER_SECONDS, dispatcher.settings.submit_unknown_seconds / 3)
+    return ask_after_seconds(dispatcher.settings.submit_unknown_seconds)
 
 
 def pause_of(dispatcher: Dispatcher) -> float:
-    """Return the seconds between two looks: never more often than politeness allows."""
-    return min(ASK_EVERY_SECONDS, patience_of(dispatcher))
+    """Return the seconds between two questions to the listing."""
+    return ask_every_seconds(dispatcher.settings.submit_unknown_seconds)
 
 
 async def find_lost_replies(dispatcher: Dispatcher) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import msgspec
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
+from standardwebhooks import Webhook
 
 from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
@@ -17,8 +19,8 @@ from application.clock import now
 from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
-from domain.notifications import disables, next_attempt_at, signature
-from domain.times import time_of
+from domain.notifications import disables, next_attempt_at
+from domain.times import text_of, time_of
 from read_models import deliveries, endpoints, jobs, runs
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
@@ -30,6 +32,7 @@ from services.dispatcher.dependencies import Dispatcher
 DELIVERIES_PACE = Pace(
     at_once=256, at_once_of_lane=4, act_seconds=60.0, pause_seconds=2.0, pause_seconds_max=60.0
 )
+GONE = 410  # Standard Webhooks: the endpoint wants nothing any more.
 ANSWER_SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 64 * 1024
 DELIVERIES = Counter("darkroom_notifications_total", "Deliveries to customers", ["outcome"])
@@ -41,9 +44,8 @@ class Undelivered(Exception):
 
 def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
     """Sends what is owed, in turn by endpoint."""
-    take = partial(dispatcher.rows.take_part, dispatcher.peers, deliveries.due)
-    act = partial(deliver, dispatcher)
-    return Sweep("notifications", DELIVERIES_PACE, take, act, dispatcher.deliveries_changed)
+    act, wake = partial(deliver, dispatcher), dispatcher.deliveries_changed
+    return dispatcher.rows.sweep("notifications", DELIVERIES_PACE, deliveries.due, act, wake)
 
 
 async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
@@ -71,7 +73,7 @@ async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
 async def _claim(dispatcher: Dispatcher, name: str) -> bool:
     """Of several dispatchers one sends an attempt; a claim is forgotten after two minutes."""
     try:
-        await (await dispatcher.claims()).create(name.replace(".", "/"), b"")
+        await (await dispatcher.claims.open()).create(name.replace(".", "/"), b"")
     except KeyWrongLastSequenceError:
         return False
     return True
@@ -99,7 +101,7 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
 
 
 async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: bytes) -> int:
-    seconds = int(now().timestamp())
+    at = now()
     message_id = f"msg_{delivery.delivery_id}"
     secrets = await dispatcher.secrets.holding(delivery.endpoint_id)
     if not secrets:
@@ -108,8 +110,8 @@ async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: byte
         "Content-Type": "application/json",
         "User-Agent": "darkroom/1 (webhooks)",
         "webhook-id": message_id,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": signature(secrets, message_id, seconds, body),
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": _signatures(secrets, message_id, at, body),
     }
     request = dispatcher.customers.build_request("POST", url, content=body, headers=headers)
     answer = await dispatcher.customers.send(request, stream=True)
@@ -124,6 +126,12 @@ async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: byte
         await answer.aclose()
 
 
+def _signatures(secrets: list[str], message_id: str, at: datetime, body: bytes) -> str:
+    """Sign under each secret that holds: for a day after a rotation these are two."""
+    text = body.decode()
+    return " ".join(Webhook(secret).sign(message_id, at, text) for secret in secrets)
+
+
 async def _failed(
     dispatcher: Dispatcher,
     delivery: Delivery,
@@ -133,8 +141,11 @@ async def _failed(
     status: int | None,
 ) -> None:
     at = now()
-    since = endpoint.failing_since if endpoint is not None else None
-    is_over = endpoint is None or disables(status, time_of(since) if since else None, at)
+    is_over = endpoint is None or disables(
+        at,
+        is_gone=status == GONE,
+        failing_since=time_of(endpoint.failing_since) if endpoint.failing_since else None,
+    )
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing.
     event = NotificationFailed(
         account_id=delivery.account_id,
@@ -179,7 +190,7 @@ async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
         )
     if about is None:
         return None
-    at = time_of(delivery.created_at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = text_of(delivery.created_at)
     return msgspec.json.encode({"type": delivery.type, "timestamp": at, "data": about})
 
 

@@ -1,4 +1,4 @@
-"""Submits jobs as soon as they are requested, if there is room; else the sweep does."""
+"""Submits jobs as soon as they are requested, while slots are free; a sweep submits the others."""
 
 from faststream.nats import NatsBroker
 
@@ -10,7 +10,8 @@ from contracts.commit import CommitKind, Recorded
 from contracts.events import JobRequested
 from domain.job import requested
 from services.dispatcher.dependencies import Dispatcher
-from services.dispatcher.submitting import Work, begin, is_late
+from services.dispatcher.posting import PendingSubmission
+from services.dispatcher.submitting import begin, is_late
 
 WORKERS = 64
 
@@ -24,22 +25,26 @@ def register(broker: NatsBroker, dispatcher: Dispatcher) -> Handler:
 
 
 async def submit_jobs(dispatcher: Dispatcher, recorded: Recorded) -> None:
-    """Begin what there is room for. Nobody waits for a POST here: what is not begun, or is lost
-    with this process, is a row, and the sweep goes round the accounts.
+    """Begin to submit the commit's jobs while slots are free, and wait for none of them. A job
+    that is not begun here, or is lost with this process, stays a row, which the sweep finds.
     """
     dispatcher.heard_up_to = max(dispatcher.heard_up_to, recorded.sequence)
     if recorded.commit.kind is CommitKind.RUN_REQUESTED:
-        dispatcher.runs_changed.set()  # Its steps' jobs wait for it.
+        dispatcher.runs_changed.set()  # The jobs of its steps wait until the run starts them.
     for event in recorded.commit.events:
-        if not isinstance(event, JobRequested) or event.run_id is not None:
-            continue
-        loaded = Loaded(requested(event, recorded.sequence), 0)
-        is_ours = dispatcher.peers.is_mine(event.job_id) and dispatcher.room >= 1
-        if is_ours and is_late(recorded.commit.at):  # A sweep may have had it meanwhile.
-            loaded = await dispatcher.jobs.load(event.job_id) or loaded
-            if loaded.expected_sequence > 0:
-                continue
-        if is_ours and dispatcher.room >= 1:
-            begin(dispatcher, loaded, Work(event.kind, event.input, causation=recorded.commit.id))
-        else:
-            dispatcher.has_declined = True
+        if isinstance(event, JobRequested) and event.run_id is None:
+            await _begin_job(dispatcher, recorded, event)
+
+
+async def _begin_job(dispatcher: Dispatcher, recorded: Recorded, event: JobRequested) -> None:
+    loaded = Loaded(requested(event, recorded.sequence), 0)
+    is_ours = dispatcher.peers.is_mine(event.job_id) and dispatcher.free_slots >= 1
+    if is_ours and is_late(recorded.commit.at):  # A sweep may have submitted the job meanwhile.
+        loaded = await dispatcher.jobs.load(event.job_id) or loaded
+        if loaded.expected_sequence > 0:
+            return
+    if is_ours and dispatcher.free_slots >= 1:
+        causation = recorded.commit.id
+        begin(dispatcher, loaded, PendingSubmission(event.kind, event.input, causation=causation))
+    else:
+        dispatcher.has_declined = True

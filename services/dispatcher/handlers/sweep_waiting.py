@@ -11,18 +11,20 @@ from application.command_handler import Loaded
 from application.event_log import LogUnavailable
 from application.job_commands import LoadedJob
 from application.recording import record
+from contracts.commit import Recorded
 from contracts.events import CancellationAnswered, JobRequested, RunStepStarted
 from domain.job import GiveUpAttempt, requested
-from domain.refusals import JOB_CODES
-from domain.retry import after_unknown
+from domain.owed import Duty
+from domain.retry import REPLY_SECONDS_MAX, after_unknown
 from domain.times import time_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import owed, waiting_jobs
-from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.owed import Owed
+from read_models.waiting_jobs import WaitingJob
 from services.dispatcher.dependencies import SUBMISSIONS_AT_ONCE_MAX, Dispatcher
-from services.dispatcher.posting import fail
-from services.dispatcher.submitting import Work, is_late, submit
+from services.dispatcher.posting import PendingSubmission, fail
+from services.dispatcher.submitting import is_late, submit
 
 NO_REPLY = "the reply to the POST never came"
 
@@ -39,22 +41,18 @@ OUTCOMES = Pace(
 CANCELLATIONS = Pace(
     at_once=16, at_once_of_lane=8, act_seconds=30.0, pause_seconds=5.0, pause_seconds_max=300.0
 )
-# An ended job whose POST was not answered for an hour has nothing to cancel.
-REPLIES = structs.replace(CANCELLATIONS, patience_seconds=3600.0)
+REPLIES = structs.replace(CANCELLATIONS, patience_seconds=REPLY_SECONDS_MAX)
 
 
 def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the dispatcher's sweeps by name. None of them waits for another."""
-    take_part = partial(dispatcher.rows.take_part, dispatcher.peers)
-    cancellation = partial(take_part, partial(owed.due, duty=Duty.CANCELLATION))
-    reply = partial(take_part, partial(owed.due, duty=Duty.REPLY))
+    rows, reply = dispatcher.rows, partial(owed.due, duty=Duty.REPLY)
+    to_cancel, act = partial(owed.due, duty=Duty.CANCELLATION), partial(cancel, dispatcher)
     return {
         "submissions": submissions(dispatcher),
         "outcomes": outcomes(dispatcher),
-        "cancellations": Sweep(
-            "cancellations", CANCELLATIONS, cancellation, partial(cancel, dispatcher)
-        ),
-        "replies": Sweep("replies", REPLIES, reply, partial(give_up_reply, dispatcher)),
+        "cancellations": rows.sweep("cancellations", CANCELLATIONS, to_cancel, act),
+        "replies": rows.sweep("replies", REPLIES, reply, partial(give_up_reply, dispatcher)),
     }
 
 
@@ -63,20 +61,20 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
     async def take(turn: Turn) -> list[WaitingJob]:
         dispatcher.at_provider = await _count_at_provider(dispatcher)
-        turn.limit = min(turn.limit, dispatcher.room)
+        turn.limit = min(turn.limit, dispatcher.free_slots)
         turn.skip = {*turn.skip, *dispatcher.active}
         dispatcher.has_declined = False
-        rows = await dispatcher.rows.take_part(dispatcher.peers, to_submit, turn)
+        rows = await dispatcher.rows.take_part(to_submit, turn)
         dispatcher.has_declined |= len(rows) >= turn.limit
-        return [row for row in rows if _is_left(dispatcher, row)]
+        return [row for row in rows if _is_left_to_sweep(dispatcher, row)]
 
     act = partial(submit_row, dispatcher)
     return Sweep("submissions", SUBMISSIONS, take, act, dispatcher.submissions_changed)
 
 
-def _is_left(dispatcher: Dispatcher, row: WaitingJob) -> bool:
-    """Tell whether nobody but a sweep submits this job. A row can be faster than the message that
-    asks for its job: then it is the message's, until that would be late.
+def _is_left_to_sweep(dispatcher: Dispatcher, row: WaitingJob) -> bool:
+    """Tell whether only a sweep submits this job. A row can be there before the message that asks
+    for its job: the job is then left to the message, until the message would be late.
     """
     if row.job_id in dispatcher.active:  # Begun since the rows were read.
         return False
@@ -89,7 +87,7 @@ def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
     async def take(turn: Turn) -> list[WaitingJob]:
         turn.skip = {*turn.skip, *dispatcher.active}
-        return await dispatcher.rows.take_part(dispatcher.peers, outcome, turn)
+        return await dispatcher.rows.take_part(outcome, turn)
 
     patience = dispatcher.settings.submit_unknown_seconds
     pace = structs.replace(OUTCOMES, patience_seconds=patience)
@@ -97,50 +95,58 @@ def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
 
 async def _count_at_provider(dispatcher: Dispatcher) -> int:
-    """Count what this process's part of the provider's room is taken by, also what is begun here
-    and stands in no row yet. What has ended before the rows were asked for stands in them.
+    """Count the jobs of this process's part that the provider has, or may have. Jobs that are
+    begun here while the rows are read stand in no row yet; a job that ended before stands in them.
     """
-    begun = dispatcher.begun = set(dispatcher.active)
-    taken = await dispatcher.rows.read(waiting_jobs.at_provider)
-    own = {job for job in taken if dispatcher.peers.is_mine(job)}
+    begun = dispatcher.begun_since_count = set(dispatcher.active)
+    at_provider = await dispatcher.rows.read(waiting_jobs.at_provider)
+    own = {job for job in at_provider if dispatcher.peers.is_mine(job)}
     return len(own | begun)
 
 
 async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
-    if dispatcher.room < 1:
+    if dispatcher.free_slots < 1:
         return
     recorded = await dispatcher.log.read(row.requested_sequence)
-    if recorded is None:
-        return
-    for event in recorded.commit.events:
-        if isinstance(event, JobRequested) and event.job_id == row.job_id:
-            work = Work(
-                event.kind,
-                event.input,
-                causation=recorded.commit.id,
-                arguments_sequence=row.arguments_sequence,
-            )
-            if event.run_id is not None:
-                work = await _work_of_run(dispatcher, row, work)
-            # A first attempt is the first commit of the job's own, as its guard makes sure.
+    for event in recorded.commit.events if recorded is not None else ():
+        if recorded and isinstance(event, JobRequested) and event.job_id == row.job_id:
+            pending = await _pending(dispatcher, row, recorded, event)
+            # The guard of a first attempt is 0: it is the first commit of the job's own.
             loaded: LoadedJob | None = Loaded(requested(event, recorded.sequence), 0)
             if row.attempt > 0:
                 loaded = await dispatcher.jobs.load(row.job_id)
-            if loaded is not None and dispatcher.room >= 1:
-                await submit(dispatcher, loaded, work)
+            if loaded is not None and dispatcher.free_slots >= 1:
+                await submit(dispatcher, loaded, pending)
 
 
-async def _work_of_run(dispatcher: Dispatcher, row: WaitingJob, work: Work) -> Work:
-    """A run's job was let go by its run, which gave it its input."""
+async def _pending(
+    dispatcher: Dispatcher, row: WaitingJob, recorded: Recorded, event: JobRequested
+) -> PendingSubmission:
+    pending = PendingSubmission(
+        event.kind,
+        event.input,
+        causation=recorded.commit.id,
+        arguments_sequence=row.arguments_sequence,
+    )
+    if event.run_id is None:
+        return pending
+    started = await _step_started(dispatcher, row)
+    return structs.replace(pending, input=started.input, deadline_at=started.deadline_at)
+
+
+async def _step_started(dispatcher: Dispatcher, row: WaitingJob) -> RunStepStarted:
+    """Return the event with which its run started the job and gave it its input."""
     recorded = await dispatcher.log.read(row.started_sequence or 0)
     for event in recorded.commit.events if recorded is not None else ():
         if isinstance(event, RunStepStarted) and event.job_id == row.job_id:
-            return structs.replace(work, input=event.input, deadline_at=event.deadline_at)
-    raise LogUnavailable(f"job {row.job_id} was not let go in commit {row.started_sequence}")
+            return event
+    raise LogUnavailable(f"job {row.job_id} was not started in commit {row.started_sequence}")
 
 
 async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
-    """Nobody could tell for so long what became of the POST: policy decides what comes next."""
+    """Give up an attempt whose outcome nobody could tell for SUBMIT_UNKNOWN_SECONDS. The retry
+    policy says whether the job may be posted again or fails.
+    """
     loaded = await dispatcher.jobs.load(row.job_id, row.requested_sequence)
     if loaded is None or loaded.state.end is not None or loaded.state.attempt != row.attempt:
         return
@@ -148,7 +154,7 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
         loaded.state, at=now(), attempts_max=dispatcher.settings.submit_attempts_max
     )
     if decision.not_before is None:
-        await fail(dispatcher, loaded, "outcome_unknown", JOB_CODES["outcome_unknown"])
+        await fail(dispatcher, loaded, "outcome_unknown")
         return
     command = GiveUpAttempt(
         attempt=row.attempt,
@@ -161,15 +167,15 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
 
 
 async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
-    """Ask the provider to cancel what it has of an ended job, and record what it said."""
+    """Ask the provider to cancel its request of an ended job, and record the answer."""
     found = fal.SubmissionAccepted(row.request_id or "", "", "", row.cancel_url or "")
     answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
-    if answer is not None:  # Else the row stays, and so does the wish.
+    if answer is not None:  # Without an answer the row stays, and the sweep asks again.
         await _record_answer(dispatcher, row, answer)
 
 
 async def give_up_reply(dispatcher: Dispatcher, row: Owed) -> None:
-    """The reply never came, and nobody else told of a request either: nothing can be cancelled."""
+    """Record that nothing can be cancelled: no reply and no other evidence names a request."""
     await _record_answer(dispatcher, row, NO_REPLY)
 
 

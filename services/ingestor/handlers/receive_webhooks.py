@@ -23,6 +23,7 @@ from application.recording import record
 from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
+from contracts.webhook_path import WEBHOOK_PATH
 from domain.provider_results import BadEnvelope, Envelope, read_envelope
 from domain.text import clean_line
 from read_models import provider_requests
@@ -65,7 +66,7 @@ class Claim(Struct, frozen=True):
     attempt: int
 
 
-@post("/api/infographs/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
+@post(f"{WEBHOOK_PATH}/{{id:str}}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
 async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
     """Check signature, then job and attempt, then commit; duplicates and late ones too."""
     query = request.query_params

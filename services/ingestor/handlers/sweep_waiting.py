@@ -1,18 +1,18 @@
 """Sweeps what waits for the ingestor: overdue results, storing, deadlines, removals."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-from adapters.fresh_rows import Due, Row
 from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.recording import record
 from contracts.events import ArtifactsRemoved, ResultReceived
+from domain.owed import Duty
 from domain.provider_results import Failure
 from domain.times import micros_of
+from domain.waiting import WaitReason
 from read_models import jobs, owed, waiting_jobs
-from read_models.owed import Duty, Owed
-from read_models.waiting_jobs import WaitingJob, WaitReason
+from read_models.owed import Owed
+from read_models.waiting_jobs import WaitingJob
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.media import removable
 from services.ingestor.settings import IngestorSettings
@@ -38,21 +38,15 @@ REMOVALS = Pace(
 
 def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the ingestor's sweeps by name. None of them waits for another."""
-
-    def sweep(
-        name: str, pace: Pace, due: Due[Row], act: Callable[[Ingestor, Row], Awaitable[None]]
-    ) -> Sweep[Row]:
-        take = partial(ingestor.rows.take_part, ingestor.peers, due)
-        return Sweep(name, pace, take, partial(act, ingestor))
-
+    rows, pace_of_results = ingestor.rows, _pace_of_results(ingestor.settings)
     result = partial(waiting_jobs.due, wait_reason=WaitReason.RESULT)
     to_store = partial(waiting_jobs.due, wait_reason=WaitReason.STORING)
-    removal = partial(owed.due, duty=Duty.REMOVAL)
+    late, removal = waiting_jobs.past_deadline, partial(owed.due, duty=Duty.REMOVAL)
     return {
-        "results": sweep("results", _pace_of_results(ingestor.settings), result, poll_result),
-        "storing": sweep("storing", STORING, to_store, store_again),
-        "deadlines": sweep("deadlines", DEADLINES, waiting_jobs.past_deadline, fail_late),
-        "removals": sweep("removals", REMOVALS, removal, remove),
+        "results": rows.sweep("results", pace_of_results, result, partial(poll_result, ingestor)),
+        "storing": rows.sweep("storing", STORING, to_store, partial(store_again, ingestor)),
+        "deadlines": rows.sweep("deadlines", DEADLINES, late, partial(fail_late, ingestor)),
+        "removals": rows.sweep("removals", REMOVALS, removal, partial(remove, ingestor)),
     }
 
 

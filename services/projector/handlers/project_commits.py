@@ -1,4 +1,4 @@
-"""Projects commits: each batch in one transaction, fenced by the position before it."""
+"""Projects commits: each batch in one transaction, guarded by the position before it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -23,59 +23,64 @@ logger = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
 STUCK_RETRY_SECONDS = 2.0
-LOOK_SECONDS = 2.0
+REBUILD_CHECK_SECONDS = 2.0
 REASON_CHARACTERS_MAX = 500
 POSITION = Gauge("darkroom_projected_position", "Sequence of the last projected commit")
 BEHIND = Gauge("darkroom_projection_behind", "Commits that the read models do not show yet")
 STUCK = Gauge("darkroom_projection_stuck", "1 while nothing can be projected")
 PROJECTED = Counter("darkroom_projected_commits_total", "Commits projected")
-# What may be over at the next try. Anything else needs somebody's hand, and is tried less often.
+# Failures that may be over at the next try. Any other needs an operator, and is tried less often.
 _PASSING = (DatabaseUnavailable, LogUnavailable)
 
 
 async def project_commits(projector: Projector) -> None:
-    """Follow the log for ever. On any failure say so, and start again from the committed position:
-    a commit is never skipped.
+    """Follow the log for ever. After any failure, say so and start again from the position that
+    the rows are committed at: a commit is never skipped.
     """
     while True:
         try:
             await _open(projector)
-            await _first_of(_follow(projector), _until_rows_are_gone(projector))
+            await _run_until_one_ends(_follow(projector), _watch_for_rebuild(projector))
         except positions.Fenced:
-            # Another projector has moved the rows, or somebody wants them made anew: no trouble.
+            # Another projector has moved the position, or a rebuild was asked for: no trouble.
             logger.info("position_was_moved", position=projector.position)
-            projector.trouble = ""
-            STUCK.set(0)
+            _clear_trouble(projector)
             await asyncio.sleep(RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is: stand still and say so.
-            reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
-            log = logger.warning if projector.trouble else logger.error
-            log("projection_stands_still", position=projector.position, reason=reason)
-            projector.trouble = reason
-            STUCK.set(1)
-            passing = isinstance(error, _PASSING) and not isinstance(error, LogSetBack)
-            await asyncio.sleep(RETRY_SECONDS if passing else STUCK_RETRY_SECONDS)
+            _note_trouble(projector, f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX])
+            is_passing = isinstance(error, _PASSING) and not isinstance(error, LogSetBack)
+            await asyncio.sleep(RETRY_SECONDS if is_passing else STUCK_RETRY_SECONDS)
+
+
+def _note_trouble(projector: Projector, reason: str) -> None:
+    log = logger.warning if projector.trouble else logger.error
+    log("projection_stands_still", position=projector.position, reason=reason)
+    projector.trouble = reason
+    STUCK.set(1)
+
+
+def _clear_trouble(projector: Projector) -> None:
+    projector.trouble = ""
+    STUCK.set(0)
 
 
 async def _open(projector: Projector) -> None:
-    """Find where the rows are, and that they are rows of this very log."""
-    epoch = projector.log.epoch
-    mark = await projector.database.write(positions.create, epoch)
+    """Find the position of the rows, and have the log checked against it."""
+    mark = await projector.database.write(positions.create, projector.log.epoch)
     if mark.sequence < projector.position:
         logger.warning("read_models_are_made_anew", was=projector.position, now=mark.sequence)
         projector.has_caught_up = False
     projector.position = mark.sequence
     if projector.target is not None and mark.sequence >= projector.target:
-        projector.has_caught_up = True  # With what was the end before: another one got it there.
+        projector.has_caught_up = True  # Another projector has brought the rows to the target.
     projector.log.expect(mark)
     await look_at_end(projector)
     _note_progress(projector)
 
 
 async def look_at_end(projector: Projector) -> None:
-    """Note how far the log is; raise LogSetBack or LogUnavailable.
-
-    It says nothing of the rows: beside an empty log, a position of 0 may be of rows not yet made.
+    """Note where the log ends; raise LogSetBack or LogUnavailable. Whether the rows have caught up
+    is decided elsewhere: with an empty log, position 0 may be that of rows not built yet.
     """
     projector.target = await projector.log.end()
     BEHIND.set(projector.behind or 0)
@@ -84,39 +89,37 @@ async def look_at_end(projector: Projector) -> None:
 def _note_progress(projector: Projector) -> None:
     if projector.target is not None and projector.position >= projector.target:
         projector.has_caught_up = True
-        projector.trouble = ""
-        STUCK.set(0)
+        _clear_trouble(projector)
     POSITION.set(projector.position)
     BEHIND.set(projector.behind or 0)
 
 
 async def _follow(projector: Projector) -> None:
     await _announce(projector, projector.position, ())
-    async for entries in projector.log.follow(projector.position):
-        batch = _decoded(entries)
-        previous, position = projector.position, entries[-1].sequence
+    async for messages in projector.log.follow(projector.position):
+        batch = _decoded(messages)
+        previous, position = projector.position, messages[-1].sequence
         changed = await _commit(projector, batch, previous, position)
         projector.position = position
-        projector.trouble = ""
-        STUCK.set(0)
+        _clear_trouble(projector)
         PROJECTED.inc(len(batch))
         projector.log.saw(Mark(projector.log.epoch, position, batch[-1].commit.id))
         _note_progress(projector)
         await _announce(projector, previous, changed)
 
 
-async def _until_rows_are_gone(projector: Projector) -> None:
-    """Raise Fenced once somebody has let the rows be made anew. The next commit would tell, but
-    without rows nobody writes one.
+async def _watch_for_rebuild(projector: Projector) -> None:
+    """Raise Fenced once the rows are gone, as `darkroom projections rebuild` leaves them. The next
+    batch would find it out too, but services that wait for the rows may write no commit.
     """
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(REBUILD_CHECK_SECONDS)
         if await projector.database.read(positions.read) < projector.position:
             raise positions.Fenced
 
 
-async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it side by side until one of them ends, and end as that one does."""
+async def _run_until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all side by side until the first one ends; cancel the others and raise its error."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -128,20 +131,20 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _decoded(entries: list[LogMessage]) -> list[Recorded]:
+def _decoded(messages: list[LogMessage]) -> list[Recorded]:
     batch = []
-    for entry in entries:
+    for message in messages:
         try:
-            batch.append(entry.recorded())
+            batch.append(message.recorded())
         except Undecodable as error:
-            raise Undecodable(f"commit {entry.sequence} on {entry.subject}: {error}") from error
+            raise Undecodable(f"commit {message.sequence} on {message.subject}: {error}") from error
     return batch
 
 
 async def _commit(
     projector: Projector, batch: list[Recorded], previous: int, position: int
 ) -> tuple[ChangedRow, ...]:
-    """Rows and position go in one transaction, so each commit is applied exactly once."""
+    """Commit rows and position in one transaction, so each commit is applied exactly once."""
 
     def work(connection: Connection) -> tuple[ChangedRow, ...]:
         positions.advance(connection, previous, position, batch[-1].commit.id)
@@ -153,8 +156,8 @@ async def _commit(
 async def _announce(projector: Projector, previous: int, rows: tuple[ChangedRow, ...]) -> None:
     if projector.client is None:
         return
-    told = Announcement(projector.log.epoch, previous, projector.position, rows)
+    announced = Announcement(projector.log.epoch, previous, projector.position, rows)
     try:
-        await projector.client.publish(CHANGES, announcement.encode(told))
+        await projector.client.publish(CHANGES, announcement.encode(announced))
     except Exception as error:  # noqa: BLE001 - an announcement may be lost, the rows may not.
         logger.warning("announcement_lost", position=projector.position, reason=repr(error))

@@ -1,4 +1,4 @@
-"""Watches the broker: how full the log is, and whether anything is parked."""
+"""Watches the broker: how full the log is, and whether dead letters wait."""
 
 import structlog
 from nats import errors
@@ -15,30 +15,30 @@ logger = structlog.get_logger()
 WATCH_SECONDS = 5.0
 LOG_BYTES = Gauge("darkroom_log_bytes", "Size of the log")
 LOG_BYTES_MAX = Gauge("darkroom_log_bytes_max", "Limit of the log's size, -1 for none")
-PARKED = Gauge("darkroom_dead_letters_now", "Commits that are parked")
+DEAD_LETTERS = Gauge("darkroom_dead_letters_now", "Commits that are parked")
 
 
-async def watch_broker(projector: Projector, log: JetStreamLog, parking: DeadLetters) -> None:
-    """Look once; what is wrong is told when it begins, and in the health answer."""
+async def watch_broker(projector: Projector, log: JetStreamLog, dead_letters: DeadLetters) -> None:
+    """Look once. A trouble is logged when it begins, and stays in the health answer."""
     try:
-        found = await _look(log, parking)
+        found = await _look(log, dead_letters)
         await look_at_end(projector)
     except (LogUnavailable, errors.Error, OSError):
-        return  # Whoever needs the broker says that it is away.
+        return  # The projection itself reports that the broker is away.
     for alarm in set(found) - set(projector.watched):
         logger.error("alarm", alarm=alarm)
     projector.watched = found
 
 
-async def _look(log: JetStreamLog, parking: DeadLetters) -> tuple[str, ...]:
+async def _look(log: JetStreamLog, dead_letters: DeadLetters) -> tuple[str, ...]:
     size, limit = await log.fill()
-    parked = await parking.count()
+    waiting = await dead_letters.count()
     LOG_BYTES.set(size)
     LOG_BYTES_MAX.set(limit)
-    PARKED.set(parked)
+    DEAD_LETTERS.set(waiting)
     alarms = []
     if limit > 0 and size >= ALARM_SHARE * limit:
         alarms.append(f"the log is over {ALARM_SHARE:.0%} full: raise LOG_MAX_BYTES")
-    if parked:
+    if waiting:
         alarms.append("commits are parked: see `darkroom parked list`")
     return tuple(alarms)

@@ -30,16 +30,6 @@ def test_a_master_key_of_the_wrong_form_is_a_bad_setting() -> None:
         CommonSettings(darkroom_master_key="short").master_key()
 
 
-def test_wrong_clocks_are_refused_outside_an_embedded_world() -> None:
-    wrong = CommonSettings(clock_skew_seconds="api=-60", nats_url="nats://broker:4222")
-    with pytest.raises(BadSetting):
-        wrong.skew_of("api")
-    embedded = CommonSettings(
-        clock_skew_seconds="api=-60", nats_url="nats://127.0.0.1:4222", provider="simulator"
-    )
-    assert (embedded.skew_of("api"), embedded.skew_of("ingestor")) == (-60, 0)
-
-
 WRONG = {
     "JOB_DEADLINE_SECONDS": "-5",
     "SUBMIT_ATTEMPTS_MAX": "nan",
@@ -55,7 +45,6 @@ WRONG = {
     "FAL_WEBHOOKS": "yes",
     "SOURCE_HOSTS_ALLOWED": "https://wiki.example/",
     "DARKROOM_MASTER_KEY": "short",
-    "CLOCK_SKEW_SECONDS": "fast",
     "FUNNEL_MODEL": "",
 }
 EVERY_KIND = (ApiSettings, DispatcherSettings, IngestorSettings, SimulatorSettings)

@@ -10,14 +10,13 @@ from adapters.vault import (
     INLINE_BYTES_MAX,
     KeysUnavailable,
     KeyUnusable,
-    MemoryKeyStore,
     Unreadable,
     Vault,
-    derive,
 )
 from contracts.ids import AccountId
 from contracts.sealed import Sealed, StoredBox
 from tests.support.examples import ACCOUNT, OTHER
+from tests.support.memory import MemoryKeyStore
 
 MASTER = bytes(range(32))
 
@@ -207,7 +206,3 @@ async def test_a_key_store_that_is_away_is_not_taken_for_an_empty_one(storage: F
     with pytest.raises(KeysUnavailable):
         await vault.seal_words(ACCOUNT, "words")
     assert await storage.get(f"keys/{ACCOUNT}") is None
-
-
-def test_no_key_serves_two_purposes() -> None:
-    assert derive(MASTER, "wrap") != derive(MASTER, "attempt tokens")

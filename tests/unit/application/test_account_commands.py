@@ -18,13 +18,13 @@ from domain.account import (
     Account,
     AccountCommand,
     GrantCredits,
-    IssueToken,
     NeededFacts,
     RequestJobs,
     evolve_commit,
 )
 from domain.account_batch import AccountRequest
 from domain.refusals import Refused
+from domain.tokens import IssueToken
 from tests.support.examples import ACCOUNT, a_job_id, requested
 from tests.support.memory_log import MemoryLog
 
@@ -156,9 +156,10 @@ class Slow(MemoryLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.let = asyncio.Event()
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
 
     async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        self.asked.set()
         await self.let.wait()
         return await super().append(subject, commit, after=after)
 
@@ -170,7 +171,7 @@ async def test_a_repeat_of_what_is_not_answered_yet_is_told_so(
     log = Slow()
     desk, _ = a_desk(log)
     first = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k")))
-    await asyncio.sleep(0)
+    await log.asked.wait()
     with pytest.raises(Refused, match="idempotency_in_flight"):
         await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
     log.let.set()
@@ -198,11 +199,13 @@ async def test_an_unknown_outcome_is_never_an_answer(log: MemoryLog) -> None:
 
 
 async def test_a_caller_that_leaves_cancels_nobody() -> None:
-    desk, _ = a_desk(MemoryLog())
+    log = Slow()
+    desk, _ = a_desk(log)
     leaver = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"))))
     stayer = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(2, "r"))))
-    await asyncio.sleep(0)
+    await log.asked.wait()
     leaver.cancel()
+    log.let.set()
     assert (await stayer).sequence == 1
 
 

@@ -11,9 +11,10 @@ import read_models
 from adapters.changes import Changes
 from adapters.database import SqliteDatabase
 from adapters.settings import CommonSettings
+from application.documents import event_documents
 from application.event_log import LogMessage
 from cli.connection import Connection
-from cli.events import _chosen, _matches, position_at, rows_of
+from cli.events import _chosen, _matches, position_at
 from contracts.commit import Recorded
 from contracts.events import AnyEvent, CreditsGranted, CreditsRevoked
 from contracts.ids import AccountId
@@ -80,7 +81,7 @@ async def connection(tmp_path: Path) -> AsyncIterator[Connection]:
 
     changes = Changes(position)
     nothing: Any = None
-    yield Connection(CommonSettings(), nothing, cast(Any, log), database, changes, nothing, nothing)
+    yield Connection(CommonSettings(), nothing, cast(Any, log), database, changes, nothing)
     await database.close()
 
 
@@ -89,7 +90,7 @@ async def listed(connection: Connection, after: int, **wanted: str | None) -> li
     return [
         (row["sequence"], row["index"])
         async for recorded in _chosen(connection, chosen, after)
-        for row in rows_of(recorded)
+        for row in event_documents(recorded)
         if _matches(row, chosen)
     ]
 
@@ -117,7 +118,7 @@ async def everything(connection: Connection) -> list[Recorded]:
 async def test_exactly_what_matches_is_listed_and_read(
     connection: Connection, wanted: dict[str, str | None], after: int
 ) -> None:
-    rows = [row for recorded in await everything(connection) for row in rows_of(recorded)]
+    rows = [row for recorded in await everything(connection) for row in event_documents(recorded)]
     expected = [
         (row["sequence"], row["index"])
         for row in rows

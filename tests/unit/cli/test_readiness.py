@@ -1,28 +1,21 @@
-"""Waiting for a world: as long as something moves, and no longer."""
+"""Waiting for a world: as long as something moves, and no longer. In virtual time."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from cli import readiness
-from cli.readiness import NotReady, patiently
+from cli.readiness import PROGRESS_SECONDS, STALLED_SECONDS_MAX, NotReady, while_progressing
 from cli.supervisor import NeverUp, Supervisor
-
-
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"STILL": 0.3, "LOOK": 0.01, "PULSE": 0.02, "TELL": 0.05}.items():
-        suffix = "_SECONDS_MAX" if name == "STILL" else "_SECONDS"
-        monkeypatch.setattr(readiness, name + suffix, seconds)
+from tests.support.virtual_time import VirtualLoop, run
 
 
 async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_it_waits_as_long_as_it_moves_and_says_how_far_it_is(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_it_waits_as_long_as_it_moves_and_says_how_far_it_is(tmp_path: Path) -> None:
+    lines: list[str] = []
     position = 0
 
     async def moving() -> str:
@@ -31,32 +24,43 @@ async def test_it_waits_as_long_as_it_moves_and_says_how_far_it_is(tmp_path: Pat
         return f"the read models are at {position} of 1000"
 
     async def work() -> str:
-        while position < 40:  # Several times as long as it would stand still.
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(3 * STALLED_SECONDS_MAX)
         return "ready"
 
-    supervisor = Supervisor(told.append, tmp_path)
-    assert await patiently(work(), moving, supervisor, told.append) == "ready"
-    assert any(line.startswith("the read models are at") for line in told)
-    await supervisor.stop()
+    async def play() -> None:
+        supervisor = Supervisor(lines.append, tmp_path)
+        assert await while_progressing(work(), moving, supervisor, lines.append) == "ready"
+        await supervisor.stop()
+
+    run(play(), VirtualLoop())
+    assert position > 2 * STALLED_SECONDS_MAX / PROGRESS_SECONDS
+    assert any(line.startswith("the read models are at") for line in lines)
 
 
-async def test_it_gives_up_when_nothing_moves_and_says_what_stood_still(tmp_path: Path) -> None:
+def test_it_gives_up_when_nothing_moves_and_says_what_stood_still(tmp_path: Path) -> None:
     async def still() -> str:
         return "the read models are at 5 of 1000"
 
-    supervisor = Supervisor(print, tmp_path)
-    with pytest.raises(NotReady, match=r"nothing has moved .* at 5 of 1000"):
-        await patiently(for_ever(), still, supervisor, print)
-    await supervisor.stop()
+    async def play() -> None:
+        supervisor = Supervisor(print, tmp_path)
+        with pytest.raises(NotReady, match=r"nothing has moved .* at 5 of 1000"):
+            await while_progressing(for_ever(), still, supervisor, print)
+        seconds = asyncio.get_running_loop().time()
+        assert STALLED_SECONDS_MAX < seconds < STALLED_SECONDS_MAX + 2 * PROGRESS_SECONDS + 1
+        await supervisor.stop()
+
+    run(play(), VirtualLoop())
 
 
-async def test_it_does_not_wait_for_a_process_that_never_comes_up(tmp_path: Path) -> None:
+def test_it_does_not_wait_for_a_process_that_never_comes_up(tmp_path: Path) -> None:
     async def still() -> str:
         return "still"
 
-    supervisor = Supervisor(print, tmp_path)
-    supervisor.failure = "broker does not come up"
-    with pytest.raises(NeverUp):
-        await patiently(for_ever(), still, supervisor, print)
-    await supervisor.stop()
+    async def play() -> None:
+        supervisor = Supervisor(print, tmp_path)
+        supervisor.failure = "broker does not come up"
+        with pytest.raises(NeverUp):
+            await while_progressing(for_ever(), still, supervisor, print)
+        await supervisor.stop()
+
+    run(play(), VirtualLoop())

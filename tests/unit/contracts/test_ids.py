@@ -1,18 +1,15 @@
-"""Ids are one token of a subject, and a job's id tells its account's slot."""
+"""Ids are one token of a subject, and a job's id is a UUIDv7."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.ids import (
-    AccountId,
     BadId,
     account_id,
     checked,
     job_id,
     new_job_id,
-    slot_of_account,
-    slot_of_id,
 )
 
 
@@ -34,21 +31,15 @@ def test_only_the_documented_form_is_an_id(text: str) -> None:
             account_id(text)
 
 
-def test_the_slot_is_the_first_12_bits_of_the_accounts_sha256() -> None:
-    # sha256("demo") starts with 2a97516c354b68848cdbd8f54a226a0a.
-    assert slot_of_account(AccountId("demo")) == 0x2A9
+def test_a_job_id_is_a_uuid7_with_the_time_and_random_bits() -> None:
+    made = new_job_id(0x0123456789AB, 0)
+    assert made == "01234567-89ab-7000-8000-000000000000"
+    assert new_job_id(0x0123456789AB, (1 << 74) - 1) == "01234567-89ab-7fff-bfff-ffffffffffff"
 
 
-def test_a_job_id_is_a_uuid7_with_the_time_and_the_slot() -> None:
-    made = new_job_id(AccountId("demo"), 0x0123456789AB, 0)
-    assert made == "01234567-89ab-72a9-8000-000000000000"
-    assert job_id(made) == made
-    assert slot_of_id(made) == slot_of_account(AccountId("demo"))
-
-
-@given(st.integers(0, 2**64 - 1), st.integers(0, 2**48 - 1))
+@given(st.integers(0, 2**80 - 1), st.integers(0, 2**48 - 1))
 def test_every_new_job_id_is_well_formed(entropy: int, milliseconds: int) -> None:
-    made = new_job_id(AccountId("acme"), milliseconds, entropy)
+    made = new_job_id(milliseconds, entropy)
     assert job_id(made) == made
 
 

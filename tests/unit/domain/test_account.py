@@ -21,16 +21,15 @@ from domain.account import (
     Account,
     EarlierAnswer,
     GrantCredits,
-    IssueToken,
     RequestJobs,
     RevokeCredits,
-    RevokeToken,
     decide,
     earlier_answer,
     evolve,
     evolve_commit,
 )
 from domain.refusals import Refused
+from domain.tokens import IssueToken, RevokeToken
 from tests.support.deciders import Given
 from tests.support.examples import ACCOUNT, a_job_id, commit, requested
 

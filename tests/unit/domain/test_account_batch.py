@@ -8,10 +8,11 @@ from application.account_commands import AccountCommandHandler, CommandResult
 from contracts.events.account import Role
 from contracts.ids import AccountId, EndpointId, TokenId
 from contracts.sealed import Sealed
-from domain.account import GrantCredits, IssueToken, RevokeToken
+from domain.account import GrantCredits
 from domain.account_batch import AccountRequest
 from domain.endpoints import ENDPOINTS_MAX, RegisterEndpoint
 from domain.refusals import Refused
+from domain.tokens import IssueToken, RevokeToken
 from tests.support.examples import ACCOUNT
 from tests.support.memory_log import MemoryLog
 from tests.unit.application.test_account_commands import a_desk, jobs, jobs_of_bytes, wish

@@ -12,6 +12,7 @@ from contracts.ids import EndpointId
 from contracts.sealed import Sealed
 from domain.account import Account, decide, evolve
 from domain.endpoints import (
+    ALL_TYPES,
     ENDPOINTS_MAX,
     ChangeEndpoint,
     EndpointCommand,
@@ -19,7 +20,10 @@ from domain.endpoints import (
     RemoveEndpoint,
     RequestNotification,
     RotateSecret,
+    address_to_check,
+    checked_types,
 )
+from domain.refusals import Refused
 from tests.support.deciders import Given
 from tests.support.examples import ACCOUNT, SEALED
 
@@ -71,3 +75,30 @@ def test_what_was_removed_is_neither_changed_nor_told(
     given(registered()).when(command).then_kinds(kind)
     given(registered(), removed).when(command).then_refused("not_found")
     given().when(command).then_refused("not_found")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://a.example/hook", ("a.example", 443)),
+        ("https://a.example:8443/hook", ("a.example", 8443)),
+        ("http://localhost:9000/", None),
+    ],
+)
+def test_an_endpoint_is_at_an_https_url_or_at_an_allowed_host(
+    url: str, address: tuple[str, int] | None
+) -> None:
+    assert address_to_check(url, {"localhost:9000"}) == address
+
+
+@pytest.mark.parametrize("url", ["http://a.example/", "ftp://a.example/", "http://localhost/", " "])
+def test_any_other_url_is_refused(url: str) -> None:
+    with pytest.raises(Refused, match="url: "):
+        address_to_check(url, {"localhost:9000"})
+
+
+def test_an_endpoint_is_told_of_all_types_or_of_those_that_were_chosen_once_each() -> None:
+    assert checked_types(None) == ALL_TYPES
+    assert checked_types(["job.failed", "job.failed"]) == ("job.failed",)
+    with pytest.raises(Refused, match="types: "):
+        checked_types(["job.deleted"])

@@ -5,11 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from contracts.events import (
+    JOB_ENDS,
     CreditsCharged,
     CreditsReleased,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
 )
 from contracts.ids import JobId
 from contracts.job_state import JobState
@@ -19,8 +17,6 @@ from domain.account import Account, GrantCredits, RequestJobs, RevokeCredits
 from domain.job import Cancel, Complete, Fail, GiveUpAttempt, JobCommand, StartSubmission
 from domain.refusals import Refused
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, at, requested
-
-ENDS = (JobCompleted, JobFailed, JobCancelled)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -110,7 +106,7 @@ class Ledger(RuleBasedStateMachine):
         self.jobs[job] = state
 
     def _settle(self, job: JobId, event: object) -> None:
-        if isinstance(event, ENDS):
+        if isinstance(event, JOB_ENDS):
             self.ends[job] = self.ends.get(job, 0) + 1
         if isinstance(event, CreditsCharged):
             self.charged += event.amount

@@ -2,11 +2,19 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec import structs
 
 from contracts.job_state import Attempt, JobState, Outcome
 from domain.job import requested
-from domain.retry import after_refusal, after_unknown
+from domain.retry import (
+    after_refusal,
+    after_unknown,
+    ask_after_seconds,
+    ask_every_seconds,
+    busy_seconds,
+    is_late,
+)
 from tests.support.examples import a_job_id, at
 from tests.support.examples import requested as a_request
 
@@ -55,3 +63,17 @@ def test_an_unknown_outcome_may_be_posted_again_a_few_times_only() -> None:
 def test_refused_attempts_do_not_count_as_unknown_ones() -> None:
     state = job(Outcome.REFUSED, Outcome.REFUSED, Outcome.REFUSED, Outcome.OPEN)
     assert after_unknown(state, at=at(), attempts_max=3).not_before == at()
+
+
+def test_a_job_is_late_when_a_sweep_takes_its_message_for_lost() -> None:
+    assert [is_late(at(0), at(seconds)) for seconds in (4, 6)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "busy", "ask_after", "ask_every"), [(180, 60, 45, 15), (30, 15, 10, 10)]
+)
+def test_a_provider_is_asked_before_an_outcome_counts_as_unknown(
+    unknown: float, busy: float, ask_after: float, ask_every: float
+) -> None:
+    assert busy_seconds(unknown) == busy
+    assert (ask_after_seconds(unknown), ask_every_seconds(unknown)) == (ask_after, ask_every)

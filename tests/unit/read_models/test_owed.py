@@ -6,11 +6,11 @@ from sqlalchemy import Connection
 
 import read_models
 from contracts.events import AnyEvent, ArtifactsRemoved, CancellationAnswered, JobDeleted
+from domain.owed import Duty
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import owed, waiting_jobs
-from read_models.owed import Duty
-from read_models.waiting_jobs import WaitReason
 from tests.support.examples import ACCOUNT, at
 from tests.unit.read_models.test_read_models import (
     DONE,

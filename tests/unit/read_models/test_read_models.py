@@ -24,8 +24,10 @@ from contracts.events.evidence import Verdict
 from contracts.ids import TokenId
 from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import NeededFacts
+from domain.owed import Duty
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import (
     access_tokens,
     accounts,
@@ -38,9 +40,7 @@ from read_models import (
     waiting_jobs,
 )
 from read_models.job_lists import Filter
-from read_models.owed import Duty
 from read_models.unit_of_work import METADATA
-from read_models.waiting_jobs import WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, at
 
@@ -190,7 +190,7 @@ def test_who_waits_is_taken_one_account_in_turn(connection: Connection) -> None:
     commits = []
     for number in range(1, 6):
         account = examples.OTHER if number == 5 else ACCOUNT
-        event = examples.requested(examples.a_job_id(account), account)
+        event = examples.requested(examples.a_job_id(), account)
         commits.append(examples.recorded(number, account_subject(account), event, seconds=number))
     read_models.apply(connection, commits)
     due = waiting_jobs.due(connection, until(99, limit=2), WaitReason.TO_SUBMIT)

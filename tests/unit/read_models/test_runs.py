@@ -24,9 +24,9 @@ from domain import run as run_rules
 from domain.estimates import COUNT_MIN
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import durations, exclusive_keys, jobs, runs, waiting_jobs, waiting_runs
 from read_models.unit_of_work import METADATA
-from read_models.waiting_jobs import WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, at
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection, event, insert
 
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import deliveries, owed, waiting_jobs, waiting_runs
 from read_models.turns import Lanes
-from read_models.waiting_jobs import WaitReason
 
 
 def fill(connection: Connection, account: str, count: int, since: int = 0) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from services.dispatcher.dependencies import PAUSE_SECONDS, TROUBLES_MAX, Breaker
+from domain.breaker import PAUSE_SECONDS, TROUBLES_MAX
+from services.dispatcher.dependencies import Breaker
 from tests.support.virtual_time import VirtualLoop, run
 
 

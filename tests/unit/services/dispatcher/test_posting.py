@@ -11,12 +11,13 @@ from application.event_log import Outcome, Unavailable
 from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.subjects import Subject
+from domain.breaker import PAUSE_SECONDS, TROUBLES_MAX
 from domain.job import Cancel
 from domain.times import micros_of
 from domain.turns import Turn
+from domain.waiting import WaitReason
 from read_models import waiting_jobs
-from read_models.waiting_jobs import WaitReason
-from services.dispatcher.dependencies import PAUSE_SECONDS, POSTS_AT_ONCE_MAX, TROUBLES_MAX
+from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions, submit_row
 from services.dispatcher.submitting import submit
@@ -144,7 +145,7 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
         for _ in range(TROUBLES_MAX):
             loaded, work, _ = await world.asked()
             await submit(world.dispatcher, loaded, work)
-        assert world.dispatcher.room == 0
+        assert world.dispatcher.free_slots == 0
         assert "in trouble" in world.dispatcher.breaker.alarm
 
     played(play)

@@ -7,9 +7,10 @@ import pytest
 from msgspec import structs
 
 from application.ports import NotThereYet
+from domain.retry import LATE_SECONDS
 from services.dispatcher.handlers.submit_jobs import submit_jobs
 from services.dispatcher.handlers.sweep_waiting import submissions
-from services.dispatcher.submitting import LATE_SECONDS, submit
+from services.dispatcher.submitting import submit
 from tests.support.dispatching import DispatchingWorld, played
 
 
@@ -145,13 +146,13 @@ def test_what_was_begun_while_the_rows_were_read_is_not_begun_again(
 
         async def slow(*arguments: Any) -> Any:
             rows = await take(*arguments)
-            world.dispatcher.begin(loaded.state.job_id)
+            world.dispatcher.begin_submission(loaded.state.job_id)
             return rows
 
         monkeypatch.setattr(world.dispatcher.rows, "take_part", slow)
         sweeping = submissions(world.dispatcher)
         await sweeping.once()
-        world.dispatcher.end(loaded.state.job_id)
+        world.dispatcher.end_submission(loaded.state.job_id)
         await sweeping.settled()
         assert world.provider.posts == []
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from adapters.storage import StorageUnavailable
-from adapters.vault import KeysUnavailable, MemoryKeyStore, Vault
+from adapters.vault import KeysUnavailable, Vault
 from application import clock
 from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, SubmissionStarted
 from contracts.ids import AccountId, CommitId, JobId
@@ -17,7 +17,7 @@ from services.ingestor.handlers.sweep_waiting import sweeps
 from services.ingestor.settling import OUTPUTS_MAX, settle
 from tests.support.examples import ACCOUNT, OTHER, at
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
-from tests.support.memory import MemoryStorage
+from tests.support.memory import MemoryKeyStore, MemoryStorage
 
 CAUSE = CommitId("cause")
 RED = {"images": [{"url": "https://media.example/red"}]}

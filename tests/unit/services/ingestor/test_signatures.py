@@ -33,6 +33,8 @@ class KeyServer:
         if self.mode == "broken key":
             broken = [{"kty": "OKP", "crv": "Ed25519", "x": x} for x in ("", "AAAA", "é")]
             keys = {"keys": [*broken, *keys["keys"]]}
+        if self.mode == "named algorithm":  # RFC 9864 has another name for it than RFC 8037.
+            keys = {"keys": [each | {"alg": "Ed25519"} for each in keys["keys"]]}
         body = b"<html>" if self.mode == "junk" else msgspec.json.encode(keys)
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
@@ -144,5 +146,13 @@ def test_authentic_deliveries_with_a_wrong_time_raise_an_alarm_and_forged_ones_n
         assert signatures.alarms
         assert await delivered(server, signatures, 299) is None
         assert not signatures.alarms
+
+    played(play)
+
+
+def test_a_key_that_names_its_algorithm_is_a_key() -> None:
+    async def play(server: KeyServer, signatures: Signatures) -> None:
+        server.mode = "named algorithm"
+        assert await delivered(server, signatures) is None
 
     played(play)

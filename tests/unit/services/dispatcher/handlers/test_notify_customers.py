@@ -1,16 +1,20 @@
 """Notifications: what goes wrong is told in our words, and nobody's cookies reach anybody else."""
 
+import base64
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
+from standardwebhooks import Webhook
 
 from adapters.guarded_transport import AddressRefused
 from contracts.ids import EndpointId
+from domain.delivery_status import DeliveryStatus
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
-from services.dispatcher.app import customers
-from services.dispatcher.handlers.notify_customers import Undelivered, _post
+from services.dispatcher.app import customers_client
+from services.dispatcher.handlers.notify_customers import Undelivered, _post, _signatures
 from services.dispatcher.settings import DispatcherSettings
 from tests.support.dispatching import DispatchingWorld
 from tests.support.examples import ACCOUNT
@@ -22,7 +26,7 @@ DELIVERY = Delivery(
     endpoint_id=EndpointId("ep_1"),
     type="job.completed",
     object_id="job",
-    status="waiting",
+    status=DeliveryStatus.WAITING,
     attempts=0,
     next_at=0,
     last_status=None,
@@ -95,6 +99,26 @@ async def test_a_url_that_cannot_be_asked_for_fails_its_own_delivery_only() -> N
         await post(world, "https://customer.example/\x7f")
 
 
+async def test_a_delivery_is_signed_under_every_secret_that_holds() -> None:
+    network = Network()
+    world = DispatchingWorld(network)
+    other = f"whsec_{base64.b64encode(bytes(24)).decode()}"
+    world.dispatcher.secrets = Secrets(SECRET, other)  # type: ignore[assignment]
+    assert await post(world) == 200
+    (request,) = network.sent
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    for secret in (SECRET, other):
+        Webhook(secret).verify(request.content, dict(request.headers))
+
+
+def test_a_signature_is_standard_webhooks_own_example() -> None:
+    """The vector of the Standard Webhooks specification's reference libraries."""
+    at = datetime.fromtimestamp(1_614_265_330, UTC)
+    body = b'{"test": 2432232314}'
+    signed = _signatures([SECRET], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body)
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
 async def test_nothing_is_sent_unsigned() -> None:
     network = Network()
     world = DispatchingWorld(network)
@@ -108,7 +132,7 @@ async def test_what_one_customer_sets_as_a_cookie_is_sent_to_nobody() -> None:
     network = Network()
     world = DispatchingWorld()
     world.dispatcher.secrets = Secrets(SECRET)  # type: ignore[assignment]
-    world.dispatcher.customers = customers(DispatcherSettings(provider="simulator"))
+    world.dispatcher.customers = customers_client(DispatcherSettings(provider="simulator"))
     world.dispatcher.customers._transport = network
     for _ in range(2):
         assert await post(world) == 200

@@ -3,15 +3,15 @@
 import asyncio
 
 from contracts.ids import AccountId
-from services.dispatcher.source_pages import FairSlots
+from services.dispatcher.source_pages.fair_slots import FairSlots
 from tests.support.examples import ACCOUNT, OTHER
 
 
 async def test_another_accounts_one_waits_for_a_turn_or_two_and_not_for_the_heap() -> None:
-    turns, order = FairSlots(2), list[AccountId]()
+    slots, order = FairSlots(2), list[AccountId]()
 
     async def read(account: AccountId) -> None:
-        async with turns.turn(account):
+        async with slots.slot(account):
             order.append(account)
             await asyncio.sleep(0)
 
@@ -23,14 +23,14 @@ async def test_another_accounts_one_waits_for_a_turn_or_two_and_not_for_the_heap
 
 
 async def test_no_more_are_in_than_there_are_places() -> None:
-    turns, inside, most = FairSlots(3), 0, 0
+    slots, inside, most = FairSlots(3), 0, 0
 
     async def read(account: AccountId) -> None:
         nonlocal inside, most
-        async with turns.turn(account):
+        async with slots.slot(account):
             inside += 1
             most = max(most, inside)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)  # The others have their turn.
             inside -= 1
 
     await asyncio.gather(*(read(AccountId(f"a{number % 5}")) for number in range(40)))
@@ -38,10 +38,10 @@ async def test_no_more_are_in_than_there_are_places() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_the_place_to_the_next() -> None:
-    turns, entered = FairSlots(1), asyncio.Event()
+    slots, entered = FairSlots(1), asyncio.Event()
 
     async def read(account: AccountId, hold: asyncio.Event | None = None) -> None:
-        async with turns.turn(account):
+        async with slots.slot(account):
             entered.set()
             if hold is not None:
                 await hold.wait()

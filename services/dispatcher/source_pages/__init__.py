@@ -1,0 +1,1 @@
+"""Source pages: fetched from addresses that customers name, and turned into plain text."""
