@@ -163,7 +163,7 @@ class Api(Struct):
         await self.check_log_capacity()
 
     async def check_log_capacity(self) -> None:
-        """Refuse new work while the log has room only for the jobs in flight to end."""
+        """Refuse new work while the log's free space is needed for the jobs in flight to end."""
         clock = asyncio.get_running_loop().time()
         if clock - self.admission_checked_at > ADMISSION_SECONDS:
             size, limit = await self.log.fill()

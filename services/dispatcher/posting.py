@@ -109,7 +109,7 @@ def _update_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> N
     match outcome:
         case fal.SubmissionAccepted() | fal.SubmissionRejected():
             dispatcher.breaker.close()
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             dispatcher.breaker.refused(words)
         case fal.SubmissionRefused(is_busy=True):
             return
@@ -145,10 +145,10 @@ async def _record(
             if isinstance(event := started.events[0], SubmissionStarted):
                 evidence, causation = submitted(event, outcome), started.commit_id
                 await record(dispatcher.log, evidence, commit_id=commit_id, causation=causation)
-        case fal.SubmissionRejected(status, words):
-            code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
+        case fal.SubmissionRejected(words, is_input_refused):
+            code = "invalid_input" if is_input_refused else "provider_refused"
             await fail(dispatcher, started.loaded, code, detail=words)
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
         case fal.SubmissionRefused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
@@ -212,7 +212,7 @@ def _not_before(
 
 def submitted(
     event: SubmissionStarted,
-    accepted: fal.SubmissionAccepted,
+    request: fal.ProviderRequest,
     learnt_from: LearntFrom = LearntFrom.REPLY,
 ) -> JobSubmitted:
     """Return the evidence that the provider has accepted an attempt."""
@@ -221,10 +221,10 @@ def submitted(
         account_id=event.account_id,
         attempt=event.attempt,
         provider=event.provider,
-        request_id=accepted.request_id,
-        status_url=accepted.status_url,
-        response_url=accepted.response_url,
-        cancel_url=accepted.cancel_url,
+        request_id=request.request_id,
+        status_url=request.status_url,
+        response_url=request.response_url,
+        cancel_url=request.cancel_url,
         learnt_from=learnt_from,
     )
 

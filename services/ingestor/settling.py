@@ -147,10 +147,10 @@ async def poll_result(ingestor: Ingestor, row: WaitingJob) -> None:
     """Ask the provider what became of a job, and record a result if there is one."""
     if row.request_id is None or row.endpoint is None:
         return
-    found = fal.SubmissionAccepted(
+    request = fal.ProviderRequest(
         row.request_id, row.status_url or "", row.response_url or "", row.cancel_url or ""
     )
-    answer = await ingestor.gateway.poll_result(row.endpoint, found)
+    answer = await ingestor.gateway.poll_result(row.endpoint, request)
     if isinstance(answer, fal.Finished):
         body = _as_envelope(row.request_id, answer)
         verdict = Verdict.OK if answer.ok else Verdict.ERROR

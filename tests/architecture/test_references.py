@@ -4,6 +4,7 @@ import pytest
 
 from adapters import setting_names
 from tests.support.references import FOLDER, REFERENCES
+from tests.support.setting_texts import TEXTS
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -13,7 +14,5 @@ def test_a_reference_is_what_would_be_written_now(name: str) -> None:
     assert written == REFERENCES[name](), f"docs/reference/{name} is stale: run `make docs`"
 
 
-def test_every_setting_has_a_description() -> None:
-    described: dict[str, str] = getattr(setting_names, "DESCRIPTIONS", {})
-    missing = sorted(setting_names.NAMES - described.keys())
-    assert not missing, f"adapters/setting_names.py does not describe {missing}"
+def test_every_setting_has_a_text_and_every_text_a_setting() -> None:
+    assert TEXTS.keys() == setting_names.NAMES

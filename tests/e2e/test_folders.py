@@ -1,4 +1,4 @@
-"""One world, one folder: who is second is told so, whoever died before; any path will do."""
+"""One world, one folder: a second process is refused, a kill is survived, any path will do."""
 
 import os
 import signal

@@ -85,10 +85,10 @@ def run_all(
 
 def check(done: dict[str, subprocess.CompletedProcess[str]], codes: dict[str, int]) -> None:
     for name, each in done.items():
-        told = f"{name}: exit {each.returncode}\n{each.stderr}"
-        assert each.returncode == codes[name], told
-        assert each.stderr.strip(), told
-        assert not any(noise in each.stderr for noise in NOISE), told
+        report = f"{name}: exit {each.returncode}\n{each.stderr}"
+        assert each.returncode == codes[name], report
+        assert each.stderr.strip(), report
+        assert not any(noise in each.stderr for noise in NOISE), report
 
 
 def with_good_arguments() -> dict[str, tuple[str, ...]]:
@@ -194,11 +194,11 @@ def test_ctrl_c_leaves_no_traceback_at_any_moment(seconds: float) -> None:
     with folder() as path:
         command = [sys.executable, "-m", "cli", "up", "--port", "0", "--data-dir", str(path / "w")]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        time.sleep(seconds)
+        time.sleep(seconds)  # The moment is what is tried: in imports, in setting up, in starting.
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=30)[1]
-    assert process.returncode in {-signal.SIGINT, 0, 130}, told
-    assert not any(noise in told for noise in (*NOISE, "Aborted")), told
+        report = process.communicate(timeout=30)[1]
+    assert process.returncode in {-signal.SIGINT, 0, 130}, report
+    assert not any(noise in report for noise in (*NOISE, "Aborted")), report
 
 
 def test_without_a_world_every_command_says_so() -> None:

@@ -58,7 +58,7 @@ class Provider:
         self.posts.append(arguments)
         return await self.answer()
 
-    async def cancel(self, _endpoint: str, found: fal.SubmissionAccepted) -> str | None:
+    async def cancel(self, _endpoint: str, found: fal.ProviderRequest) -> str | None:
         self.cancelled.append(found.request_id)
         return "202 requested"
 

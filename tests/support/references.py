@@ -16,6 +16,7 @@ from services.api.app import build
 from services.api.dependencies import Api
 from services.api.settings import ApiSettings
 from tests.support.absent import Absent
+from tests.support.setting_texts import TEXTS
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "reference"
 GENERATED = "<!-- Written by `make docs`. Do not edit. -->\n"
@@ -69,8 +70,7 @@ def configuration() -> str:
 
 
 def _text(name: str) -> str:
-    texts: dict[str, str] = getattr(setting_names, "DESCRIPTIONS", {})
-    return texts.get(name, "")
+    return TEXTS.get(name, "")
 
 
 def _setting(name: str) -> tuple[str, ...]:

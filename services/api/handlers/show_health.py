@@ -21,7 +21,7 @@ async def show_liveness() -> dict[str, str]:
 @get("/health/ready")
 async def show_readiness(api: Injected[Api]) -> AnyResponse:
     """200 only when all four services consume, and reads are as new as what was answered before.
-    No details: those are for operators.
+    Details are for operators: `darkroom doctor`.
     """
     states = await ask_health(api.client)
     ready = api.client.is_connected and all(state.consuming for state in states)

@@ -1,4 +1,4 @@
-"""Shows a job's log: what became of it, line by line, and what the provider told meanwhile."""
+"""Shows a job's log: what became of it, line by line, and what the provider reported meanwhile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,14 +50,14 @@ async def show_logs(
     job = await api.job_of(caller.account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
-        {"at": text_of(recorded.commit.at), "level": level, "message": tell(event)}
+        {"at": text_of(recorded.commit.at), "level": level, "message": message_of(event)}
         for recorded in commits
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES
-        for level, tell in [_LINES[type(event)]]
+        for level, message_of in [_LINES[type(event)]]
     ]
-    told = api.progress.of(job.job_id)
+    report = api.progress.of(job.job_id)
     provider = None
-    if told is not None:
-        provider = {"queue_position": told.queue_position, "lines": list(told.lines)}
+    if report is not None:
+        provider = {"queue_position": report.queue_position, "lines": list(report.lines)}
     return {"items": items, "next": following, "provider": provider, "as_of": api.as_of()}

@@ -119,7 +119,7 @@ async def _events(
     """Yield the stream. The cursor at its very start lets a client continue that never got a
     frame.
     """
-    start = reader.after or Cursor(api.log.epoch, reader.floor, ALL_OF_COMMIT)
+    start = reader.after or Cursor(api.log.epoch, reader.position, ALL_OF_COMMIT)
     if reader.job is not None and reader.after is None:
         start = Cursor(api.log.epoch, 0)  # The job's present state has yet to be sent.
     try:

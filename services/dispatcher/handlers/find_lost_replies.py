@@ -15,7 +15,6 @@ from contracts.ids import JobId
 from contracts.sealed import Sealed
 from domain.lost_replies import (
     CLOCKS_APART_MAX,
-    ListedRequest,
     UnansweredAttempt,
     match_lost_replies,
 )
@@ -60,7 +59,7 @@ async def find_lost_replies(dispatcher: Dispatcher) -> None:
 
 async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> None:
     since = time_of(min(row.waiting_since for row in old)) - CLOCKS_APART_MAX
-    listed = await dispatcher.gateway.listed(endpoint, since)
+    listed = await dispatcher.gateway.list_requests(endpoint, since)
     if not listed:
         return
     # Read after the listing, and all of them: attempts of ended jobs, attempts that were given up
@@ -78,12 +77,8 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
         return
     attempts = [*((row.job_id, row.attempt) for row in rows), *ended, *lost]
     sent = [each for one in attempts if (each := await _sent(dispatcher, *one, endpoint))]
-    seen = [
-        ListedRequest(each.request_id, each.json_input, each.sent_at)
-        for each in listed
-        if each.request_id not in owned
-    ]
-    proven = match_lost_replies([unanswered for _, unanswered in sent], seen)
+    unowned = [each for each in listed if each.request_id not in owned]
+    proven = match_lost_replies([unanswered for _, unanswered in sent], unowned)
     waiting = {(row.job_id, row.attempt) for row in old}
     for event, unanswered in sent:
         if (event.job_id, event.attempt) in waiting and unanswered.attempt in proven:
@@ -115,7 +110,6 @@ async def _sent(
 
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
-    taken = dispatcher.gateway.known(event.endpoint, request_id)
-    found = submitted(event, taken, LearntFrom.LISTING)
-    await record(dispatcher.log, found)
+    request = dispatcher.gateway.request_of(event.endpoint, request_id)
+    await record(dispatcher.log, submitted(event, request, LearntFrom.LISTING))
     logger.info("lost_reply_found", job=event.job_id, request_id=request_id)

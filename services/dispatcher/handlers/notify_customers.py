@@ -16,6 +16,7 @@ from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
 from application.clock import now
+from application.documents import artifact_document
 from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
@@ -199,17 +200,7 @@ def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None
     if job is None:
         return None
     site = dispatcher.settings.site_url.rstrip("/")
-    artifacts = [
-        {
-            "url": _url_of(dispatcher, job, each),
-            "media_type": each.media_type,
-            "width": each.width,
-            "height": each.height,
-            "bytes": each.size_bytes,
-            "sha256": each.sha256,
-        }
-        for each in job.artifacts
-    ]
+    artifacts = [artifact_document(each, _url_of(dispatcher, job, each)) for each in job.artifacts]
     return {
         "id": job.job_id,
         "kind": job.kind,

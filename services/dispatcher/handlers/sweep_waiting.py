@@ -168,8 +168,8 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
 
 async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
     """Ask the provider to cancel its request of an ended job, and record the answer."""
-    found = fal.SubmissionAccepted(row.request_id or "", "", "", row.cancel_url or "")
-    answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
+    request = fal.ProviderRequest(row.request_id or "", cancel_url=row.cancel_url or "")
+    answer = await dispatcher.gateway.cancel(row.endpoint or "", request)
     if answer is not None:  # Without an answer the row stays, and the sweep asks again.
         await _record_answer(dispatcher, row, answer)
 
