@@ -1,5 +1,5 @@
-"""Answers what must not reach Litestar: webhooks are relayed, and a WebSocket that is refused before
-its upgrade gets the reason. Litestar would answer 403 whatever the reason is.
+"""Answers in front of Litestar: webhooks are relayed, and a WebSocket that is refused before its
+upgrade gets the reason. Litestar would answer 403 whatever the reason is.
 """
 
 from typing import Any
