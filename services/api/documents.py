@@ -26,6 +26,7 @@ POLL_AFTER_MS = 2000
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
+ShowJob = Callable[[Api, Job], Awaitable[dict[str, Any]]]
 
 
 async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) -> list[Shown]:

@@ -32,7 +32,7 @@ from services.api.frames import (
     read_snapshot,
     resync_frame,
 )
-from services.api.handlers.authenticate_callers import Authenticator, Caller, Stay
+from services.api.handlers.callers import Caller, ConnectedCaller
 
 logger = structlog.get_logger()
 
@@ -42,10 +42,10 @@ REREAD_SECONDS = 15.0  # After so long the rows are read anyway: an announcement
 RETRY_SECONDS = 0.5
 QUEUED_BYTES_MAX = 256 * 1024
 READERS_OF_ACCOUNT_MAX = 2000
-CATCHING_UP = "catching up"  # The lane of an account's clients that read what they missed.
+CATCHING_UP = "catching up"  # What clients take slots for that read what they missed.
 
 
-class Reader(Stay):
+class Reader(ConnectedCaller):
     """One connected client. Its frames wait up to a limit in bytes; a client that is slower than
     that gets a resync instead of what it missed.
     """
@@ -169,9 +169,8 @@ class Channel:
 class Streams:
     """All channels of this process. An announcement wakes the channels of its accounts."""
 
-    def __init__(self, api: Api, authenticator: Authenticator) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._authenticator = authenticator
         self._channels: dict[AccountId, Channel] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -186,7 +185,7 @@ class Streams:
             raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")
         reader.position = channel.position
         channel.readers.add(reader)
-        self._authenticator.follow(reader)
+        self._api.authenticator.follow(reader)
         try:
             await channel.started.wait()
         except asyncio.CancelledError:
@@ -196,7 +195,7 @@ class Streams:
             raise DatabaseUnavailable("the stream could not begin")
 
     def leave(self, reader: Reader) -> None:
-        self._authenticator.unfollow(reader)
+        self._api.authenticator.unfollow(reader)
         if (channel := self._channels.get(reader.caller.account_id)) is not None:
             channel.readers.discard(reader)
             if not channel.readers:
@@ -221,7 +220,7 @@ class Streams:
                 return
 
     async def _all_frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+        async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
             for frame in await self._missed(reader):
                 if reader.is_over:
                     return
@@ -229,7 +228,7 @@ class Streams:
         while not (self._stopping or reader.is_over):
             reader.wake.clear()
             if reader.wants_resync:
-                async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+                async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
                     yield await self._resync(reader)
             while not reader.is_over and (next_frame := reader.pop()) is not None:
                 yield next_frame

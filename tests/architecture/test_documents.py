@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.problems import STATUSES
 from adapters.setting_names import NAMES
 from adapters.settings import CommonSettings
 from domain.refusals import CODES, JOB_CODES
@@ -38,7 +39,8 @@ def test_every_setting_is_in_the_example_file() -> None:
 
 def test_every_error_code_is_documented() -> None:
     text = (ROOT / "docs" / "guides" / "errors.md").read_text()
-    for code, (status, _) in CODES.items():
+    assert STATUSES.keys() == CODES.keys()
+    for code, status in STATUSES.items():
         assert f"| `{code}` | {status} |" in text, code
     for code, message in JOB_CODES.items():
         assert f"| `{code}` | {message} |" in text, code

@@ -46,7 +46,7 @@ async def processes(client: LoopbackClient, count: int = 2) -> list[Usage]:
 
 
 async def tell(usage: Usage, client: LoopbackClient) -> None:
-    await usage.tell(cast("Client", client))
+    await usage.send(cast("Client", client))
 
 
 def is_refused(usage: Usage, name: str = "a", limit: int = LIMIT) -> bool:

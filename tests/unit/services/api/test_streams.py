@@ -14,7 +14,7 @@ from domain.refusals import Refused
 from services.api import streams as streams_module
 from services.api.documents import etag_of, progress_of
 from services.api.frames import ROWS_MAX, Frame
-from services.api.handlers.authenticate_callers import Caller
+from services.api.handlers.callers import Caller
 from tests.support import examples
 from tests.support.examples import ACCOUNT, a_job_id
 from tests.support.streaming import Projected, opened, played

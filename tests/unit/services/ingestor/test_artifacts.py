@@ -15,23 +15,12 @@ from PIL import Image
 from contracts.events import Artifact, JobCompleted, JobDeleted
 from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
-from domain.artifacts import Place, key_of
-from read_models import jobs
-from services.ingestor.artifacts import removable
-from services.ingestor.handlers.settle_results import settle
+from domain.artifacts import ArtifactRefused, Place, key_of
 from domain.job_kinds.base import ProviderFile, ProviderText
 from read_models import jobs
-from services.ingestor.media import (
-    MediaRefused,
-    MediaUnavailable,
-    Place,
-    check_host,
-    keep,
-    key_of,
-    look_at,
-    removable,
-)
-from services.ingestor.settling import settle
+from services.ingestor.artifacts import keep, removable
+from services.ingestor.downloads import FileUnavailable, check_host, decode_picture
+from services.ingestor.handlers.settle_results import settle
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
 
@@ -148,7 +137,7 @@ def test_a_file_on_an_allowed_host_is_fetched(url: str) -> None:
     ],
 )
 def test_a_file_on_another_host_or_port_or_with_a_user_is_refused(url: str) -> None:
-    with pytest.raises(MediaRefused) as caught:
+    with pytest.raises(ArtifactRefused) as caught:
         check_host(url, ALLOWED)
     assert caught.value.code == "media_host_refused"
 
@@ -162,13 +151,13 @@ def test_a_file_on_another_host_or_port_or_with_a_user_is_refused(url: str) -> N
     ],
 )
 def test_a_url_that_cannot_be_used_is_a_bad_result(url: str) -> None:
-    with pytest.raises(MediaRefused) as caught:
+    with pytest.raises(ArtifactRefused) as caught:
         check_host(url, ALLOWED)
     assert caught.value.code == "bad_result"
 
 
 def test_what_is_said_of_a_refused_host_is_short() -> None:
-    with pytest.raises(MediaRefused) as caught:
+    with pytest.raises(ArtifactRefused) as caught:
         check_host(f"https://{'x' * 50}.{'y' * 3000}/", ALLOWED)
     assert len(caught.value.detail) <= 200
 
@@ -180,7 +169,7 @@ def test_what_is_said_of_a_refused_host_is_short() -> None:
 def test_a_picture_is_what_decoding_it_says(
     format_name: str, extension: str, media_type: str
 ) -> None:
-    found = look_at(encoded(format_name))
+    found = decode_picture(encoded(format_name))
     assert (found.extension, found.media_type) == (extension, media_type)
     assert (found.width, found.height) == (6, 4)
 
@@ -201,8 +190,8 @@ NO_PICTURES = {
 
 @pytest.mark.parametrize("body", NO_PICTURES.values(), ids=NO_PICTURES)
 def test_what_is_no_whole_picture_of_a_sane_size_is_a_bad_result(body: bytes) -> None:
-    with pytest.raises(MediaRefused) as caught:
-        look_at(body)
+    with pytest.raises(ArtifactRefused) as caught:
+        decode_picture(body)
     assert caught.value.code == "bad_result"
 
 
@@ -230,13 +219,13 @@ async def test_a_file_is_stored_under_its_own_name_with_what_it_is() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 410, 451, 301, 302])
 async def test_a_file_that_is_gone_or_elsewhere_is_a_bad_result(status: int) -> None:
-    with pytest.raises(MediaRefused, match=str(status)):
+    with pytest.raises(ArtifactRefused, match=str(status)):
         await kept_from(httpx.Response(status, headers={"Location": "https://evil.example/"}))
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 async def test_a_file_that_cannot_be_had_now_is_waited_for(status: int) -> None:
-    with pytest.raises(MediaUnavailable, match=str(status)):
+    with pytest.raises(FileUnavailable, match=str(status)):
         await kept_from(httpx.Response(status))
 
 
@@ -244,7 +233,7 @@ async def test_a_file_that_comes_shorter_than_said_is_waited_for() -> None:
     async def half() -> AsyncIterator[bytes]:
         yield b"x" * 50
 
-    with pytest.raises(MediaUnavailable, match="truncated"):
+    with pytest.raises(FileUnavailable, match="truncated"):
         await kept_from(httpx.Response(200, headers={"Content-Length": "100"}, content=half()))
 
 
@@ -253,7 +242,7 @@ async def test_a_file_that_does_not_end_is_given_up_as_too_large() -> None:
         while True:
             yield bytes(1024 * 1024)
 
-    with pytest.raises(MediaRefused, match="more than") as caught:
+    with pytest.raises(ArtifactRefused, match="more than") as caught:
         await kept_from(httpx.Response(200, content=endless()))
     assert caught.value.code == "bad_result"
 
@@ -264,7 +253,7 @@ async def test_a_text_is_sealed_and_one_that_is_too_long_is_a_bad_result() -> No
     artifact = await keep(world.ingestor, ACCOUNT, PLACE, text)
     assert artifact.text is not None
     assert await world.vault.unseal(ACCOUNT, artifact.text) == "Coral é".encode()
-    with pytest.raises(MediaRefused, match="of text"):
+    with pytest.raises(ArtifactRefused, match="of text"):
         await keep(world.ingestor, ACCOUNT, PLACE, ProviderText(text="é" * 600_000))
 
 

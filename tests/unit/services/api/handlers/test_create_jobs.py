@@ -1,54 +1,97 @@
-"""Creating jobs: how long the answer waits for the submission, as `Prefer` (RFC 7240) says."""
+"""Handlers are functions: jobs are requested here without a server, on a log in memory."""
 
-from types import SimpleNamespace
+import math
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
-from services.api.handlers.create_jobs import Preference, _with_whole_numbers, preference_of
+from adapters.changes import Changes
+from adapters.fingerprints import Fingerprints
+from adapters.http_server import AnyResponse
+from adapters.usage import Usage
+from application.account_commands import AccountCommandHandler
+from contracts.events import CreditsGranted
+from contracts.ids import AccountId
+from contracts.subjects import account_subject
+from domain.account import Account, NeededFacts, evolve_commit
+from domain.refusals import Refused
+from services.api.dependencies import Api
+from services.api.handlers.create_jobs import CreateInfographs, create_infographs
+from services.api.handlers.request_context import RequestContext
+from tests.support import examples
+from tests.support.examples import ACCOUNT
+from tests.support.streaming import CALLER, Projected, played
 
-DEFAULT = Preference(1.0)
-
-
-def preferring(text: str | None) -> Preference:
-    headers = {} if text is None else {"prefer": text}
-    return preference_of(cast("Any", SimpleNamespace(headers=headers)), DEFAULT.seconds)
-
-
-@pytest.mark.parametrize("text", [None, "", "handling=lenient", "wait", "wait=", "wait=soon"])
-def test_without_a_preference_that_is_understood_the_default_holds(text: str | None) -> None:
-    assert preferring(text) == DEFAULT
-
-
-def test_respond_async_waits_for_nothing() -> None:
-    assert preferring("respond-async") == Preference(0.0, "respond-async")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("wait=5", 5.0), ("wait=0.5", 0.5), ("wait=0", 0.0), ("wait=-3", 0.0), ("wait=1e9", 30.0)],
-)
-def test_a_wait_is_kept_between_none_and_half_a_minute(text: str, seconds: float) -> None:
-    assert preferring(text).seconds == seconds
+Create = Callable[[Api, RequestContext, CreateInfographs], Awaitable[AnyResponse]]
+create = cast("Create", create_infographs.fn)
+TWO = CreateInfographs(prompt="a lighthouse", number_of_infographs=2)
 
 
-def test_what_is_applied_is_said_as_it_is_applied() -> None:
-    assert preferring("wait=100").applied == "wait=30"
-    assert preferring("wait=2.50").applied == "wait=2.5"
+async def an_api(amount: int) -> Api:
+    api = Projected().api
+
+    async def newest(account: AccountId, _needed: NeededFacts, /) -> Account:
+        state = Account(id=account)
+        for sequence in range(1, await api.log.end() + 1):
+            recorded = await api.log.read(sequence)
+            assert recorded is not None
+            state = evolve_commit(state, recorded)
+        return state
+
+    api.accounts = AccountCommandHandler(api.log, newest, Changes(api.log.end))
+    api.usage, api.fingerprints = Usage("test"), Fingerprints(bytes(32))
+    api.admission_checked_at = math.inf  # The log is not full.
+    granted = CreditsGranted(account_id=ACCOUNT, amount=amount, reason="test")
+    await api.log.append(account_subject(ACCOUNT), examples.commit(granted), after=None)
+    return api
 
 
-@pytest.mark.parametrize("text", ["wait=nan", "wait=NaN"])
-def test_a_wait_that_is_no_number_is_passed_over(text: str) -> None:
-    assert preferring(text) == DEFAULT
+def a_request(key: str | None = None) -> RequestContext:
+    return RequestContext(
+        caller=CALLER,
+        path="/api/infographs/create/",
+        request_id="r",
+        idempotency_key=key,
+        prefer="respond-async",
+    )
 
 
-def test_of_several_preferences_the_first_that_is_understood_holds() -> None:
-    assert preferring("handling=lenient, wait=5, respond-async").applied == "wait=5"
-    assert preferring("wait=soon,respond-async").applied == "respond-async"
+def test_a_request_is_one_commit_and_says_where_it_stands() -> None:
+    async def play(_: Projected) -> None:
+        api, request = await an_api(amount=2), a_request()
+        answer = await create(api, request, TWO)
+        assert (answer.status_code, answer.content["total_submitted"]) == (201, 2)
+        assert answer.headers["Darkroom-As-Of"] == answer.content["as_of"] == api.cursor(2)
+        assert answer.headers["Preference-Applied"] == "respond-async"
+        assert await api.log.end() == 2
+        assert request.is_carried_out
+
+    played(play)
 
 
-def test_whole_numbers_are_whole_however_they_are_written() -> None:
-    body = {"a": 3.0, "b": [1.0, {"c": -0.0}], "d": 2.5, "e": "1.0", "f": True, "g": None}
-    found = _with_whole_numbers(body)
-    assert found == {"a": 3, "b": [1, {"c": 0}], "d": 2.5, "e": "1.0", "f": True, "g": None}
-    assert [type(found["a"]), type(found["b"][1]["c"]), type(found["f"])] == [int, int, bool]
+def test_what_cannot_be_paid_is_not_carried_out() -> None:
+    async def play(_: Projected) -> None:
+        api, request = await an_api(amount=1), a_request()
+        with pytest.raises(Refused) as caught:
+            await create(api, request, TWO)
+        assert (caught.value.code, await api.log.end()) == ("insufficient_credits", 1)
+        assert not request.is_carried_out
+
+    played(play)
+
+
+def test_a_key_stands_for_one_content_and_gets_one_answer() -> None:
+    async def play(_: Projected) -> None:
+        api = await an_api(amount=3)
+        first = await create(api, a_request("k"), TWO)
+        again = await create(api, a_request("k"), TWO)
+        assert again.content == first.content
+        assert "Idempotency-Replayed" not in first.headers
+        assert again.headers["Idempotency-Replayed"] == "true"
+        other: Any = CreateInfographs(prompt="a harbour")
+        with pytest.raises(Refused) as caught:
+            await create(api, a_request("k"), other)
+        assert (caught.value.code, await api.log.end()) == ("idempotency_key_reused", 2)
+
+    played(play)

@@ -44,12 +44,12 @@ def test_a_heap_of_readers_with_much_to_catch_up_lets_others_in_between(
     played(play)
 
 
-def test_accounts_do_not_wait_in_each_others_lanes() -> None:
+def test_accounts_do_not_wait_for_each_others_lists() -> None:
     async def play(world: Projected) -> None:
-        lane = world.api.lane(ACCOUNT)
+        slots = world.api.list_slots(ACCOUNT)
         for _ in range(LISTS_AT_ONCE):
-            await lane.acquire()
-        assert world.api.lane(ACCOUNT).locked()
-        assert not world.api.lane(OTHER).locked()
+            await slots.acquire()
+        assert world.api.list_slots(ACCOUNT).locked()
+        assert not world.api.list_slots(OTHER).locked()
 
     played(play)

@@ -1,10 +1,10 @@
-"""Lists of jobs: which statuses are asked for, and where a page goes on."""
+"""Lists of jobs: which statuses are asked for."""
 
 import pytest
 
 from domain.job_status import JobStatus
 from domain.refusals import Refused
-from services.api.handlers.show_jobs import _place_of, _statuses
+from services.api.handlers.list_jobs import _statuses
 
 
 def test_without_a_status_jobs_of_every_status_are_listed() -> None:
@@ -28,16 +28,3 @@ def test_an_unknown_status_is_refused_and_the_known_ones_named(text: str) -> Non
     (error,) = caught.value.errors
     assert error["field"] == "status"
     assert all(str(status) in error["message"] for status in JobStatus)
-
-
-def test_a_page_goes_on_after_the_place_that_the_cursor_names() -> None:
-    assert _place_of(None) is None
-    assert _place_of("0") == 0
-    assert _place_of("9" * 18) == 10**18 - 1
-
-
-@pytest.mark.parametrize("cursor", ["", "-1", "1.5", "1 ", "e.1.0", "9" * 19, "\u0661", "1\n"])
-def test_what_is_no_cursor_of_a_list_is_refused(cursor: str) -> None:
-    with pytest.raises(Refused) as caught:
-        _place_of(cursor)
-    assert caught.value.errors[0]["field"] == "cursor"
