@@ -1,4 +1,4 @@
-"""Access tokens: made from 256 random bits, shown once, kept nowhere but as a hash."""
+"""Access tokens: made from 256 random bits, shown once, stored as a hash only."""
 
 import hashlib
 import secrets
@@ -12,7 +12,7 @@ from domain.tokens import IssueToken
 
 
 class FreshToken(Struct, frozen=True):
-    """`secret` is what its owner is told; `command` is what is decided."""
+    """`secret` is shown to its owner; `command` records its hash."""
 
     secret: str
     command: IssueToken

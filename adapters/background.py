@@ -57,11 +57,6 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def until(self, stop: asyncio.Event) -> None:
-        """Wait for the signal, then end the loops. Spawned tasks are ended by `drain`."""
-        await stop.wait()
-        await self.end_loops()
-
     async def end_loops(self) -> None:
         for loop in self._loops:
             loop.cancel()

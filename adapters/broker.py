@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from prometheus_client import Counter
 
-from adapters.dead_letters import DeadLetter, Handler, park
+from adapters.dead_letters import DeadLetter, Handler, store_dead_letter
 from adapters.eager_pull import EagerPull
 from application.clock import now
 from contracts import codec
@@ -26,14 +26,16 @@ from contracts.subjects import STREAM, Subject
 logger = structlog.get_logger()
 
 DELIVERIES_MAX = 6
-FIRST_FETCH_SECONDS = 0.1  # Of the one fetch that FastStream makes before its pull is eager.
+FIRST_FETCH_SECONDS = 0.1  # Of the one fetch before FastStream is given an EagerPull.
 BACKOFF_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0)
 ACK_WAIT_SECONDS = 90.0
-HANDLER_SECONDS_MAX = 80.0  # Given up before the broker delivers it to somebody else.
+HANDLER_SECONDS_MAX = 80.0  # Less than ACK_WAIT_SECONDS, when another process gets the message.
 
-PARKED = Counter("darkroom_dead_letters_total", "Commits that a handler gave up on", ["durable"])
+DEAD_LETTERS = Counter(
+    "darkroom_dead_letters_total", "Commits that a handler gave up on", ["durable"]
+)
 BROKER_ERRORS = Counter(
-    "darkroom_broker_errors_total", "Errors that the broker told asynchronously", ["kind"]
+    "darkroom_broker_errors_total", "Errors that the broker reported asynchronously", ["kind"]
 )
 
 
@@ -42,7 +44,7 @@ _EAGER: dict[NatsBroker, list[tuple[Any, str]]] = {}
 
 
 class Subscription(Struct, frozen=True):
-    """A durable consumer as the set-up step makes it. Consumers are never made by services."""
+    """A durable consumer. `darkroom broker setup` makes it; services never do."""
 
     durable: str
     subject: str
@@ -50,7 +52,7 @@ class Subscription(Struct, frozen=True):
 
 
 class DeliveredMessage(Struct, frozen=True):
-    """One delivered message, and what its reply subject tells."""
+    """One delivered message, and what its reply subject says of it."""
 
     message: Msg
     commit_kind: str
@@ -59,7 +61,7 @@ class DeliveredMessage(Struct, frozen=True):
 
 
 async def on_error(error: Exception) -> None:
-    """A refused permission reaches us only here; the call itself times out."""
+    """Log and count. A refused permission is reported here only; the call itself times out."""
     kind = "permission" if "permissions violation" in str(error).lower() else "other"
     BROKER_ERRORS.labels(kind).inc()
     log = logger.error if kind == "permission" else logger.warning
@@ -74,8 +76,8 @@ def connection_options(user: str | None, password: str | None) -> dict[str, Any]
         "connect_timeout": 2,
         "ping_interval": 10,
         "max_outstanding_pings": 2,
-        # Nothing is kept while there is no connection: what was answered with 503 must not be
-        # carried out when it is back.
+        # Nothing is buffered while there is no connection: a request that was answered with 503
+        # must not be carried out when the connection is back.
         "pending_size": 0,
         "error_cb": on_error,
     }
@@ -114,14 +116,14 @@ async def start(broker: NatsBroker) -> None:
     for registered, durable in _EAGER.pop(broker, []):
         before.append(registered.subscription)
         registered.subscription = EagerPull(client, durable)
-    await asyncio.sleep(3 * FIRST_FETCH_SECONDS)  # What the first fetch has brought is handled.
+    await asyncio.sleep(3 * FIRST_FETCH_SECONDS)  # Until what the first fetch brought is handled.
     for subscription in before:
         await subscription.unsubscribe()
 
 
 async def stop(broker: NatsBroker, seconds: float) -> None:
-    """Stop its subscribers, at most so long. With a broker that is away or frozen this fails: what
-    a shutdown has still to wait for is none the worse for it.
+    """Stop its subscribers, within so many seconds. With a broker that is away or frozen this
+    fails, which is logged only: the rest of the shutdown has to go on.
     """
     stopping = asyncio.create_task(broker.stop())
     done, _ = await asyncio.wait({stopping}, timeout=seconds)
@@ -135,9 +137,8 @@ async def stop(broker: NatsBroker, seconds: float) -> None:
 def subscriber(
     broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
 ) -> Callable[[Handler], Handler]:
-    """Register a handler: manual ack, delayed nak with back-off, parked after 6 deliveries.
-
-    The handler must be harmless to repeat: redelivery is the normal case.
+    """Register a handler. A delivery that fails comes again after a pause; after six the commit
+    becomes a dead letter. The handler must be harmless to repeat.
     """
 
     def register(handler: Handler) -> Handler:
@@ -203,14 +204,14 @@ async def _failed(
         delay = BACKOFF_SECONDS[min(delivery.deliveries, len(BACKOFF_SECONDS)) - 1]
         await delivery.message.nak(delay=delay)
         return
-    parked = DeadLetter(
+    letter = DeadLetter(
         durable=subscription.durable,
         sequence=delivery.sequence,
         reason=reason,
         deliveries=delivery.deliveries,
         at=now(),
     )
-    await park(await broker.connect(), parked)
-    PARKED.labels(subscription.durable).inc()
+    await store_dead_letter(await broker.connect(), letter)
+    DEAD_LETTERS.labels(subscription.durable).inc()
     logger.error("commit_dead_lettered", durable=subscription.durable, sequence=delivery.sequence)
     await delivery.message.term()

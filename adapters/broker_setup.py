@@ -39,13 +39,15 @@ SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({Com
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 MEBIBYTE = 1024 * 1024
-LOG_BYTES_MAX = 20 * 1024**3  # Of a new log, where nobody says more or less.
-PARKED_BYTES_MAX = 64 * MEBIBYTE
+LOG_BYTES_MAX = 20 * 1024**3  # Of a new log, if no other size is given.
+DEAD_LETTER_BYTES_MAX = 64 * MEBIBYTE
 DUPLICATE_SECONDS = 120.0
 
 
 class Bucket(Struct, frozen=True):
-    """A key-value bucket. `seconds_max` 0: for ever. `values_stay`: the first is the only one."""
+    """A key-value bucket. `seconds_max` 0: values never expire. `values_stay`: the first value of a
+    key is never replaced.
+    """
 
     name: str
     bytes_max: int
@@ -53,7 +55,7 @@ class Bucket(Struct, frozen=True):
     values_stay: bool = False
 
 
-# Some 200 bytes a key, 400 a ticket, 300 an endpoint, 200 a claim.
+# About 200 bytes for each key, 400 for a ticket, 300 for an endpoint, 200 for a claim.
 BUCKETS = (
     Bucket(KEY_BUCKET, 512 * MEBIBYTE, values_stay=True),
     Bucket(TICKET_BUCKET, 256 * MEBIBYTE, seconds_max=3600.0),
@@ -75,15 +77,17 @@ _MIGRATED = (
 async def set_up(client: Client, *, log_bytes_max: int | None, replicas: int) -> str:
     """Make what is missing, widen what has grown; return the log's epoch.
 
-    Nothing is ever narrowed: who repeats this without saying how a cluster was made must not take
-    its replicas or its room away. `log_bytes_max` None keeps what a log has.
+    Nothing is ever narrowed: repeating this without the arguments that a cluster was made with
+    must not take its replicas or its bytes away. `log_bytes_max` None keeps what a log has.
     """
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
-    parked = StreamConfig(
-        name=DEAD_LETTER_STREAM, subjects=["dead_letter.>", GIVEN_UP], max_bytes=PARKED_BYTES_MAX
+    dead_letters = StreamConfig(
+        name=DEAD_LETTER_STREAM,
+        subjects=["dead_letter.>", GIVEN_UP],
+        max_bytes=DEAD_LETTER_BYTES_MAX,
     )
-    for config in (parked, *map(_bucket, BUCKETS)):
+    for config in (dead_letters, *map(_bucket, BUCKETS)):
         await _stream(jetstream, config, replicas)
     for subscription in SUBSCRIPTIONS:
         await jetstream.add_consumer(STREAM, _consumer(subscription))
@@ -120,11 +124,11 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas:
 
 
 def _bucket(bucket: Bucket) -> StreamConfig:
-    """What makes a stream a key-value bucket (the name, the subjects), and our limits.
+    """Return what makes a stream a key-value bucket (the name, the subjects), and our limits.
 
-    A full bucket refuses what is new and keeps what it has. Nothing in it can be deleted by its
-    writers; a bucket of values that stay refuses a second value, markers of deletion and rollups
-    too, so that whoever may write to it can take nothing away. An operator's purge can.
+    A full bucket refuses what is new and keeps what it has. Its writers can delete nothing. A
+    bucket whose values stay also refuses second values, markers of deletion and rollups, so that
+    whoever may write to it can take nothing away; only an operator can, by a purge.
     """
     return StreamConfig(
         name=f"KV_{bucket.name}",
@@ -143,7 +147,7 @@ def _bucket(bucket: Bucket) -> StreamConfig:
 
 
 async def _stream(jetstream: JetStreamContext, config: StreamConfig, replicas: int) -> None:
-    """Make it, or give one of an older version what this version wants; it is never narrowed."""
+    """Make it, or update one of an older version; it is never narrowed."""
     config = config.evolve(storage=StorageType.FILE, num_replicas=replicas)
     try:
         found = (await jetstream.stream_info(str(config.name))).config

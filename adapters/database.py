@@ -1,4 +1,4 @@
-"""The database of the read models: SQLite beside us, or PostgreSQL. One way to use both."""
+"""The database of the read models: an SQLite file or PostgreSQL, used in the same way."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ class DatabaseUnavailable(Exception):
 
 
 class NeverTaken(Exception):
-    """The database will never take a value: waiting does not help, and who writes has to say that
-    it is stuck. The message names the rule and its place, never a value.
+    """The database will never take a value: trying again does not help, and the writer has to
+    report that it is stuck. The message names the constraint and its place, never a value.
     """
 
 
@@ -50,9 +50,9 @@ def open_database(url: str, *, read_only: bool) -> Database:
 
 
 class SqliteDatabase:
-    """Called in the event loop: a read takes some 35 µs, a hop to a thread three times as much
+    """Runs in the event loop: a read takes about 35 µs, a thread would take three times as much
     (docs/decisions/0004). In WAL mode readers never wait for the one writer. The one connection
-    is kept at hand: to take it from a pool and give it back costs as much as what is read.
+    stays open: taking it from a pool and giving it back costs as much as a read.
     """
 
     def __init__(self, url: str, *, read_only: bool) -> None:
@@ -88,14 +88,14 @@ class SqliteDatabase:
                 connection.commit()
                 return found
         except DBAPIError as error:
-            raise _told(error) from None
+            raise _error_of(error) from None
 
     async def close(self) -> None:
         self._forget()
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """Lend the connection; after any trouble the next one gets a new one."""
+        """Yield the connection; after any error the next call gets a new one."""
         if self._connection is None:
             self._connection = self._engine.connect()
         try:
@@ -112,8 +112,8 @@ class SqliteDatabase:
 
 
 def _begin_read(connection: Connection) -> None:
-    """At the driver itself: it opens nothing yet, so it cannot fail, and SQLAlchemy's share would
-    be a sixth of what a read costs.
+    """Begin at the driver itself, which cannot fail, as it opens nothing yet. Through SQLAlchemy
+    it would be a sixth of a read's time.
     """
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN")
@@ -123,28 +123,29 @@ def _begin_write(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _told(error: DBAPIError) -> Exception:
-    """Tell a database that is away from a value that it will never take, without SQL and values:
-    PostgreSQL puts the value itself into what it says about it.
+def _error_of(error: DBAPIError) -> Exception:
+    """Distinguish a database that is away from a value that it will never take. The message has
+    neither SQL nor values: PostgreSQL puts the value itself into its message.
     """
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if not isinstance(error, IntegrityError | DataError) and state[:2] not in _VALUE_CLASSES:
         return DatabaseUnavailable(str(error.orig))
     cause = getattr(error.orig, "__cause__", None)
     if cause is None:
-        return NeverTaken(str(error.orig))  # SQLite names the rule and the columns.
+        return NeverTaken(str(error.orig))  # SQLite names the constraint and the columns.
     places = ("table_name", "column_name", "constraint_name")
     found = [str(name) for place in places if (name := getattr(cause, place, None))]
     return NeverTaken(" ".join((type(cause).__name__, state, *found)))
 
 
 def _prepare_reader(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # We say BEGIN ourselves: a read is a snapshot.
+    connection.isolation_level = None  # BEGIN is sent by _begin_read: a read is a snapshot.
 
 
 def _prepare_writer(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    # The log is the truth and the position stands beside the rows: NORMAL loses nothing.
+    # NORMAL may lose the last transactions in a power cut, position and rows together: they are
+    # made again from the log.
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -175,7 +176,7 @@ class PostgresDatabase:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work, *arguments, **named)
         except DBAPIError as error:
-            raise _told(error) from None
+            raise _error_of(error) from None
         except (PoolTimeoutError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error)) from error
 

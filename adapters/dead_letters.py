@@ -22,9 +22,10 @@ Handler = Callable[[Recorded], Awaitable[None]]
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A commit that a handler with effects could not digest, as an operator sees it.
+    """A commit that a handler failed to handle after several deliveries.
 
-    `id` is its place in the parking stream; `sequence` the commit's in the log, which keeps it.
+    `id` is its sequence in the stream of dead letters; `sequence` that of the commit in the log,
+    which keeps it.
     """
 
     durable: str
@@ -36,7 +37,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
 
 class _Advisory(Struct):
-    """What the broker tells when it gave up by itself: nobody answered for any delivery."""
+    """What the broker publishes when it gave up a message: no delivery of it was answered."""
 
     consumer: str
     stream_seq: int
@@ -48,20 +49,20 @@ class _Answer(Struct, frozen=True):
     error: str = ""
 
 
-_parked = msgspec.json.Decoder(DeadLetter)
+_letter = msgspec.json.Decoder(DeadLetter)
 _advisory = msgspec.json.Decoder(_Advisory)
 _answer = msgspec.json.Decoder(_Answer)
 
 
 class DeadLetters:
-    """The parking stream, as operators use it."""
+    """The stream of dead letters, as operators use it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._jetstream = client.jetstream()
 
     async def all(self) -> list[DeadLetter]:
-        """Return everything that is parked, oldest first."""
+        """Return all dead letters, oldest first."""
         found: list[DeadLetter] = []
         place = 1
         while True:
@@ -86,43 +87,43 @@ class DeadLetters:
             return None
         return _read(str(message.subject), message.data or b"", place)
 
-    async def replay(self, parked: DeadLetter) -> str:
+    async def replay(self, letter: DeadLetter) -> str:
         """Let a service handle the commit once more; return why it could not, or nothing."""
         reply = await self._client.request(
-            replay_subject(parked.durable),
-            str(parked.sequence).encode(),
+            replay_subject(letter.durable),
+            str(letter.sequence).encode(),
             timeout=ANSWER_SECONDS_MAX,
         )
         return _answer.decode(reply.data).error
 
-    async def discard(self, parked: DeadLetter) -> None:
-        """Forget that it was parked. The commit itself stays in the log."""
-        await self._jetstream.delete_msg(DEAD_LETTER_STREAM, parked.id)
+    async def discard(self, letter: DeadLetter) -> None:
+        """Forget the dead letter. The commit itself stays in the log."""
+        await self._jetstream.delete_msg(DEAD_LETTER_STREAM, letter.id)
 
 
 def _read(subject: str, body: bytes, place: int) -> DeadLetter:
     if subject.startswith("dead_letter."):
-        return msgspec.structs.replace(_parked.decode(body), id=place)
-    told = _advisory.decode(body)
+        return msgspec.structs.replace(_letter.decode(body), id=place)
+    advisory = _advisory.decode(body)
     return DeadLetter(
-        durable=told.consumer,
-        sequence=told.stream_seq,
+        durable=advisory.consumer,
+        sequence=advisory.stream_seq,
         reason="the broker gave up: no delivery was answered",
-        deliveries=told.deliveries,
-        at=told.timestamp,
+        deliveries=advisory.deliveries,
+        at=advisory.timestamp,
         id=place,
     )
 
 
-async def park(client: Client, parked: DeadLetter) -> None:
+async def store_dead_letter(client: Client, letter: DeadLetter) -> None:
     """Store it durably; raise nats' errors when the broker does not acknowledge it."""
-    headers = {"Nats-Msg-Id": f"{parked.durable}.{parked.sequence}"}
-    subject = dead_letter_subject(parked.durable)
-    await client.request(subject, msgspec.json.encode(parked), timeout=3.0, headers=headers)
+    headers = {"Nats-Msg-Id": f"{letter.durable}.{letter.sequence}"}
+    subject = dead_letter_subject(letter.durable)
+    await client.request(subject, msgspec.json.encode(letter), timeout=3.0, headers=headers)
 
 
 async def answer_replays(client: Client, durable: str, log: EventLog, handler: Handler) -> None:
-    """Handle a parked commit when an operator asks for it: one process of the service does."""
+    """Handle a commit again when an operator asks for it, in one process of the service."""
 
     async def answer(message: Msg) -> None:
         error = await _replay(log, handler, int(message.data))
@@ -138,6 +139,6 @@ async def _replay(log: EventLog, handler: Handler, sequence: int) -> str:
             if recorded is None:
                 return f"the log has no commit {sequence}"
             await handler(recorded)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told.
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator reads it.
         return f"{type(error).__name__}: {error}"[:500]
     return ""

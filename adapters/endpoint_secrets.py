@@ -18,12 +18,12 @@ from contracts.subjects import SEALING_BUCKET
 
 SECRET_BYTES = 24
 TRIES_MAX = 8
-MARKER_SECONDS = 60.0  # What says that a secret was deleted; for ever, they would fill the bucket.
-OLD_HOLDS = timedelta(hours=24)  # After a rotation deliveries carry both signatures for a day.
+MARKER_SECONDS = 60.0  # How long a marker of a deleted secret stays in the bucket.
+OLD_HOLDS = timedelta(hours=24)  # After a rotation deliveries are signed with both secrets.
 
 
 class Kept(Struct, frozen=True, omit_defaults=True):
-    """`sequence` is of the commit that gave the current one; 0: the registration's."""
+    """`sequence` is that of the commit that made `current`; 0 if the registration made it."""
 
     current: str
     sequence: int = 0
@@ -45,44 +45,45 @@ class EndpointSecrets:
         self._boxes = SealedBox(derive(master_key, "endpoint secrets"))
 
     async def keep(self, endpoint: EndpointId, secret: str, sequence: int = 0) -> None:
-        """Keep a secret, known or not; one that was there before it holds on for a day.
+        """Keep a secret; the one before it stays valid for a day.
 
-        Of two that come at once the one whose commit is the later stays.
+        Of two that come at once the one of the later commit is kept. The same one again changes
+        nothing.
         """
         for _ in range(TRIES_MAX):
             try:
                 await self._keep(endpoint, secret, sequence)
             except KeyWrongLastSequenceError:
-                continue  # Another came in between.
+                continue  # Another process changed it in between.
             else:
                 return
         raise LogUnavailable(f"the secret of {endpoint} is being changed")
 
     async def _keep(self, endpoint: EndpointId, secret: str, sequence: int) -> None:
         bucket = await self._bucket.open()
-        known, revision = await self._get(endpoint)
-        if known is None:
+        kept_before, revision = await self._get(endpoint)
+        if kept_before is None:
             kept = Kept(secret, sequence)
-        elif known.sequence < sequence:
-            kept = Kept(secret, sequence, known.current, now() + OLD_HOLDS)
+        elif kept_before.sequence < sequence:
+            kept = Kept(secret, sequence, kept_before.current, now() + OLD_HOLDS)
         else:
             return
         box = self._boxes.seal(msgspec.json.encode(kept), endpoint)
         await bucket.update(endpoint, box, last=revision)
 
     async def holding(self, endpoint: EndpointId) -> list[str]:
-        """Return the secrets that hold now, the newest first; none when they are gone."""
-        known, _ = await self._get(endpoint)
-        if known is None:
+        """Return the secrets that are valid now, the newest first; none when they are gone."""
+        kept, _ = await self._get(endpoint)
+        if kept is None:
             return []
-        is_old_held = known.previous_until is not None and known.previous_until > now()
-        return [known.current, *([known.previous] if known.previous and is_old_held else [])]
+        is_old_valid = kept.previous_until is not None and kept.previous_until > now()
+        return [kept.current, *([kept.previous] if kept.previous and is_old_valid else [])]
 
     async def forget(self, endpoint: EndpointId) -> None:
         await (await self._bucket.open()).purge(endpoint, msg_ttl=MARKER_SECONDS)
 
     async def _get(self, endpoint: EndpointId) -> tuple[Kept | None, int]:
-        """Return what is kept, and the revision that a change of it has to name."""
+        """Return what is kept, and the revision that the next change has to name."""
         try:
             entry = await (await self._bucket.open()).get(endpoint)
         except KeyNotFoundError as error:  # Never there, or deleted: then it has a revision.

@@ -1,15 +1,15 @@
-"""fal.ai: one POST a submission through the real client, and looks at what became of it."""
+"""fal.ai: one POST for each submission, through its own client, and what became of it."""
 
 import asyncio
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
-import fal_client
 import httpx
 import msgspec
 from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncRequestHandle
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from adapters.fal_words import (
     is_address,
@@ -24,12 +24,14 @@ from adapters.one_post import (
     WORDS_MAX,
     CookielessClient,
     ErrorAnswer,
+    FalClient,
     Hung,
     Lost,
     NotSent,
     OnePost,
     words_of,
 )
+from domain.lost_replies import ListedRequest
 from domain.text import clean_line, clean_prose
 
 POST_SECONDS = 30.0
@@ -37,25 +39,30 @@ LOOK_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 LISTING_PAGES_MAX = 20
 OWN_HOST = f"https://{FAL_QUEUE_RUN_HOST}/"
-# The operator's account, or the pace of asking: no answer to what was asked.
+SERVER_TROUBLE = 500  # This status and all above it.
+# About the operator's account or the pace of asking, and so no answer to what was asked.
 _NOT_NOW = {401, 402, 403, 408, 425, 429}
-# An address that was kept under an older rule of text may be none that can be asked.
+# An address that an older version kept may be none that can be asked.
 _UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 
-class SubmissionAccepted(Struct, frozen=True):
-    """The provider has the job."""
+class ProviderRequest(Struct, frozen=True):
+    """A job as the provider has it. A URL that is not known is empty."""
 
     request_id: str
-    status_url: str
-    response_url: str
-    cancel_url: str
+    status_url: str = ""
+    response_url: str = ""
+    cancel_url: str = ""
+
+
+class SubmissionAccepted(ProviderRequest, frozen=True):
+    """The provider has the job."""
 
 
 class SubmissionRefused(Struct, frozen=True):
     """The provider took nothing (no connection, or 429 or 5xx without a request id).
 
-    `is_busy` tells a 429 from a provider in trouble.
+    `is_busy`: it was a 429, and the provider is not in trouble.
     """
 
     words: str
@@ -64,22 +71,23 @@ class SubmissionRefused(Struct, frozen=True):
 
 
 class SubmissionRejected(Struct, frozen=True):
-    """The provider will never take this (404, 422 and other 4xx)."""
+    """The provider will never take this (404, 422 and other 4xx). `is_input_refused`: for what
+    the job's owner asked for (422).
+    """
 
-    status: int
     words: str
+    is_input_refused: bool = False
 
 
 class OperatorTrouble(Struct, frozen=True):
     """The operator's account is the reason (401, 402, 403): no job's fault."""
 
-    status: int
     words: str
 
 
 class SubmissionUnknown(Struct, frozen=True):
-    """The POST was sent and nobody can tell whether it was taken. `has_hung` tells a provider
-    that said nothing for so long from a reply that was lost on its way.
+    """The POST was sent and nobody can say whether it was taken. `has_hung`: the provider took it
+    and said nothing until the time was up; else the reply was lost on its way.
     """
 
     words: str
@@ -122,16 +130,14 @@ class NoAnswer(Struct, frozen=True):
 PollOutcome = StillRunning | Finished | Gone | NoAnswer
 
 
-class Listed(Struct, frozen=True):
-    """A request as the provider lists it: what it was asked, and when (its clock)."""
-
+class _Item(Struct, frozen=True):
     request_id: str
     sent_at: datetime
     json_input: Any = None
 
 
 class _Listing(Struct, frozen=True):
-    items: list[Listed] = []
+    items: list[_Item] = []
     next_cursor: str | None = None
     has_more: bool = False
 
@@ -152,12 +158,12 @@ class FalGateway:
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS),
         )
-        self._client = _Client(self._http, key)
+        self._client = FalClient(self._http, key, POST_SECONDS)
 
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> SubmissionOutcome:
-        """POST once. Every end of it is one of the five outcomes."""
+        """POST once; however it ends is one of the five outcomes."""
         try:
             async with asyncio.timeout(POST_SECONDS + CONNECT_SECONDS):
                 handle = await self._client.submit(endpoint, arguments, webhook_url=webhook_url)
@@ -170,71 +176,70 @@ class FalGateway:
             return SubmissionUnknown(f"the reply was lost: {words_of(error)}", has_hung)
         except (KeyError, ValueError, TypeError) as error:
             return SubmissionUnknown(f"the reply has no request id: {words_of(error)}")
-        taken = SubmissionAccepted(
-            handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
-        )
-        if not is_request_id(taken.request_id) or not all(map(is_address, structs.astuple(taken))):
+        accepted = SubmissionAccepted(*_fields(handle))
+        if not is_request_id(accepted.request_id) or not all(map(is_address, _fields(handle))):
             return SubmissionUnknown("the reply's request id or a URL of it cannot be kept")
-        return taken
+        return accepted
 
-    async def poll_result(self, endpoint: str, found: SubmissionAccepted) -> PollOutcome:
+    async def poll_result(self, endpoint: str, request: ProviderRequest) -> PollOutcome:
         """Ask once for the status, and for the result when it says COMPLETED.
 
-        COMPLETED is no success: failed and cancelled requests end so too. Only the result tells.
+        COMPLETED is no success: requests that failed or were cancelled have this status too. Only
+        the result says what happened.
         """
-        handle = self._handle(endpoint, found)
+        request = self._on_own_host(endpoint, request)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                status = await self._get(f"{handle.status_url}?logs=1")
-                answer = _look_of(status)
-                if answer is not None:
-                    return answer
-                return _result_of(await self._get(handle.response_url))
+                status = await self._get(f"{request.status_url}?logs=1")
+                return _unfinished(status) or _result_of(await self._get(request.response_url))
         except (*_UNUSABLE, ValueError, KeyError, TypeError) as error:
             return NoAnswer(words_of(error))
 
-    async def cancel(self, endpoint: str, found: SubmissionAccepted) -> str | None:
+    async def cancel(self, endpoint: str, request: ProviderRequest) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
-        own = found.cancel_url.startswith(OWN_HOST)
-        url = found.cancel_url if own else self.known(endpoint, found.request_id).cancel_url
+        url = request.cancel_url
+        if not url.startswith(OWN_HOST):
+            url = self.request_of(endpoint, request.request_id).cancel_url
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 response = await self._http.put(url)
         except _UNUSABLE:
             return None
-        if response.status_code >= 500 or response.status_code in _NOT_NOW:  # noqa: PLR2004
+        if response.status_code >= SERVER_TROUBLE or response.status_code in _NOT_NOW:
             return None
         return clean_line(f"{response.status_code} {text_of(response)}")
 
-    async def listed(self, endpoint: str, since: datetime) -> list[Listed] | None:
+    async def list_requests(self, endpoint: str, since: datetime) -> list[ListedRequest] | None:
         """List what was sent to an endpoint since then, with its input; None without an answer.
 
-        The list is a witness for what it names only: requests that have not ended may be missing.
+        Requests that are not listed may exist all the same, above all those that have not ended.
         """
         if not self._platform_url:
             return None
-        wish = {"endpoint_id": endpoint, "start": since.isoformat(), "expand": "payloads"}
-        found: list[Listed] = []
+        query = {"endpoint_id": endpoint, "start": since.isoformat(), "expand": "payloads"}
+        found: list[ListedRequest] = []
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 for _ in range(LISTING_PAGES_MAX):
                     url = f"{self._platform_url}/models/requests/by-endpoint"
-                    response = await self._http.get(url, params=wish)
+                    response = await self._http.get(url, params=query)
                     page = _listings.decode(response.raise_for_status().content)
-                    found += [each for each in page.items if is_request_id(each.request_id)]
+                    found += [
+                        ListedRequest(each.request_id, each.json_input, each.sent_at)
+                        for each in page.items
+                        if is_request_id(each.request_id)
+                    ]
                     if not (page.has_more and page.next_cursor):
                         break
-                    wish["cursor"] = page.next_cursor
+                    query["cursor"] = page.next_cursor
         except (httpx.HTTPError, TimeoutError, msgspec.MsgspecError):
             return None
         return found
 
-    def known(self, endpoint: str, request_id: str) -> SubmissionAccepted:
-        """Return a request that the provider listed as its reply to the POST would have told it."""
+    def request_of(self, endpoint: str, request_id: str) -> ProviderRequest:
+        """Return a request with the URLs that the provider gives it."""
         handle = AsyncRequestHandle.from_request_id(self._http, endpoint, request_id)
-        return SubmissionAccepted(
-            request_id, handle.status_url, handle.response_url, handle.cancel_url
-        )
+        return ProviderRequest(*_fields(handle))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -245,44 +250,35 @@ class FalGateway:
             raise ValueError("the result is too large")
         return response
 
-    def _handle(self, endpoint: str, found: SubmissionAccepted) -> AsyncRequestHandle:
-        """Use the URLs that the provider returned if they are on its own host: they get our key."""
-        urls = (found.status_url, found.response_url, found.cancel_url)
-        if all(url.startswith(OWN_HOST) for url in urls):
-            status_url, response_url, cancel_url = urls
-            return AsyncRequestHandle(
-                found.request_id, response_url, status_url, cancel_url, self._http
-            )
-        return AsyncRequestHandle.from_request_id(self._http, endpoint, found.request_id)
-
-
-class _Client(fal_client.AsyncClient):
-    """fal's own client, on our HTTP client."""
-
-    def __init__(self, http: httpx.AsyncClient, key: str) -> None:
-        super().__init__(key=key, default_timeout=POST_SECONDS)
-        object.__setattr__(self, "_http", http)
-
-    @property
-    async def _client(self) -> httpx.AsyncClient:
-        return self._http  # type: ignore[attr-defined,no-any-return]
+    def _on_own_host(self, endpoint: str, request: ProviderRequest) -> ProviderRequest:
+        """Use the URLs that came with the request if all are on the provider's own host, because
+        our key is sent there; else those that its id gives.
+        """
+        urls = (request.status_url, request.response_url, request.cancel_url)
+        is_own = all(url.startswith(OWN_HOST) for url in urls)
+        return request if is_own else self.request_of(endpoint, request.request_id)
 
 
 def classify(status: int, headers: Any, text: str) -> SubmissionOutcome:
     """Say what an answer without success to a POST means."""
     words = clean_prose(f"HTTP {status}: {text}", WORDS_MAX)
     if status in {401, 402, 403}:
-        return OperatorTrouble(status, words)
-    if status == 429 or status >= 500:  # noqa: PLR2004
+        return OperatorTrouble(words)
+    is_busy = status == HTTPStatus.TOO_MANY_REQUESTS
+    if is_busy or status >= SERVER_TROUBLE:
         if "x-fal-request-id" in headers or '"request_id"' in text:
             return SubmissionUnknown(words)
-        return SubmissionRefused(words, retry_after_of(headers), is_busy=status == 429)  # noqa: PLR2004
-    return SubmissionRejected(status, words)
+        return SubmissionRefused(words, retry_after_of(headers), is_busy)
+    return SubmissionRejected(words, status == HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def _look_of(response: httpx.Response) -> PollOutcome | None:
+def _fields(handle: AsyncRequestHandle) -> tuple[str, str, str, str]:
+    return handle.request_id, handle.status_url, handle.response_url, handle.cancel_url
+
+
+def _unfinished(response: httpx.Response) -> PollOutcome | None:
     """Read a status; None means that the request is over and its result can be fetched."""
-    if response.status_code == 404:  # noqa: PLR2004
+    if response.status_code == HTTPStatus.NOT_FOUND:
         return Gone()
     if not response.is_success:
         return NoAnswer(f"HTTP {response.status_code}")
@@ -296,7 +292,7 @@ def _look_of(response: httpx.Response) -> PollOutcome | None:
 
 
 def _result_of(response: httpx.Response) -> PollOutcome:
-    if response.status_code == 404:  # noqa: PLR2004
+    if response.status_code == HTTPStatus.NOT_FOUND:
         return Gone()
     if response.status_code in {401, 403, 408, 429}:
         return NoAnswer(f"HTTP {response.status_code}")

@@ -1,9 +1,9 @@
 """Fresh rows: services act on rows only when the rows are as new as the log's end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 from msgspec import structs
 from sqlalchemy import Connection
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from adapters.changes import Changes
 from adapters.database import Database, P, T, Work
 from adapters.peers import Peers
-from adapters.sweep import Pace, Sweep
+from adapters.sweep import Act, Pace, Sweep
 from application.event_log import EventLog
 from application.ports import NotThereYet
 from domain.turns import Turn, WaitingRow
@@ -36,11 +36,19 @@ class FreshRows:
         changes: Changes,
         database: Database,
         position_of: Callable[[Connection], int],
+        peers: Peers,
     ) -> None:
         self._log = log
         self.changes = changes
         self._database = database
         self._position_of = position_of
+        self._peers = peers
+
+    def sweep(
+        self, name: str, pace: Pace, due: Due[Row], act: Act[Row], wake: asyncio.Event | None = None
+    ) -> Sweep[Row]:
+        """Return a sweep over this process's part of the rows that `due` reads."""
+        return Sweep(name, pace, partial(self.take_part, due), act, wake)
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Return what `work` reads, as of the log's present end or later."""
@@ -66,16 +74,16 @@ class FreshRows:
             return []
         return await self.read(due, turn)
 
-    async def take_part(self, peers: Peers, due: Due[Row], turn: Turn) -> list[Row]:
+    async def take_part(self, due: Due[Row], turn: Turn) -> list[Row]:
         """As `take`, but return only the rows that this process is to take. The rows of its peers
         are noted in the turn, so that the next query skips them, however many there are.
         """
         if turn.limit < 1:
             return []
         # No wider: the query alternates lanes only when more rows are due than its limit.
-        wide = structs.replace(turn, limit=turn.limit * peers.count)
+        wide = structs.replace(turn, limit=turn.limit * self._peers.count)
         rows = await self.take(due, wide)
-        own = [row for row in rows if peers.is_mine(row.key)]
+        own = [row for row in rows if self._peers.is_mine(row.key)]
         turn.after = _last_lane(rows, own, turn.limit, wide.after)
         turn.taken_by_others = {row.key for row in rows} - {row.key for row in own}
         turn.more_behind_others = len(rows) >= wide.limit and len(own) < turn.limit
@@ -91,26 +99,3 @@ def _last_lane(rows: list[Row], own: list[Row], limit: int, after: str) -> str:
     turns = lanes.index(after) + 1 if after in lanes else len(rows)
     is_left_out = len(own) > limit and rows.index(own[limit]) < turns
     return own[limit - 1].lane if is_left_out else after
-
-
-class SweepingService(Protocol):
-    """A service that sweeps rows and shares them with its peers."""
-
-    rows: FreshRows
-    peers: Peers
-
-
-Service = TypeVar("Service", bound=SweepingService)
-
-
-def sweep_of(
-    service: Service,
-    name: str,
-    pace: Pace,
-    due: Due[Row],
-    act: Callable[[Service, Row], Awaitable[None]],
-    wake: asyncio.Event | None = None,
-) -> Sweep[Row]:
-    """Return a sweep that calls `act` with the service and each row of its part that is due."""
-    take = partial(service.rows.take_part, service.peers, due)
-    return Sweep(name, pace, take, partial(act, service), wake)

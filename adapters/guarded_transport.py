@@ -1,4 +1,4 @@
-"""The guard against reaching inwards: names are resolved, checked, and connected to as checked."""
+"""Outgoing connections that cannot reach private addresses, whatever name leads there."""
 
 import asyncio
 import socket
@@ -17,11 +17,11 @@ KEPT_ALIVE_MAX = 20
 KEPT_ALIVE_SECONDS = 30.0
 LOOK_UPS_MAX = 64
 LOOK_UP_SECONDS = 5.0
-# A look-up cannot be ended, and a stranger's name server answers when it likes. On the loop's own
-# threads, which are a few, it would hold up whoever reads a file.
+# A look-up cannot be cancelled, and a stranger's name server may answer late. On the loop's own
+# few threads it would delay reading files.
 _look_ups = ThreadPoolExecutor(LOOK_UPS_MAX, "look-up")
 _under_way: dict[tuple[str, int], Future[tuple[str, ...] | Exception]] = {}
-# What is_global lets through and is no web server of anybody's all the same. From IANA's
+# Networks that is_global lets through, though no public web server is there. From IANA's
 # special-purpose address registries for IPv4 and IPv6, https://www.iana.org/assignments/
 # iana-ipv4-special-registry and iana-ipv6-special-registry, and from clouds' own addresses.
 REFUSED_NETWORKS = tuple(
@@ -59,8 +59,8 @@ _ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half 
 class AddressRefused(Exception):
     """The host resolves to an address that must not be reached. No connection was made.
 
-    The message may be shown to who named the host: it does not say where the name leads. That is
-    in `addresses`, for logs.
+    The message may be shown to those who named the host: it does not contain the addresses.
+    These are in `addresses`, for logs.
     """
 
     def __init__(self, message: str, addresses: tuple[str, ...] = ()) -> None:
@@ -69,7 +69,7 @@ class AddressRefused(Exception):
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport on a network that refuses private addresses, at each redirect anew."""
+    """httpx's transport on a network that refuses private addresses, at each redirect again."""
 
     def __init__(self, allowed_hosts: frozenset[str]) -> None:
         super().__init__(trust_env=False)
@@ -109,14 +109,13 @@ async def checked_address(host: str, port: int) -> str:
         raise AddressRefused(f"port {port} is not one of the web's")
     addresses = await _addresses(host, port)
     if not addresses or not all(is_public(address) for address in addresses):
-        msg = f"{host} is not at a public address"
-        raise AddressRefused(msg, addresses)
+        raise AddressRefused(f"{host} is not at a public address", addresses)
     return addresses[0]
 
 
 async def _addresses(host: str, port: int) -> tuple[str, ...]:
-    """Look a name up. Who asks for the same meanwhile waits for the same answer, so that one slow
-    name takes one thread.
+    """Look a name up. While that takes, others that ask for the same name wait for the same
+    answer, so that one slow name takes one thread.
     """
     name = (host, port)
     if (asked := _under_way.get(name)) is None:
@@ -133,7 +132,7 @@ async def _addresses(host: str, port: int) -> tuple[str, ...]:
 
 
 def _look_up(host: str, port: int) -> tuple[str, ...] | Exception:
-    """Return what went wrong instead of raising it: nobody may be waiting any more."""
+    """Return an error instead of raising it: perhaps no caller waits any more."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -142,7 +141,7 @@ def _look_up(host: str, port: int) -> tuple[str, ...] | Exception:
 
 
 def is_public(text: str) -> bool:
-    """Tell whether an address is a public one, also when it hides inside an IPv6 address."""
+    """Return whether an address is public; of one inside an IPv6 address, whether that one is."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = _inner_address(address)

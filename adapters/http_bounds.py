@@ -1,8 +1,8 @@
-"""Connections within bounds: how much they may say, and how long it may take them.
+"""Connections within bounds: how much a connection may send, and how long it may take.
 
-uvicorn counts no headers and knows one timeout, for idle connections. Once a second each open
-connection is looked at: whoever owes the rest of a request for too long is ended, and whoever
-takes nothing of its answer. A stream owes nothing, so nothing here cuts it while it is read.
+uvicorn counts no headers and has one timeout, for idle connections. Here each open connection is
+checked once a second. It is ended when the rest of a request is missing for too long, or when its
+client reads nothing of the answer for too long. A stream that is being read is never ended.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from adapters.http_door import Door
+from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
 from application.clock import fresh_commit_id
-from domain.refusals import CODES, PROBLEM_TYPE, Refused, problem_of
+from domain.refusals import Refused
 
 HEAD_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 100
@@ -36,7 +37,7 @@ NO_HTTP = Refused("unparsable", "this is not HTTP/1.1")
 
 
 class _Outflow:
-    """Tells a reader that takes nothing from one that takes little."""
+    """Notices when a client reads nothing at all; one that reads slowly is left alone."""
 
     def __init__(self, now: float) -> None:
         self._moved_at = now
@@ -51,7 +52,7 @@ class _Outflow:
 
 
 class _Owes(Enum):
-    """What of a request has yet to come. Who is idle or is being answered owes nothing."""
+    """Which part of a request has yet to arrive: none while idle, or while it is answered."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -70,8 +71,8 @@ class BoundedHttp(HttpToolsProtocol):
     _refusal = NO_HTTP
     _place: str | None = None
     _owes = _Owes.HEAD
-    _head_bytes = 0  # As fed to the parser, which says nothing before a header is whole.
-    _counted_bytes = 0  # As told by the parser, which is fed much at once.
+    _head_bytes = 0  # As given to the parser, which reports a header only when it is whole.
+    _counted_bytes = 0  # As reported by the parser, which may get many bytes at once.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -137,7 +138,7 @@ class BoundedHttp(HttpToolsProtocol):
             ENDED.labels("stalled").inc()
             self.transport.abort()
         if self.flow.read_paused:
-            self._since = now  # It is we who do not read on.
+            self._since = now  # The client does not owe it: we have paused reading.
         seconds = bounds.head_seconds if self._owes is _Owes.HEAD else bounds.body_seconds
         if self._owes is not _Owes.NOTHING and now - self._since > seconds:
             self._refuse(TOO_SLOW)
@@ -156,8 +157,8 @@ class BoundedHttp(HttpToolsProtocol):
         return _OverLimit()
 
     def _refuse(self, refused: Refused) -> None:
-        """Say why, and end it. What still comes is thrown away for a moment: a connection that
-        is closed at once takes the answer with it.
+        """Answer why, and end the connection. What still arrives is thrown away for two seconds:
+        if the connection were closed at once, the client might not get the answer.
         """
         self._refused_at = self.loop.time()
         ENDED.labels(refused.code).inc()
@@ -172,7 +173,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
-    """One WebSocket. uvicorn pings it, so an idle one that is gone is noticed."""
+    """One WebSocket. uvicorn pings it, so that one whose client is gone is noticed."""
 
     _place: str | None = None
 
@@ -196,7 +197,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.transport.get_write_buffer_size() > UNSENT_SOCKET_BYTES_MAX:
-            self.transport.abort()  # Asks for pongs, and does not read them.
+            self.transport.abort()  # The client sends pings, and does not read the pongs.
             return
         super().data_received(data)
 
@@ -207,7 +208,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
 
 def _answer(refused: Refused) -> bytes:
-    status, _ = CODES[refused.code]
+    status = STATUSES[refused.code]
     body = msgspec.json.encode(problem_of(refused, fresh_commit_id()))
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

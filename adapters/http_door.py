@@ -1,4 +1,4 @@
-"""The door of a listener: how many may come in, in all and from one address, and who is in."""
+"""How many connections a listener takes, in all and from one address, and which it has."""
 
 import asyncio
 import resource
@@ -10,11 +10,11 @@ from uvicorn.server import ServerState
 
 from adapters.settings import CommonSettings
 
-FILES_KEPT = 256  # For the broker, the database, the storage.
+FILES_KEPT = 256  # Open files left for the broker, the database and the storage.
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """`connections_per_address_max` 0 means no limit: behind a proxy one address is everybody."""
+    """`connections_per_address_max` 0 means no limit: behind a proxy all come from one address."""
 
     connections_max: int = 8000
     connections_per_address_max: int = 4000
@@ -30,8 +30,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
         )
 
     def within_file_limit(self) -> "Bounds":
-        """Ask for as many open files as this takes; stay below what the system allows, and then
-        let no address have more than half.
+        """Raise the process's limit of open files as far as these bounds need; where the system
+        allows less, lower the bounds, and let one address have at most half.
         """
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.connections_max + FILES_KEPT
@@ -46,7 +46,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 class Door(ServerState):
-    """What uvicorn's connections share, and who is in."""
+    """What uvicorn's connections share, with a count of those that are open, by address."""
 
     def __init__(self, bounds: Bounds) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Door(ServerState):
         self.held_by: Counter[str] = Counter()
 
     def enter(self, transport: asyncio.Transport) -> str | None:
-        """Let one more in; return the place that it takes, None when there is none left."""
+        """Count one more connection; return its address for `leave`, None if it is one too many."""
         place = _place_of(transport)
         most = self.bounds.connections_per_address_max
         if self.held >= self.bounds.connections_max or (most and self.held_by[place] >= most):
@@ -74,7 +74,7 @@ class Door(ServerState):
 
 
 def _place_of(transport: asyncio.Transport) -> str:
-    """Return the peer's address; of IPv6 the network, as one customer has all of it."""
+    """Return the peer's address; for IPv6 the /64 network, as one customer has all of it."""
     peer = transport.get_extra_info("peername")
     host = str(peer[0]) if peer else ""
     if ":" not in host:

@@ -1,5 +1,5 @@
-"""Serving HTTP: uvicorn within bounds, told to stop by an event instead of by its own signal
-handlers. Answers are for their caller alone unless they say otherwise.
+"""Serving HTTP: uvicorn within bounds. It stops when an event is set, not at a signal. Answers that
+do not mention caches are kept by none.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = structlog.get_logger()
 
 GRACE_SECONDS = 6
 IDLE_SECONDS = 75
-SOCKET_BYTES_MAX = 4096  # Clients say nothing that we listen to.
+SOCKET_BYTES_MAX = 4096  # What clients send is not read.
 TICKS_A_SECOND = 10  # Of uvicorn's main loop.
 
 AnyRequest = Request[Any, Any, Any]
@@ -46,7 +46,7 @@ class QuietServer(uvicorn.Server):
 
 
 class BoundedServer(QuietServer):
-    """A server that ends, once a second, whoever takes too long."""
+    """A server that looks once a second for connections that take too long, and ends them."""
 
     def __init__(self, config: uvicorn.Config, bounds: Bounds) -> None:
         super().__init__(config)
@@ -70,9 +70,8 @@ async def serve(
     *,
     sockets: bool = False,
 ) -> None:
-    """Serve until `stop` is set, then let open requests end for a few seconds.
-
-    Open streams would keep uvicorn alive for ever: hence the time limit.
+    """Serve until `stop` is set, then give open requests six seconds to end: open streams would
+    keep uvicorn running for ever.
     """
     config = uvicorn.Config(
         guarded(app),
@@ -104,12 +103,12 @@ async def serve(
 
 
 class _CutOff(BaseException):
-    """The client went before its body was here. No handler's business, so none may catch it."""
+    """The client went before its body was here. A BaseException, so that no handler catches it."""
 
 
 def guarded(app: AsgiApp) -> AsgiApp:
-    """Add the headers that every answer has, and let nobody wait for or report a client that is
-    gone.
+    """Add the headers that every answer has. A request whose client is gone is ended, and is not
+    reported as an error.
     """
 
     async def run(scope: Any, receive: Receive, send: Send) -> None:
@@ -151,7 +150,7 @@ def _until_cut_off(receive: Receive) -> Receive:
 
 
 def _completed(headers: Any) -> list[tuple[bytes, bytes]]:
-    """What says nothing of caches is kept by none; no browser guesses a type."""
+    """Forbid caches to keep what does not mention them, and browsers to guess its type."""
     found = list(headers)
     names = {name.lower() for name, _ in found}
     if b"cache-control" not in names:

@@ -1,7 +1,7 @@
 """The log and the read models: opened together, and checked against each other."""
 
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
 
 from nats.aio.client import Client
 from sqlalchemy import Connection
@@ -15,25 +15,20 @@ from application.event_log import EventLog
 from contracts.commit import Mark
 
 
-class Positions(Protocol):
-    """Reads how far the read models are, as `read_models/positions.py` does."""
-
-    def find(self, connection: Connection, /) -> Mark | None: ...
-
-    def read(self, connection: Connection, /) -> int: ...
-
-
 async def open_log_and_rows(
-    settings: CommonSettings, service: str, positions: Positions
+    settings: CommonSettings,
+    service: str,
+    find_mark: Callable[[Connection], Mark | None],
+    read_position: Callable[[Connection], int],
 ) -> tuple[Client, JetStreamLog, Database, Changes]:
-    """Open what a service reads; the changes are not listened to before they are started."""
+    """Open what a service reads. The caller starts the changes."""
     client = await broker.connect(
         settings.nats_url, settings.nats_user, settings.nats_password, service
     )
     log = await JetStreamLog.open(client)
     database = open_database(settings.database, read_only=True)
-    await expect_mark(log, database, positions.find)
-    return client, log, database, Changes(lambda: database.read(positions.read))
+    await expect_mark(log, database, find_mark)
+    return client, log, database, Changes(partial(database.read, read_position))
 
 
 async def expect_mark(

@@ -1,6 +1,7 @@
-"""The network under fal's client: each POST goes out once, and its end is told exactly."""
+"""fal's client and the network under it: each POST is sent once, and its end is known exactly."""
 
 import aiohttp
+import fal_client
 import httpx
 from yarl import URL
 
@@ -13,7 +14,9 @@ _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError
 
 
 class NotSent(Exception):
-    """No connection was made. No error of httpx on purpose, like the next two: its are repeated."""
+    """No connection was made. This and the next two are no errors of httpx, on purpose: fal's
+    client would send the POST again.
+    """
 
 
 class ErrorAnswer(Exception):
@@ -38,9 +41,9 @@ class OnePost(httpx.AsyncBaseTransport):
     """The network under fal's client: each POST is sent exactly once.
 
     The client repeats a POST up to ten times (lost replies, 408, 409, 429, some 5xx), and each can
-    be a paid job. It repeats httpx's errors only, so ours end its ladder at the first rung.
-    Sent by aiohttp, at a quarter of httpcore's CPU (docs/decisions/0006); what it raises before a
-    connection exists is told apart from what it raises after.
+    be a paid job. It repeats a POST that ended in an error of httpx, and no other: so the errors
+    raised here are our own. aiohttp sends the requests, with a quarter of httpcore's CPU time
+    (docs/decisions/0006); its errors also say whether there was a connection already.
     """
 
     def __init__(self, connections_max: int, seconds: float, connect_seconds: float) -> None:
@@ -97,7 +100,7 @@ class OnePost(httpx.AsyncBaseTransport):
 
 class _NoCookies(httpx.Cookies):
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Look for none: that takes as long as sending the request."""
+        """Do nothing: looking for cookies takes as long as sending the request."""
 
 
 class CookielessClient(httpx.AsyncClient):
@@ -108,6 +111,18 @@ class CookielessClient(httpx.AsyncClient):
     @property  # type: ignore[misc]  # Nobody sets one.
     def cookies(self) -> httpx.Cookies:
         return self._none
+
+
+class FalClient(fal_client.AsyncClient):
+    """fal's own client, on our HTTP client."""
+
+    def __init__(self, http: httpx.AsyncClient, key: str, seconds: float) -> None:
+        super().__init__(key=key, default_timeout=seconds)
+        object.__setattr__(self, "_http", http)
+
+    @property
+    async def _client(self) -> httpx.AsyncClient:
+        return self._http  # type: ignore[attr-defined,no-any-return]
 
 
 def words_of(error: BaseException) -> str:

@@ -18,7 +18,7 @@ logger = structlog.get_logger()
 
 EXIT_USAGE = 2
 
-PRIVATE = 0o077  # What we write is for our own user only.
+PRIVATE = 0o077  # Files that are written can be read by our own user only.
 
 AnySettings = TypeVar("AnySettings", bound=CommonSettings)
 Run = Callable[[AnySettings, asyncio.Event], Awaitable[None]]
@@ -45,8 +45,8 @@ def main(
 
 
 def _spare_the_collector() -> None:
-    """What the imports made lives as long as the process, and requests make no cycles to speak
-    of: looking for them at every 700th object costs some hundredths of the CPU.
+    """Exclude what the imports made from garbage collection, and collect less often: requests make
+    hardly any cycles, and looking for them at every 700th object costs some percent of the CPU.
     """
     gc.collect()
     gc.freeze()
@@ -54,7 +54,7 @@ def _spare_the_collector() -> None:
 
 
 def require_provider(key: str, provider: str) -> None:
-    """A service started alone needs a key, or has to be told that the simulator is meant."""
+    """Raise BadSetting if there is no key and the simulator was not chosen."""
     if not key and provider != "simulator":
         raise BadSetting("FAL_KEY is not set: set it, or say PROVIDER=simulator")
 
@@ -70,7 +70,7 @@ async def _run_until_signalled(run: Run[AnySettings], settings: AnySettings) -> 
 
 
 async def until(stop: asyncio.Event, *tasks: "asyncio.Task[None]") -> None:
-    """Wait for the signal, or for a task that ends by itself: its error becomes ours."""
+    """Wait for the signal or the first task that ends, whose error is raised; then end all."""
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)

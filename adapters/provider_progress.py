@@ -1,4 +1,4 @@
-"""What the provider tells of a job under way: no fact, so it travels beside the log."""
+"""What the provider says of a job under way: not recorded, so it is sent beside the log."""
 
 from collections import OrderedDict
 
@@ -24,14 +24,14 @@ class ProgressReport(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(ProgressReport)
 
 
-async def tell(client: Client | None, told: ProgressReport) -> None:
-    """Tell the api processes; whoever does not listen right now does not learn it."""
+async def send_progress(client: Client | None, report: ProgressReport) -> None:
+    """Send the report to the api processes that listen right now."""
     if client is not None:
-        await client.publish(PROGRESS, msgspec.json.encode(told))
+        await client.publish(PROGRESS, msgspec.json.encode(report))
 
 
 class ProviderProgress:
-    """The newest that was heard of each job, for so many jobs."""
+    """The newest report of each job, for the JOBS_REMEMBERED_MAX jobs heard of last."""
 
     def __init__(self) -> None:
         self._heard: OrderedDict[JobId, ProgressReport] = OrderedDict()
@@ -43,8 +43,8 @@ class ProviderProgress:
         return self._heard.get(job)
 
     async def _hear(self, message: Msg) -> None:
-        told = _decoder.decode(message.data)
-        self._heard[told.job_id] = told
-        self._heard.move_to_end(told.job_id)
+        report = _decoder.decode(message.data)
+        self._heard[report.job_id] = report
+        self._heard.move_to_end(report.job_id)
         if len(self._heard) > JOBS_REMEMBERED_MAX:
             self._heard.popitem(last=False)

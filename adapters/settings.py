@@ -49,7 +49,7 @@ READ_MODELS_FILE = "read-models.v3.sqlite3"
 
 
 class BadSetting(ValueError):
-    """Settings have names or values that cannot be used: a line for each, which names it."""
+    """Names or values of settings cannot be used: the message has a line for each."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -110,8 +110,8 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
 
     @property
     def asks_for_webhooks(self) -> bool:
-        """Whether the provider is given webhook URLs. A real one cannot reach a loopback address;
-        who says `signed` in so many words knows a way.
+        """Whether the provider is given webhook URLs. A real one cannot reach a loopback address,
+        unless `signed` is set: then there is some way.
         """
         if self.fal_webhooks in {"off", "signed"}:
             return self.fal_webhooks == "signed"
@@ -217,7 +217,7 @@ def in_url(host: str) -> str:
 
 
 def masked(url: str) -> str:
-    """Return the URL, or each of several, without what stands before its host."""
+    """Return the URL, or several, with user names and passwords masked."""
     return re.sub(r"(?<=://)[^/\s@,]+@", "***@", url)
 
 
@@ -231,8 +231,8 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def write_secret_once(path: Path, text: str) -> None:
-    """As `write_secret`, but what is there stays: of several processes at their first start one
-    makes the secret, and all read the same.
+    """As `write_secret`, but a file that exists stays: of several processes that start for the
+    first time one makes the secret, and all read the same.
     """
     mine = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     write_secret(mine, text)

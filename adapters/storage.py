@@ -1,4 +1,4 @@
-"""Storage: artifacts and large bodies, as files beside us or as objects in S3 or R2."""
+"""Storage: artifacts and large bodies, as files in the data folder or as objects in S3 or R2."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-PART_BYTES = 256 * 1024  # A reader holds one or two: what it does not take is not read.
+PART_BYTES = 256 * 1024  # A reader holds one or two parts; the next is read when it asks.
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 OTHER_MEDIA_TYPE = "application/octet-stream"
 _NOT_THERE = {"NoSuchKey", "404"}
@@ -47,7 +47,7 @@ class Storage(Protocol):
     async def put(self, key: str, body: bytes) -> None: ...
 
     async def create(self, key: str, body: bytes) -> bool:
-        """Put the object unless there is one, which stays; tell whether it was put."""
+        """Put the object unless there is one, which stays; return whether it was put."""
         ...
 
     async def get(self, key: str) -> bytes | None: ...
@@ -74,7 +74,7 @@ def checked_key(key: str) -> str:
 
 
 async def _opened(key: str, read: Callable[[int], Awaitable[Part | None]]) -> StoredObject | None:
-    """Read the first part: it tells whether there is an object, and how long it is."""
+    """Read the first part, with which comes whether there is an object, and how long it is."""
     found = await read(0)
     if found is None:
         return None
@@ -204,7 +204,7 @@ class S3Storage:
         await self._call("put_object", key, Body=body, ContentType=media_type_of(key))
 
     async def create(self, key: str, body: bytes) -> bool:
-        """Some stores know no conditions and would overwrite: so look first."""
+        """Look first, because some stores ignore the condition and would overwrite."""
         if await self._call("head_object", key) is not None:
             return False
         kind = media_type_of(key)

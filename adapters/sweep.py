@@ -27,6 +27,7 @@ ACTS_FAILED = Counter("darkroom_sweep_failures_total", "Acts of a sweep that fai
 
 Row = TypeVar("Row", bound=WaitingRow)
 Take = Callable[[Turn], Awaitable[list[Row]]]
+Act = Callable[[Row], Awaitable[None]]
 
 
 class Pace(Struct, frozen=True):
@@ -60,7 +61,7 @@ class Sweep(Generic[Row]):
         name: str,
         pace: Pace,
         take: Take[Row],
-        act: Callable[[Row], Awaitable[None]],
+        act: Act[Row],
         wake: asyncio.Event | None = None,
     ) -> None:
         self._name, self._pace = name, pace
@@ -109,8 +110,7 @@ class Sweep(Generic[Row]):
         self._after = turn.after
         begun = sum(self._begin(row) for row in rows)
         self._may_have_left_rows = len(rows) >= free or bool(turn.full) or begun < len(rows)
-        goes_on = self._goes_on_behind_others(turn)
-        return goes_on or (begun > 0 and len(rows) >= free)
+        return self._goes_on_behind_others(turn) or (begun > 0 and len(rows) >= free)
 
     async def _rest(self) -> None:
         try:
@@ -123,21 +123,19 @@ class Sweep(Generic[Row]):
     def _retries_not_due(self) -> list[str]:
         """Return the rows that wait for their next try; forget those that are long gone."""
         clock = asyncio.get_running_loop().time()
-        kept = clock - self._pace.pause_seconds_max
-        waiting = {key: at for key, at in self._waiting_for_retry.items() if at.not_before > kept}
+        kept, waiting = clock - self._pace.pause_seconds_max, self._waiting_for_retry
+        waiting = {key: retry for key, retry in waiting.items() if retry.not_before > kept}
         self._waiting_for_retry = waiting
-        return [key for key, at in waiting.items() if at.not_before > clock]
+        return [key for key, retry in waiting.items() if retry.not_before > clock]
 
     def _rows_of_others(self) -> list[str]:
-        """Return the rows of other processes that the last seconds' queries found. They are
-        forgotten when they are too many to be named in a query.
-        """
+        """Return the rows of other processes; forget them when they are too many for a query."""
         clock = asyncio.get_running_loop().time()
         if len(self._taken_by_others) > OTHERS_MAX:
             self._taken_by_others.clear()
-        others = {key: until for key, until in self._taken_by_others.items() if until > clock}
-        self._taken_by_others = others
-        return list(others)
+        others = self._taken_by_others
+        self._taken_by_others = {key: until for key, until in others.items() if until > clock}
+        return list(self._taken_by_others)
 
     def _goes_on_behind_others(self, turn: Turn) -> bool:
         """Note the rows of other processes; tell whether to query again at once, without them."""
@@ -193,7 +191,6 @@ class Sweep(Generic[Row]):
         earlier = self._waiting_for_retry.get(key)
         tries = earlier.tries + 1 if earlier is not None else 0
         pause = min(self._pace.pause_seconds * 2 ** min(tries, 16), self._pace.pause_seconds_max)
-        not_before = asyncio.get_running_loop().time() + pause
-        self._waiting_for_retry[key] = _Retry(not_before, tries)
+        self._waiting_for_retry[key] = _Retry(asyncio.get_running_loop().time() + pause, tries)
         if self._may_have_left_rows:
             self.wake.set()

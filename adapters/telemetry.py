@@ -1,4 +1,4 @@
-"""Logs and metrics: one line an event, secrets never in it, figures on a loopback port."""
+"""Logs and metrics: one line for each event, without secrets; metrics on a loopback port."""
 
 import logging
 import re
@@ -50,11 +50,11 @@ def configure(service: str, *, level: str, style: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    # Libraries: warnings only. httpx logs whole URLs at INFO, and ours hold attempt tokens.
+    # Libraries: warnings only. httpx logs whole URLs at INFO, and ours contain attempt tokens.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for name in ("httpx", "httpcore", "nats", "faststream"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # uvicorn warns of each request that is no HTTP: whoever sends them would write our logs.
+    # uvicorn warns of each request that is no HTTP: a stranger could fill our logs with them.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Usage: how often each caller has asked this minute, told among the processes of a service."""
+"""Usage: how often each caller has asked this minute, shared by the processes of a service."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ NAMES_MAX = 100_000
 
 
 class UsageReport(Struct, frozen=True):
-    """What one process counted since it last told: name -> requests, in one minute."""
+    """What one process counted since its last report: requests by name, in one minute."""
 
     process: str
     window: int
@@ -28,22 +28,22 @@ _decoder = msgspec.json.Decoder(UsageReport)
 
 
 class Usage:
-    """Counts by the minute. Processes tell each other twice a second, so a limit holds across
-    them but for what is asked in half a second. A process that starts knows nothing of before.
+    """Counts by the minute. Processes send their counts to each other twice a second, so a limit
+    may be exceeded by what the others get in half a second. A process starts with no counts.
     """
 
     def __init__(self, process: str) -> None:
         self._process = process
         self._window = 0
         self._counts: Counter[str] = Counter()
-        self._untold: Counter[str] = Counter()
+        self._unsent: Counter[str] = Counter()
 
     async def start(self, client: Client) -> None:
         await client.subscribe(USAGE, cb=self._hear)
 
     def take(self, name: str, limit: int, weight: int = 1) -> None:
-        """Count a request, or as many as it stands for; raise Refused `rate_limited`, with when
-        the next minute begins.
+        """Count a request, or several (`weight`); raise Refused `rate_limited` with the seconds
+        until the next minute begins.
         """
         now = time.time()
         self._turn(int(now) // WINDOW_SECONDS)
@@ -52,24 +52,24 @@ class Usage:
             raise Refused("rate_limited", f"{limit} requests a minute", retry_after_seconds=seconds)
         if len(self._counts) < NAMES_MAX or name in self._counts:
             self._counts[name] += weight
-            self._untold[name] += weight
+            self._unsent[name] += weight
 
-    async def tell(self, client: Client) -> None:
-        """Tell the others what was counted here since the last time."""
-        if not self._untold:
+    async def send(self, client: Client) -> None:
+        """Send the others what was counted here since the last time."""
+        if not self._unsent:
             return
-        told = UsageReport(self._process, self._window, dict(self._untold))
-        self._untold.clear()
-        await client.publish(USAGE, msgspec.json.encode(told))
+        report = UsageReport(self._process, self._window, dict(self._unsent))
+        self._unsent.clear()
+        await client.publish(USAGE, msgspec.json.encode(report))
 
     async def _hear(self, message: Msg) -> None:
-        told = _decoder.decode(message.data)
-        self._turn(max(told.window, self._window))
-        if told.process != self._process and told.window == self._window:
-            self._counts.update(told.counts)
+        report = _decoder.decode(message.data)
+        self._turn(max(report.window, self._window))
+        if report.process != self._process and report.window == self._window:
+            self._counts.update(report.counts)
 
     def _turn(self, window: int) -> None:
         if window > self._window:
             self._window = window
             self._counts.clear()
-            self._untold.clear()
+            self._unsent.clear()

@@ -26,7 +26,7 @@ COPY_SECONDS_MAX = 1.0
 
 
 class Unreadable(Exception):
-    """The value can never be read: its key or box is gone, or one of them was tampered with."""
+    """The value can never be read: its key or its box is gone, or was tampered with."""
 
 
 class KeysUnavailable(Exception):
@@ -34,14 +34,14 @@ class KeysUnavailable(Exception):
 
 
 class KeyUnusable(KeysUnavailable):
-    """There is no key to seal with, and this process cannot get one: an operator has to look."""
+    """There is no key to seal with, and this process cannot make one: an operator has to act."""
 
 
 class KeyStore(Protocol):
-    """Wrapped account keys; what was kept once is never replaced. Raises KeysUnavailable.
+    """Wrapped account keys; a key that is kept is never replaced. Raises KeysUnavailable.
 
-    `get` returns nothing (b"") where a key was and was removed, and None where none ever was.
-    `create` returns what is kept: ours, or what came first.
+    `get` returns b"" where a key was removed, and None where there never was one. `create` returns
+    the key that is kept: the given one, or one that came before it.
     """
 
     makes_keys: bool
@@ -52,9 +52,8 @@ class KeyStore(Protocol):
 
 
 class BrokerKeyStore:
-    """The broker's key bucket, which takes one value a key and no marker (broker_setup.py).
-
-    Only the api's user may write to it, so only the api makes keys.
+    """The broker's key bucket, which takes one value for each account and no markers of deletion
+    (broker_setup.py). Only the api's user may write to it, so only the api makes keys.
     """
 
     def __init__(self, client: Client, *, makes_keys: bool = False) -> None:
@@ -65,7 +64,7 @@ class BrokerKeyStore:
         try:
             return (await (await self._bucket.open()).get(account)).value or b""
         except KeyNotFoundError as error:
-            # A marker of a world from before markers were refused: the key is gone from here.
+            # The marker is from a version in which the bucket took them: the key was removed.
             return b"" if error.op else None
         except (BrokerError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
@@ -74,7 +73,7 @@ class BrokerKeyStore:
         try:
             await (await self._bucket.open()).create(account, wrapped)
         except (KeyWrongLastSequenceError, APIError) as error:
-            kept = await self.get(account)  # APIError: the place is taken, or the bucket is full.
+            kept = await self.get(account)  # APIError: there is one already, or no space.
             if kept is None:
                 raise _unavailable(error) from error
             return kept
@@ -84,10 +83,10 @@ class BrokerKeyStore:
 
 
 class Vault:
-    """Account keys are made at first use, wrapped by the master key, and kept twice: in the
-    key store, which decides whose was first, and as one object an account in storage, so that a
-    lost broker does not lose them. Neither is ever overwritten. A key is used only after both
-    have it; what a crash left in one of them is brought to the other.
+    """Account keys are made at first use, wrapped by the master key, and kept in two places: in
+    the key store, which decides whose key was first, and as one object for each account in
+    storage, so that they outlive a lost broker. Neither is ever overwritten. A key is used only
+    after both places have it; when a crash left it in one of them only, it is copied to the other.
     """
 
     def __init__(self, master_key: bytes, keys: KeyStore, storage: Storage) -> None:
@@ -95,7 +94,7 @@ class Vault:
         self._keys = keys
         self._storage = storage
         self._cache: dict[AccountId, SealedBox] = {}
-        self._copied: set[AccountId] = set()  # Whose copies in storage were seen.
+        self._copied: set[AccountId] = set()  # Accounts whose key is known to be in storage.
 
     async def seal(self, account: AccountId, plaintext: bytes) -> Sealed:
         """Seal; a large value goes to storage first, and its place and hash are returned.
@@ -114,8 +113,8 @@ class Vault:
         return Sealed(stored=stored)
 
     async def seal_words(self, account: AccountId, words: str) -> Sealed:
-        """As `seal`, for words that a job must be able to end without: an account whose key is
-        lost for good gets an empty value, which opens as unreadable.
+        """Seal words that are not worth stopping a job for: when the account's key is lost for
+        good, return an empty value, which cannot be unsealed.
         """
         try:
             return await self.seal(account, words.encode(errors="replace"))
@@ -197,8 +196,9 @@ class Vault:
         return self._remember(account, key)
 
     async def _complete_copy(self, account: AccountId) -> None:
-        """Who made the key may have died before storage had it. While storage is away this waits
-        for the next process that seals for the account: work is not refused for a copy.
+        """Copy the key to storage: the process that made it may have died before it did so. While
+        storage is away, the copy is left to the next process that seals for the account: no work
+        is refused for it.
         """
         self._copied.add(account)
         wrapped = await self._keys.get(account)
@@ -214,7 +214,7 @@ class Vault:
             logger.warning("key_copy_was_missing", account=account)
 
     async def _bring_back(self, account: AccountId, wrapped: bytes | None, copy: bytes) -> None:
-        if wrapped is not None:  # The store keeps what it has, so storage's copy serves on.
+        if wrapped is not None:  # The store replaces no key, so the copy in storage is used.
             logger.error("key_tampered_with", account=account)
         elif self._keys.makes_keys:
             await self._keys.create(account, copy)

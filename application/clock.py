@@ -1,4 +1,4 @@
-"""The clock and the dice: the only places where time and randomness come in."""
+"""The clock and the dice: all time and randomness that decisions use comes from here."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def use(
     source: Callable[[], datetime] = _MACHINE,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> None:
-    """Take time and dice from a simulation; without arguments from the machine again."""
+    """Take time and randomness from a simulation; without arguments from the machine again."""
     global _source, _entropy
     _source, _entropy = source, entropy
 

@@ -1,10 +1,11 @@
-"""Documents that the api and the command line both show: an event, an account's credits."""
+"""Documents that more than one program shows: events, artifacts, an account's credits."""
 
 from typing import Any
 
 import msgspec
 
 from contracts.commit import Recorded
+from contracts.events import Artifact
 from contracts.sealed import Sealed
 from contracts.subjects import boundary_of
 from domain.account import Account
@@ -42,6 +43,17 @@ def event_document(recorded: Recorded, index: int) -> dict[str, Any]:
 
 def event_documents(recorded: Recorded) -> list[dict[str, Any]]:
     return [event_document(recorded, index) for index in range(len(recorded.commit.events))]
+
+
+def artifact_document(artifact: Artifact, url: str | None) -> dict[str, Any]:
+    return {
+        "url": url,
+        "media_type": artifact.media_type,
+        "width": artifact.width,
+        "height": artifact.height,
+        "bytes": artifact.size_bytes,
+        "sha256": artifact.sha256,
+    }
 
 
 def credits_document(account: Account, as_of: str) -> dict[str, Any]:

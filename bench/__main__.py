@@ -49,7 +49,9 @@ async def _measure(world: World, supervisor: Supervisor) -> list[Row]:
     await asyncio.sleep(1)
     rows = await measures.idle(everything)
     rows += await measures.broker_limit(world)
-    tokens = await measures.prepare_accounts(world)
+    tokens = await measures.open_accounts(
+        world, *(f"bench-{number}" for number in range(measures.ACCOUNTS))
+    )
     await measures.throughput(world, pids, tokens, WARM_UP)
     rows += await measures.throughput(world, pids, tokens, JOBS)
     rows += await relay.measure(world, pids)

@@ -20,17 +20,14 @@ from adapters.broker import connect
 from bench.processes import cost_of
 from cli.world import free_port
 
-BODY_BYTES = 700  # A commit's usual size.
+BODY_BYTES = 700  # The usual size of a commit.
 PUBLISHES_A_ROUND = 2_000
-LOOKS = 2_000
+READS = 2_000
 SETTLE_SECONDS = 10.0
 MEASURE_SECONDS = 20.0
 START_SECONDS_MAX = 120.0
 CANDIDATES: tuple[dict[str, str], ...] = (
-    {},
-    {"GOGC": "50"},
-    {"GOGC": "25"},
-    {"GOMEMLIMIT": "200MiB"},
+    *({}, {"GOGC": "50"}, {"GOGC": "25"}, {"GOMEMLIMIT": "200MiB"}),
 )
 
 
@@ -49,7 +46,7 @@ async def _run(folder: Path, messages: int, subjects: int) -> None:
     print(f"{messages:,} messages on {subjects:,} subjects")
     for candidate in CANDIDATES:
         server, client, seconds = await _start(folder, candidate, sync="always")
-        await _look(client, messages, subjects)
+        await _warm_up(client, messages, subjects)
         await asyncio.sleep(SETTLE_SECONDS)
         before = cost_of([server.pid])
         await _idle(client)
@@ -101,9 +98,9 @@ async def _fill(client: Client, messages: int, subjects: int) -> None:
         await client.request(_subject(start, messages, subjects), body, timeout=10)
 
 
-async def _look(client: Client, messages: int, subjects: int) -> None:
+async def _warm_up(client: Client, messages: int, subjects: int) -> None:
     """Read as decisions do, so that the broker's indexes are warm."""
-    step = max(1, messages // LOOKS)
+    step = max(1, messages // READS)
     for number in range(0, messages, step):
         wanted = f'{{"last_by_subj":"{_subject(number, messages, subjects)}"}}'
         await client.request("$JS.API.STREAM.MSG.GET.LOG", wanted.encode(), timeout=10)

@@ -22,7 +22,6 @@ from cli.world import World
 from contracts.events.account import Role
 from contracts.ids import account_id
 from domain.account import GrantCredits
-from domain.account_batch import AccountRequest
 
 ACCOUNTS = 100
 CONNECTIONS = 64
@@ -37,18 +36,14 @@ class Row(Struct, frozen=True):
     value: str
 
 
-async def prepare_accounts(world: World) -> list[str]:
-    """Give 100 accounts credits; return their tokens."""
+async def open_accounts(world: World, *names: str) -> list[str]:
+    """Give new accounts credits; return their tokens."""
+    tokens = []
     async with connected(world.folder) as connection:
-        tokens = []
-        for number in range(ACCOUNTS):
-            account = account_id(f"bench-{number}")
-            wish = AccountRequest(
-                command=GrantCredits(1_000_000, "bench"), actor="bench", correlation_id="b"
-            )
-            await connection.accounts.execute(account, wish)
+        for account in map(account_id, names):
+            await connection.execute(account, GrantCredits(1_000_000, "bench"))
             tokens.append((await issue_token(connection, account, Role.USER))[1])
-        return tokens
+    return tokens
 
 
 async def idle(pids: dict[str, int]) -> list[Row]:
@@ -94,13 +89,13 @@ async def throughput(
     connections = [await Connection("127.0.0.1", world.port).open() for _ in range(CONNECTIONS)]
     numbers = iter(range(count))
     latencies: list[float] = []
-    made: list[tuple[str, str]] = []
+    created: list[tuple[str, str]] = []
 
     async def post(connection: Connection) -> None:
         for number in numbers:
             token = tokens[number % len(tokens)]
             began_at = time.perf_counter()
-            made.append((await create(connection, token, f"job {number}"), token))
+            created.append((await create(connection, token, f"job {number}"), token))
             latencies.append(time.perf_counter() - began_at)
 
     done_before = _completed(world)
@@ -111,7 +106,7 @@ async def throughput(
     while _completed(world) - done_before < count:
         await asyncio.sleep(0.02)
     completed_at = time.perf_counter()
-    await _read_all(connections, made)
+    await _read_all(connections, created)
     ended_at = time.perf_counter()
     after, cpu_after = cost_of(list(pids.values())), cpu_by_name(pids)
     for connection in connections:
@@ -132,7 +127,7 @@ async def throughput(
 async def steady(world: World, pids: dict[str, int], tokens: list[str]) -> list[Row]:
     """Twenty jobs a second: how soon a POST answers, how soon a webhook can be read."""
     latencies: list[float] = []
-    seen_at: dict[str, float] = {}
+    read_at: dict[str, float] = {}
 
     async def one(number: int) -> None:
         connection = await Connection("127.0.0.1", world.port).open()
@@ -145,7 +140,7 @@ async def steady(world: World, pids: dict[str, int], tokens: list[str]) -> list[
         while await status_of(connection, token, job) != "completed":
             await asyncio.sleep(pause)
             pause = min(pause * 1.1, 0.003)
-        seen_at[job] = time.time()
+        read_at[job] = time.time()
         connection.close()
 
     before = cost_of(list(pids.values()))
@@ -156,8 +151,8 @@ async def steady(world: World, pids: dict[str, int], tokens: list[str]) -> list[
     await asyncio.gather(*tasks)
     after = cost_of(list(pids.values()))
     sent = await sent_at(world)
-    delays = [seen_at[job] - sent[job] for job in seen_at]
-    cpu = (after.cpu_seconds - before.cpu_seconds) / len(seen_at) * 1000
+    delays = [read_at[job] - sent[job] for job in read_at]
+    cpu = (after.cpu_seconds - before.cpu_seconds) / len(read_at) * 1000
     return [
         Row("POST p50 / p99 at 20 jobs a second", percentiles(latencies)),
         Row("webhook sent to status readable, p50 / p99, at 20 a second", percentiles(delays)),
@@ -197,8 +192,8 @@ async def _simulator(world: World, method: str, path: str, body: bytes) -> bytes
     return answer.partition(b"\r\n\r\n")[2]
 
 
-async def _read_all(connections: list[Connection], made: list[tuple[str, str]]) -> None:
-    jobs_left = iter(made)
+async def _read_all(connections: list[Connection], created: list[tuple[str, str]]) -> None:
+    jobs_left = iter(created)
 
     async def read(connection: Connection) -> None:
         for job, token in jobs_left:

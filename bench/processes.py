@@ -1,11 +1,10 @@
 """What processes cost: CPU seconds and memory, read from /proc."""
 
-import os
 from pathlib import Path
 
 from msgspec import Struct
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+from cli.readiness import cpu_seconds
 
 
 class Cost(Struct, frozen=True):
@@ -18,19 +17,14 @@ class Cost(Struct, frozen=True):
 
 def cost_of(pids: list[int]) -> Cost:
     return Cost(
-        sum(_cpu_seconds(pid) for pid in pids),
+        sum(cpu_seconds(pid) for pid in pids),
         sum(_kilobytes(pid, "smaps_rollup", "Rss:") for pid in pids) / 1024,
         sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in pids) / 1024,
     )
 
 
 def cpu_by_name(pids: dict[str, int]) -> dict[str, float]:
-    return {name: _cpu_seconds(pid) for name, pid in pids.items()}
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return {name: cpu_seconds(pid) for name, pid in pids.items()}
 
 
 def _kilobytes(pid: int, file: str, name: str) -> int:

@@ -8,15 +8,9 @@ import time
 from collections.abc import Callable
 
 from bench.http import Connection, create
-from bench.measures import SIMULATED_SECONDS, Row, percentiles, sent_at, simulate
+from bench.measures import SIMULATED_SECONDS, Row, open_accounts, percentiles, sent_at, simulate
 from bench.processes import cost_of
-from cli.connection import connected
-from cli.running import issue_token
 from cli.world import World
-from contracts.events.account import Role
-from contracts.ids import account_id
-from domain.account import GrantCredits
-from domain.account_batch import AccountRequest
 
 RATE = 50
 SECONDS = 10
@@ -93,20 +87,20 @@ async def _status_rate(world: World, tokens: list[str]) -> list[Row]:
 async def _latency(world: World, tokens: list[str]) -> list[Row]:
     """Fifty jobs a second: from the webhook's sending to the frame that says completed."""
     await simulate(world, SIMULATED_SECONDS)
-    seen: dict[str, float] = {}
+    heard_at: dict[str, float] = {}
 
     def hear(line: bytes) -> None:
         if b'"status":"completed"' in line:
-            seen.setdefault(json.loads(line[6:])["id"], time.time())
+            heard_at.setdefault(json.loads(line[6:])["id"], time.time())
 
     listeners = [await Listener(world, token, hear).open() for token in tokens]
     jobs = await _at_a_rate(world, tokens)
-    while not jobs <= seen.keys():
+    while not jobs <= heard_at.keys():
         await asyncio.sleep(0.05)
     sent = await sent_at(world)
     for listener in listeners:
         await listener.close()
-    delays = [seen[job] - sent[job] for job in jobs]
+    delays = [heard_at[job] - sent[job] for job in jobs]
     return [
         Row("webhook sent to SSE frame, p50 / p99, at 50 a second", percentiles(delays)),
         Row("… a bare loopback round trip, p50", f"{await _loopback() * 1000:.2f} ms"),
@@ -161,7 +155,7 @@ async def _crowd(world: World, pids: dict[str, int], tokens: list[str]) -> list[
     for listener in idle:
         await listener.close()
     await asyncio.sleep(1)
-    token = await _account(world, "crowd")
+    (token,) = await open_accounts(world, "crowd")
     heard: set[int] = set()
 
     def note(number: int) -> Callable[[bytes], None]:
@@ -188,7 +182,7 @@ async def _crowd(world: World, pids: dict[str, int], tokens: list[str]) -> list[
 
 async def _stalled(world: World, pids: dict[str, int]) -> list[Row]:
     """Clients that connect and never read, while their account changes all the time."""
-    token = await _account(world, "stalled")
+    (token,) = await open_accounts(world, "stalled")
     before = cost_of([pids["api"]]).rss_megabytes
     sockets = []
     for _ in range(STALLED):
@@ -211,13 +205,3 @@ async def _stalled(world: World, pids: dict[str, int]) -> list[Row]:
     for connection in connections:
         connection.close()
     return [Row("memory of one reader that never reads", f"{grown * 1024:.0f} KB")]
-
-
-async def _account(world: World, name: str) -> str:
-    async with connected(world.folder) as connection:
-        account = account_id(name)
-        wish = AccountRequest(
-            command=GrantCredits(100_000, "bench"), actor="bench", correlation_id="b"
-        )
-        await connection.accounts.execute(account, wish)
-        return (await issue_token(connection, account, Role.USER))[1]

@@ -1,21 +1,21 @@
-"""The command line: its groups, each in a module of its own that is loaded when it is used."""
+"""The command line: each command is in the module of its name, which is loaded when it runs."""
 
 import importlib
 
 import click
 
 COMMANDS = {
-    "up": ("cli.up", "up", "Start the whole world on this machine and keep it running."),
-    "demo": ("cli.demo", "demo", "Start a world, make one infograph, show every event, stop."),
-    "doctor": ("cli.doctor", "doctor", "Say what is wrong, and what to do about it."),
-    "tokens": ("cli.tokens", "tokens", "Issue, list and revoke access tokens."),
-    "credits": ("cli.credits", "credits", "Grant, revoke and show credits."),
-    "jobs": ("cli.jobs", "jobs", "Create, list, show, watch and cancel jobs."),
-    "events": ("cli.events", "events", "List, show and follow what the log says."),
-    "parked": ("cli.parked", "parked", "See, replay and discard what a handler gave up on."),
-    "projections": ("cli.projections", "projections", "See and rebuild the read models."),
-    "broker": ("cli.broker", "broker", "Make the log, its buckets and its consumers."),
-    "config": ("cli.config", "config", "Show the settings in force, without their secrets."),
+    "up": "Start the whole world on this machine and keep it running.",
+    "demo": "Start a world, make one infograph, show every event, stop.",
+    "doctor": "Say what is wrong, and what to do about it.",
+    "tokens": "Issue, list and revoke access tokens.",
+    "credits": "Grant, revoke and show credits.",
+    "jobs": "Create, list, show, watch and cancel jobs.",
+    "events": "List, show and follow what the log says.",
+    "parked": "See, replay and discard what a handler gave up on.",
+    "projections": "See and rebuild the read models.",
+    "broker": "Make the log, its buckets and its consumers.",
+    "config": "Show the settings in force, without their secrets.",
 }
 
 
@@ -30,14 +30,13 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, name, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=Lazy)

@@ -94,11 +94,10 @@ async def reach_broker(settings: CommonSettings, name: str) -> Client:
     """Connect to the broker. Raise NoWorld when it does not answer within seconds: unlike a
     service, a command does not wait for it.
     """
+    user, password = settings.nats_user, settings.nats_password
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await connect(
-                settings.nats_url, settings.nats_user, settings.nats_password, name
-            )
+            return await connect(settings.nats_url, user, password, name)
     except (TimeoutError, OSError, errors.Error):
         raise NoWorld(f"the broker does not answer at {masked(settings.nats_url)}") from None
 

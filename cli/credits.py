@@ -42,7 +42,7 @@ async def grant(
     data_dir: Path, account: str, amount: int, reason: str, key: str | None, *, as_json: bool
 ) -> None:
     """Give credits to an account."""
-    await _move(data_dir, account, GrantCredits(amount, reason), key, as_json=as_json)
+    show(await _move(data_dir, account, GrantCredits(amount, reason), key), as_json=as_json)
 
 
 @credits.command("revoke")
@@ -52,7 +52,7 @@ async def revoke(
     data_dir: Path, account: str, amount: int, reason: str, key: str | None, *, as_json: bool
 ) -> None:
     """Take available credits back from an account."""
-    await _move(data_dir, account, RevokeCredits(amount, reason), key, as_json=as_json)
+    show(await _move(data_dir, account, RevokeCredits(amount, reason), key), as_json=as_json)
 
 
 @credits.command("show")
@@ -78,13 +78,8 @@ async def list_entries(data_dir: Path, account: str, limit: int, *, as_json: boo
 
 
 async def _move(
-    data_dir: Path,
-    account: str,
-    command: GrantCredits | RevokeCredits,
-    key: str | None,
-    *,
-    as_json: bool,
-) -> None:
+    data_dir: Path, account: str, command: GrantCredits | RevokeCredits, key: str | None
+) -> dict[str, Any]:
     owner = account_id(account)
     key = str(uuid4()) if key is None else key
     check_line("reason", command.reason)
@@ -95,7 +90,7 @@ async def _move(
         except LogUnavailable:
             say(f"the outcome is not known: repeat with --key {key}")
             raise
-        show(await _balance(connection, owner), as_json=as_json)
+        return await _balance(connection, owner)
 
 
 async def _balance(connection: Connection, account: AccountId) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from domain.job_status import JobStatus
 
 DEMO_SECONDS_MAX = 120.0
 FOLLOW_SECONDS = 0.3
+KINDS = click.Choice(["infograph", "character", "funnel"])
 INTAKE = {"product": "a course about coral reefs", "audience": "divers"}
 
 Make = Callable[[World, httpx.AsyncClient, str], Awaitable[str]]
@@ -29,12 +30,7 @@ Make = Callable[[World, httpx.AsyncClient, str], Awaitable[str]]
 @click.command()
 @click.option("--data-dir", help="Keep the world here. Default: a new folder.")
 @click.option("--prompt", default="Why coral reefs matter", show_default=True)
-@click.option(
-    "--kind",
-    type=click.Choice(["infograph", "character", "funnel"]),
-    default="infograph",
-    show_default=True,
-)
+@click.option("--kind", type=KINDS, default="infograph", show_default=True)
 @runs
 async def demo(data_dir: str | None, prompt: str, kind: str) -> None:
     """Make one thing from request to result: an infograph with a blog page as its source, a

@@ -40,10 +40,9 @@ async def doctor(data_dir: Path, *, as_json: bool) -> None:
 
 async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
     yield Finding("python", sys.version.split()[0])
-    found = broker_program() is not None
-    yield Finding(
-        "nats-server", "found" if found else "missing", "" if found else "run `make setup`"
-    )
+    missing = broker_program() is None
+    advice = "run `make setup`" if missing else ""
+    yield Finding("nats-server", "missing" if missing else "found", advice)
     yield _disk(data_dir)
     world = read_world(data_dir)
     settings = load(CommonSettings)

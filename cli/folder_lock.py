@@ -95,10 +95,8 @@ def _names_a_process(holder: str) -> bool:
 def process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # It is another user's.
     return True
 
 

@@ -74,24 +74,13 @@ async def create(
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100))
 @token_option
 @operator_command
-async def list_jobs(
-    data_dir: Path,
-    token: str | None,
-    status: str | None,
-    kind: str | None,
-    limit: int,
-    *,
-    as_json: bool,
-) -> None:
+async def list_jobs(data_dir: Path, token: str | None, *, as_json: bool, **wanted: Any) -> None:
     """List the account's jobs, newest first."""
-    wanted = {"status": status, "kind": kind, "limit": limit}
     params = {name: value for name, value in wanted.items() if value is not None}
     async with _client(data_dir, token) as client:
         page = await ask(client, "GET", "/api/jobs", params=params)
-    names = ("id", "kind", "status", "created_at")
-    rows = (
-        page["items"] if as_json else [{name: job[name] for name in names} for job in page["items"]]
-    )
+    jobs_found, names = page["items"], ("id", "kind", "status", "created_at")
+    rows = jobs_found if as_json else [{name: job[name] for name in names} for job in jobs_found]
     show_all(rows, as_json=as_json)
 
 

@@ -21,23 +21,14 @@ INTERRUPTED = 130
 CANCELLATIONS_MAX = 3
 
 # By the exception's name, so that no command imports what only another one needs.
+_UNREACHABLE = (
+    *("NoWorld", "NotReady", "NeverUp", "LogUnavailable", "DatabaseUnavailable", "NotThereYet"),
+    *("TransportError", "NoServersError", "TimeoutError", "OSError"),
+)
 _EXIT_CODES = {
-    "NoWorld": DEPENDENCY_DOWN,
-    "NotReady": DEPENDENCY_DOWN,
-    "NeverUp": DEPENDENCY_DOWN,
-    "LogUnavailable": DEPENDENCY_DOWN,
-    "DatabaseUnavailable": DEPENDENCY_DOWN,
-    "NotThereYet": DEPENDENCY_DOWN,
-    "TransportError": DEPENDENCY_DOWN,
-    "NoServersError": DEPENDENCY_DOWN,
-    "TimeoutError": DEPENDENCY_DOWN,
-    "OSError": DEPENDENCY_DOWN,
-    "BadSetting": USAGE,
-    "BadId": USAGE,
-    "InvalidField": USAGE,
-    "PortTaken": USAGE,
-    "Refused": REFUSED,
-    "FolderInUse": REFUSED,
+    **dict.fromkeys(_UNREACHABLE, DEPENDENCY_DOWN),
+    **dict.fromkeys(("BadSetting", "BadId", "InvalidField", "PortTaken"), USAGE),
+    **dict.fromkeys(("Refused", "FolderInUse"), REFUSED),
 }
 
 P = ParamSpec("P")
@@ -128,7 +119,8 @@ def _report(error: Exception) -> int:
     about = (
         "" if code is not None else f"a bug, {type(error).__name__} (LOG_LEVEL=debug shows it): "
     )
-    for line in error_text(error).splitlines():
+    text = str(getattr(error, "detail", None) or error or type(error).__name__)
+    for line in text.splitlines():
         say(f"darkroom: {about}{line}")
     return FAILED if code is None else code
 
@@ -155,11 +147,6 @@ def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for a bug."""
     names = (kind.__name__ for kind in type(error).__mro__)
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
-
-
-def error_text(error: Exception) -> str:
-    detail = getattr(error, "detail", None)
-    return str(detail or error or type(error).__name__)
 
 
 def _plain(value: Any) -> str:

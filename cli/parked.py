@@ -38,10 +38,9 @@ async def show_dead_letter(data_dir: Path, place: int, *, as_json: bool) -> None
     """Show one, with the events of its commit. Sealed values stay sealed."""
     async with connected(data_dir) as connection:
         found = await _found(DeadLetters(connection.client), place)
-        events: list[Any] = []
         try:
-            if (recorded := await connection.log.read(found.sequence)) is not None:
-                events = event_documents(recorded)
+            recorded = await connection.log.read(found.sequence)
+            events = event_documents(recorded) if recorded is not None else []
         except Undecodable as error:
             events = [{"undecodable": str(error)}]
     show(_row(found) | {"events": events}, as_json=as_json)

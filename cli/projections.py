@@ -23,9 +23,8 @@ async def status(data_dir: Path, *, as_json: bool) -> None:
     async with connected(data_dir) as connection:
         mark = await connection.database.read(positions.find)
         end = await connection.log.end()
-        health = next(
-            each for each in await ask_health(connection.client) if each.service == "projector"
-        )
+        states = await ask_health(connection.client)
+        health = next(each for each in states if each.service == "projector")
         following = health.consuming and mark is not None
         document = {
             "epoch": mark.epoch if mark is not None else None,

@@ -1,6 +1,7 @@
 """Waiting for a world to come up, for as long as it makes progress, and reporting that progress."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -59,7 +60,7 @@ def broker_progress(supervisor: Supervisor) -> Progress:
     """How far the broker is: it needs some seconds to read each million commits of its log."""
 
     async def progress() -> str:
-        seconds = _cpu_seconds(supervisor.pids.get("broker", 0))
+        seconds = cpu_seconds(supervisor.pids.get("broker", 0))
         return f"the broker does not answer yet ({seconds:.1f} s of work so far)"
 
     return progress
@@ -101,10 +102,10 @@ async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has used; 0 where /proc does not show it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / 100
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

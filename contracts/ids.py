@@ -21,8 +21,8 @@ class BadId(ValueError):
 def checked(text: str) -> str:
     """Return `text` when it is an id; raise BadId otherwise.
 
-    An id becomes one token of a broker subject. A dot in it would share another boundary's
-    history, a space or a wildcard would disable the guard.
+    An id becomes one token of a broker subject. With a dot in it, it would read and write the
+    history of another boundary; a space or a wildcard would disable the guard of appends.
     """
     if _ALLOWED.fullmatch(text) is None:
         raise BadId(f"not an id: {text[:80]!r}")

@@ -1,4 +1,4 @@
-"""The witness: which of the provider's listed requests are attempts whose reply was lost."""
+"""Lost replies: which of the requests that the provider lists are attempts without an answer."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class UnansweredAttempt(Struct, frozen=True):
 
 
 class ListedRequest(Struct, frozen=True):
-    """A request that the provider lists, and that no job of ours is known to own."""
+    """A request as the provider lists it: what it was asked, and when, by the provider's clock."""
 
     request_id: str
     arguments: Any
@@ -26,14 +26,16 @@ class ListedRequest(Struct, frozen=True):
 
 
 def match_lost_replies(
-    unanswered: Sequence[UnansweredAttempt], seen: Iterable[ListedRequest]
+    unanswered: Sequence[UnansweredAttempt], unowned: Iterable[ListedRequest]
 ) -> dict[str, str]:
-    """Tell which request belongs to which attempt, where there is no doubt.
+    """Return the request ids by the names of their attempts, where there is no doubt. `unowned` are
+    the requests that no job is known to have.
 
-    They are matched by what was sent. Attempts that sent the same cannot be told apart, nor can
-    requests: they go on waiting for the webhook, which names its job, or for time.
+    They are matched by what was sent. Attempts that sent the same cannot be distinguished, nor can
+    such requests: they go on waiting for the webhook, which names its job, or for their time to
+    be up.
     """
-    candidates = list(seen)
+    candidates = list(unowned)
     found: dict[str, str] = {}
     for attempt in unanswered:
         twins = [each for each in unanswered if each.arguments == attempt.arguments]

@@ -73,8 +73,8 @@ def failure_in_words(text: str) -> Failure:
 def failure_of(payload: Any, error: str) -> Failure:
     """Tell apart what the user can change from what only the provider can."""
     detail = payload.get("detail") if isinstance(payload, dict) else payload
-    answer = msgspec.json.encode(detail).decode() if detail else error
-    said = clean_prose(answer, DETAIL_CHARACTERS_MAX)
+    reason = msgspec.json.encode(detail).decode() if detail else error
+    said = clean_prose(reason, DETAIL_CHARACTERS_MAX)
     types, words = _types(detail), _words(detail)
     if "content_policy_violation" in types:
         return Failure("content_policy", said, words)

@@ -1,4 +1,4 @@
-"""The simulator's HTTP face: routes as fal has them, plus its own switches under /simulator."""
+"""The simulator's HTTP server: fal's routes, and its own switches under /simulator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,6 +11,7 @@ import msgspec
 from simulator import pictures
 from simulator.faults import UnknownFault
 from simulator.queue import Queue, Reply
+from simulator.requests import QueueRequest
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,7 +29,7 @@ PAGE = f"<html><head><title>Coral reefs</title></head><body><article><h1>Coral r
 
 
 class Simulator:
-    """An ASGI application without a framework: it answers some thousand calls a second."""
+    """An ASGI application without a framework, fast enough for some thousand calls a second."""
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
@@ -59,7 +60,7 @@ class Simulator:
     async def _call(
         self, path: str, method: str, query: dict[str, list[str]], body: bytes
     ) -> Reply:
-        """Route on the `requests` segment, as the app's path may have two or three parts."""
+        """Route by the `requests` segment: the path of an app before it has two or three parts."""
         if path == "v1/models/requests/by-endpoint":
             return self._list(query)
         app, found, rest = path.partition("/requests/")
@@ -92,15 +93,15 @@ class Simulator:
         return self.queue.listed(endpoint, since, with_payloads=with_payloads)
 
     def _control(self, path: str, method: str, body: bytes) -> Reply:
-        """Switch faults, count POSTs, rotate the signing key. For tests, on loopback only."""
+        """Switch faults, rotate the signing key, report what was sent. For tests, on loopback."""
         queue = self.queue
         if method == "GET":
-            return self._tell(path)
+            return self._report(path)
         match method, path:
             case "POST", "faults":
-                wish = msgspec.json.decode(body)
+                fault = msgspec.json.decode(body)
                 try:
-                    queue.faults.switch(wish["stage"], wish["mode"], wish.get("times", 1))
+                    queue.faults.switch(fault["stage"], fault["mode"], fault.get("times", 1))
                 except UnknownFault as error:
                     return Reply(422, {"detail": str(error)})
             case "DELETE", "faults":
@@ -113,7 +114,7 @@ class Simulator:
                 return Reply(404, {"detail": "no such switch"})
         return Reply(200, {"status": "done"})
 
-    def _tell(self, path: str) -> Reply:
+    def _report(self, path: str) -> Reply:
         requests = self.queue.requests
         answers: dict[str, Any] = {
             "posts": requests.posts,
@@ -130,23 +131,24 @@ class Simulator:
             await _send(send, Reply(404, {"detail": "no such file"}))
         elif fault == "forbidden":
             await _send(send, Reply(403, {"detail": "forbidden"}))
-        elif fault == "not_image":
-            await _send(send, Reply(200, None), b"<svg onload='alert(1)'/>", "image/png")
-        elif fault == "bomb":
-            await _send(send, Reply(200, None), await asyncio.to_thread(pictures.bomb), "image/png")
         else:
-            wish = request.arguments
-            names = ("prompt", "aspect_ratio", "resolution")
-            picture = await asyncio.to_thread(
-                pictures.draw, *(str(wish.get(name, "1:1")) for name in names)
-            )
-            half = picture[: len(picture) // 2]
-            if fault == "cut_short":  # The connection ends before the length that was told.
-                length = {"Content-Length": str(len(picture))}
-                await _send(send, Reply(200, None, length, lost=True), half, "image/png")
-                return
-            content = half if fault == "truncated" else picture
-            await _send(send, Reply(200, None), content, "image/png")
+            content, headers = await asyncio.to_thread(_picture, request, fault)
+            reply = Reply(200, None, headers, lost=fault == "cut_short")
+            await _send(send, reply, content, "image/png")
+
+
+def _picture(request: QueueRequest, fault: str | None) -> tuple[bytes, dict[str, str]]:
+    """Return the content of a request's file, and headers of its own."""
+    if fault == "not_image":
+        return b"<svg onload='alert(1)'/>", {}
+    if fault == "bomb":
+        return pictures.bomb(), {}
+    names = ("prompt", "aspect_ratio", "resolution")
+    picture = pictures.draw(*(str(request.arguments.get(name, "1:1")) for name in names))
+    half = picture[: len(picture) // 2]
+    if fault == "cut_short":  # The connection ends before the announced length.
+        return half, {"Content-Length": str(len(picture))}
+    return half if fault == "truncated" else picture, {}
 
 
 async def _body(receive: Receive) -> bytes:
@@ -162,9 +164,9 @@ async def _send(
     send: Send, reply: Reply, content: bytes | None = None, media_type: str = "application/json"
 ) -> None:
     body = msgspec.json.encode(reply.body) if content is None else content
-    told = {"Content-Type": media_type, "Content-Length": str(len(body)), **reply.headers}
-    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    named = {"Content-Type": media_type, "Content-Length": str(len(body)), **reply.headers}
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.lost:  # The connection breaks off before the length that was told.
+    if reply.lost:  # The connection breaks off before the announced length.
         body = content or b""
     await send({"type": "http.response.body", "body": body, "more_body": reply.lost})

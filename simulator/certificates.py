@@ -1,4 +1,4 @@
-"""Certificates: an authority of our own, and a bundle that trusts it beside the public ones."""
+"""Certificates: our own authority, and a bundle that trusts it and the public authorities."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from adapters.settings import write_secret
 
 
 def make(folder: Path) -> tuple[Path, Path]:
-    """Return the server's PEM (key and chain) and the CA bundle, made at the first call."""
+    """Return the server's PEM (key and chain) and the CA bundle; make them at the first call."""
     server, bundle = folder / "server.pem", folder / "bundle.pem"
     if not (server.exists() and bundle.exists()):
         authority = trustme.CA()

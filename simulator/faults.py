@@ -1,4 +1,4 @@
-"""Fault switches: what can be made to go wrong, how often, at which stage."""
+"""Faults: what tests can make go wrong, at which stage, and how often."""
 
 from collections import deque
 
@@ -23,11 +23,11 @@ MODES = {
 
 
 class UnknownFault(ValueError):
-    """There is no such switch."""
+    """There is no such fault."""
 
 
 class Faults:
-    """Each stage has a queue of `(mode, times)`; -1 means until it is cleared."""
+    """Each stage has a queue of `(mode, times)`; a negative number means until they are cleared."""
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[tuple[str, int]]] = {stage: deque() for stage in MODES}
@@ -42,7 +42,7 @@ class Faults:
             queue.clear()
 
     def take(self, stage: str) -> str | None:
-        """Return the fault of this occasion, if there is one left."""
+        """Return the fault to commit now, if one is left, and count it."""
         queue = self._queues[stage]
         if not queue:
             return None

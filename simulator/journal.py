@@ -1,6 +1,6 @@
-"""The journal of requests: sealed lines, so that a restart keeps them and no prompt is readable.
+"""The journal of requests: a restart reads them again, and their lines are sealed, prompts and all.
 
-Its key is derived from the key that signs webhooks, which only the owner of the files can read.
+The key is derived from the key that signs webhooks, which only the owner of the files can read.
 """
 
 import os
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 NONCE_BYTES = 12
-BYTES_MAX = 16 * 1024 * 1024  # Then it is written anew, without what is over for long.
+BYTES_MAX = 16 * 1024 * 1024  # Of a journal that is not rewritten yet without its old entries.
 
 
 class Journal:
@@ -28,7 +28,7 @@ class Journal:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is worth writing anew: half of it at least was written since the last time."""
+        """Whether to rewrite it: it is large, and has doubled since it was last rewritten."""
         return self._file.tell() > max(BYTES_MAX, 2 * self._bytes_kept)
 
     def write(self, entry: bytes) -> None:
@@ -36,7 +36,7 @@ class Journal:
         self._file.flush()
 
     def read(self) -> Iterator[bytes]:
-        """Yield what was written; the last line of a process that was killed is left out."""
+        """Yield the entries, except a last one that was cut short when its process was killed."""
         for line in self._path.read_bytes().splitlines():
             try:
                 box = b64decode(line, validate=True)

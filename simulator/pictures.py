@@ -1,4 +1,4 @@
-"""Pictures: an infograph really drawn from its prompt, the same each time."""
+"""Pictures: an infograph drawn from its prompt, the same one for the same prompt."""
 
 import hashlib
 import io
@@ -9,13 +9,16 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+Canvas = ImageDraw.ImageDraw
+Colour = tuple[int, int, int]
+
 LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 BOMB_SIDE = 20_000
 
 
 @lru_cache(maxsize=16)
 def draw(prompt: str, aspect_ratio: str, resolution: str) -> bytes:
-    """Return a PNG that shows the prompt, sized as the provider would size it."""
+    """Return a PNG that shows the prompt, of the size that the provider would give it."""
     width, height = size_of(aspect_ratio, resolution)
     tint = hashlib.sha256(prompt.encode()).digest()
     paper = (235 + tint[0] % 20, 235 + tint[1] % 20, 235 + tint[2] % 20)
@@ -45,30 +48,18 @@ def size_of(aspect_ratio: str, resolution: str) -> tuple[int, int]:
     return longest * across // down, longest
 
 
-def _write(
-    canvas: ImageDraw.ImageDraw,
-    text: str,
-    at: tuple[int, int],
-    size: int,
-    colour: tuple[int, int, int],
-) -> None:
+def _write(canvas: Canvas, text: str, at: tuple[int, int], size: int, colour: Colour) -> None:
     canvas.text(at, text, fill=colour, font=ImageFont.load_default(size=max(size, 8)))
 
 
-def _bars(
-    canvas: ImageDraw.ImageDraw,
-    tint: bytes,
-    size: tuple[int, int],
-    unit: int,
-    ink: tuple[int, int, int],
-) -> None:
+def _bars(canvas: Canvas, tint: bytes, size: tuple[int, int], unit: int, ink: Colour) -> None:
     width, height = size
-    floor, room = height - unit * 2, height // 4
+    bottom, height_max = height - unit * 2, height // 4
     for number in range(10):
         left = unit + number * (width - 2 * unit) // 10
-        top = floor - room * (tint[6 + number] + 20) // 275
+        top = bottom - height_max * (tint[6 + number] + 20) // 275
         shade = tuple(min(255, part + 60 + number * 8) for part in ink)
-        canvas.rectangle((left, top, left + unit, floor), fill=shade)
+        canvas.rectangle((left, top, left + unit, bottom), fill=shade)
 
 
 def bomb() -> bytes:

@@ -16,7 +16,7 @@ from simulator.webhooks import Webhooks
 
 SLOW_SECONDS = 120.0
 LATE_SECONDS = 0.5
-STRANGE = "\x00\x01\x0c\x1b\x7f\x85\u2028\u202e"  # What no model means to write, and each can.
+STRANGE = "\x00\x01\x0c\x1b\x7f\x85\u2028\u202e"  # Characters that a model may write by accident.
 
 
 class Reply(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Reply(Struct, frozen=True):
     lost: bool = False
 
 
-# Fault at submit -> the answer, with nothing taken. Texts as fal was seen to send them.
+# Fault at submit -> the answer to a request that is not accepted, in the words that fal uses.
 _REFUSALS = {
     "unauthorized": Reply(401, {"detail": "No user found for Key ID and Secret"}),
     "payment_required": Reply(402, {"detail": "Payment required"}),
@@ -38,41 +38,29 @@ _REFUSALS = {
     "queue_full": Reply(429, {"detail": "queue is full"}, {"Retry-After": "1"}),
     "ingress_503": Reply(503, "<html><center>nginx</center></html>"),
 }
-_ENDS: dict[str, tuple[int, Any, str]] = {
-    "content_policy": (
-        422,
-        {
-            "detail": [
-                {"loc": ["body", "prompt"], "msg": "flagged", "type": "content_policy_violation"}
-            ]
-        },
-        "",
-    ),
-    "invalid_input": (
-        422,
-        {"detail": [{"loc": ["body", "prompt"], "msg": "too long", "type": "sequence_too_long"}]},
-        "",
-    ),
-    "strange_words": (
-        422,
-        {"detail": [{"loc": [STRANGE], "msg": f"flagged{STRANGE}!", "type": f"odd{STRANGE}"}]},
-        "",
-    ),
-    "runner_error": (
-        500,
-        {"detail": "The runner failed", "error_type": "runner_server_error"},
-        "runner_server_error",
-    ),
-    "start_timeout": (
-        504,
-        {"detail": "Request timed out", "error_type": "request_timeout"},
-        "request_timeout",
-    ),
+
+
+def _invalid(location: list[str], message: str, kind: str) -> tuple[int, Any, str]:
+    return 422, {"detail": [{"loc": location, "msg": message, "type": kind}]}, ""
+
+
+def _broken(status: int, message: str, kind: str) -> tuple[int, Any, str]:
+    return status, {"detail": message, "error_type": kind}, kind
+
+
+# Fault at run -> status, body and error type of the result.
+_FAILURES: dict[str, tuple[int, Any, str]] = {
+    "content_policy": _invalid(["body", "prompt"], "flagged", "content_policy_violation"),
+    "invalid_input": _invalid(["body", "prompt"], "too long", "sequence_too_long"),
+    "strange_words": _invalid([STRANGE], f"flagged{STRANGE}!", f"odd{STRANGE}"),
+    "runner_error": _broken(500, "The runner failed", "runner_server_error"),
+    "start_timeout": _broken(504, "Request timed out", "request_timeout"),
 }
+_CANCELLED = _broken(499, "Request was cancelled", "client_cancelled")
 
 
 class Queue:
-    """`seconds` is how long a request takes; half of it waiting, half of it at work."""
+    """`seconds` is how long a request takes: half of them in the queue, half in progress."""
 
     def __init__(
         self, base_url: str, seconds: float, requests: QueueRequests, webhooks: Webhooks
@@ -103,7 +91,7 @@ class Queue:
         self.requests.count_post(webhook_url)
         if fault in _REFUSALS:
             return _REFUSALS[fault]
-        if fault == "swallow":  # Nothing is taken, and nobody is told.
+        if fault == "swallow":  # The request is not accepted, and the caller is not answered.
             return Reply(200, {}, lost=True)
         request = self.requests.accept(endpoint, arguments, webhook_url)
         headers = {"x-fal-request-id": request.id}
@@ -128,9 +116,8 @@ class Queue:
             return Reply(404, {"status": "NOT_FOUND"})
         body = self._describe(request)
         if with_logs:
-            body["logs"] = [
-                {"message": f"{request.state.lower()}{STRANGE}", "timestamp": "2026-01-01T00:00:00"}
-            ]
+            message = f"{request.state.lower()}{STRANGE}"
+            body["logs"] = [{"message": message, "timestamp": "2026-01-01T00:00:00"}]
         if request.state != "COMPLETED":
             return Reply(202, body)
         if request.error_type:
@@ -149,7 +136,7 @@ class Queue:
         return Reply(request.status, request.body, headers)
 
     def listed(self, endpoint: str, since: float, *, with_payloads: bool) -> Reply:
-        """What was sent to an endpoint; like the platform's, without what is still queued."""
+        """List an endpoint's requests that have ended: the platform does not list the others."""
         items = [
             {
                 "request_id": each.id,
@@ -205,17 +192,16 @@ class Queue:
         if fault == "never_ends":
             await self._cancelled[request.id].wait()
         self._cancelled.pop(request.id, None)
-        if fault == "deaf":  # It runs to its end whatever was asked meanwhile.
+        if fault == "deaf":  # It ignores that it was cancelled.
             request.cancelled = False
         self._end(request, fault)
         await self.webhooks.deliver(request, self.faults.take("webhook"))
 
     def _end(self, request: QueueRequest, fault: str | None) -> None:
         if request.cancelled:
-            cancelled = {"detail": "Request was cancelled", "error_type": "client_cancelled"}
-            request.status, request.body, request.error_type = 499, cancelled, "client_cancelled"
-        elif fault in _ENDS:
-            request.status, request.body, request.error_type = _ENDS[fault]
+            request.status, request.body, request.error_type = _CANCELLED
+        elif fault in _FAILURES:
+            request.status, request.body, request.error_type = _FAILURES[fault]
         else:
             host = "https://media.invalid" if fault == "other_host" else self.base_url
             request.body = _output(request, host, fault)
@@ -225,15 +211,16 @@ class Queue:
 
 
 def _output(request: QueueRequest, host: str, fault: str | None) -> dict[str, Any]:
-    """The bare output of the model: a text of a language model, else an image."""
-    wish = request.arguments
+    """Return the output of the model: a text of a language model, or else an image."""
+    arguments = request.arguments
     odd = STRANGE if fault == "strange_result" else ""
     if request.endpoint == "openrouter/router":
-        if fault == "text_error":  # A failure that comes as a success.
+        if fault == "text_error":  # A failure with the status of a success.
             return {"output": "", "error": "The model is overloaded."}
-        text = text_for(str(wish.get("prompt", ""))) + odd
+        text = text_for(str(arguments.get("prompt", ""))) + odd
         return {"output": text, "usage": {"completion_tokens": 90}}
-    width, height = size_of(str(wish.get("aspect_ratio", "1:1")), str(wish.get("resolution", "1K")))
+    ratio, resolution = arguments.get("aspect_ratio", "1:1"), arguments.get("resolution", "1K")
+    width, height = size_of(str(ratio), str(resolution))
     image = {
         "url": f"{host}/files/{request.id}.png",
         "content_type": f"image/png{odd}",

@@ -35,7 +35,7 @@ class QueueRequest(Struct):
 
 
 class QueueRequests:
-    """All requests by id, journalled so that a restart goes on with them."""
+    """All requests by id, written to a journal so that a restart goes on with them."""
 
     def __init__(self, journal: Journal | None) -> None:
         self.by_id: dict[str, QueueRequest] = {}
@@ -47,16 +47,14 @@ class QueueRequests:
     def accept(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> QueueRequest:
-        request_id = str(uuid4())
-        request = QueueRequest(
-            request_id, endpoint, arguments, webhook_url, time.time(), request_id
-        )
+        own_id, at = str(uuid4()), time.time()
+        request = QueueRequest(own_id, endpoint, arguments, webhook_url, at, own_id)
         self.by_id[request.id] = request
         self.write(request)
         return request
 
     def count_post(self, webhook_url: str | None) -> None:
-        """Count POSTs by the path of their webhook URL: it names the job."""
+        """Count the POSTs of each job, which the webhook URL names."""
         job = job_of(webhook_url)
         self.posts[job] = self.posts.get(job, 0) + 1
 
@@ -81,7 +79,7 @@ class QueueRequests:
         self._prune(journal)
 
     def _prune(self, journal: Journal) -> None:
-        """Forget what was asked for longer ago than results are kept, here and in the journal."""
+        """Forget requests that are older than results are kept, here and in the journal."""
         oldest = time.time() - KEPT_SECONDS
         self.by_id = {
             request.id: request
@@ -92,5 +90,5 @@ class QueueRequests:
 
 
 def job_of(webhook_url: str | None) -> str:
-    """Return the last segment of a webhook URL's path: it names the job."""
+    """Return the id of the job, which is the last segment of a webhook URL's path."""
     return (webhook_url or "").partition("?")[0].rstrip("/").rpartition("/")[2]

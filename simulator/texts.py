@@ -1,4 +1,4 @@
-"""Texts: what a language model would write, the same for the same prompt."""
+"""Texts in place of a language model's, the same one for the same prompt."""
 
 import hashlib
 import textwrap

@@ -1,4 +1,4 @@
-"""Webhooks: signed as fal signs them, delivered at least once, with growing pauses."""
+"""Webhooks: signed as fal signs them, sent again after growing pauses until they are taken."""
 
 import asyncio
 import hashlib
@@ -34,13 +34,12 @@ class Webhooks:
         self._key = Ed25519PrivateKey.generate()
 
     async def deliver(self, request: QueueRequest, fault: str | None) -> None:
-        """Deliver until it is answered 2xx or 3xx, at most 32 times."""
+        """Deliver until a 2xx or 3xx answer, in at most 32 tries."""
         if request.webhook_url is None or fault == "never":
             return
         body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
         self.sent_at.setdefault(job_of(request.webhook_url), time.time())
-        times = 2 if fault == "duplicate" else 1
-        for _ in range(times):
+        for _ in range(2 if fault == "duplicate" else 1):
             await self._deliver(request, body, fault)
 
     async def close(self) -> None:
@@ -73,7 +72,7 @@ class Webhooks:
     def sign(
         self, request_id: str, body: bytes, fault: str | None = None, at: int | None = None
     ) -> dict[str, str]:
-        """Return the four headers, of now or of a unix time; a fault makes one of them wrong."""
+        """Return the headers, signed now or at a unix time; a fault makes one of them wrong."""
         now = int(time.time()) if at is None else at
         timestamp = str(now - (STALE_SECONDS if fault == "stale" else 0))
         user = "somebody-else" if fault == "other_user" else USER_ID

@@ -1,4 +1,4 @@
-"""Reading the log in order: an ordered consumer of our own, supervised by what it delivers."""
+"""Reading the log in order: a consumer of our own, made again when it is gone or has a gap."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.25
 
 
 class _Broken(Exception):
-    """The consumer is gone, or skipped something: make a new one from the position."""
+    """The consumer is gone, or skipped a message: a new one has to be made."""
 
 
 async def follow(

@@ -36,7 +36,7 @@ ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is n
 # Error codes of JetStream 2.15, measured on one server and on three (nats.io names in brackets).
 _CONFLICT_CODES = {10071, 10164}  # Wrong last sequence; the same, while another one is in flight.
 _IN_FLIGHT_CODE = 10158  # The same message id is being stored right now.
-_FULL_CODES = {10077, 10047}  # Maximum bytes exceeded; insufficient exclusive_keys.
+_FULL_CODES = {10077, 10047}  # Maximum bytes exceeded; insufficient resources.
 _NO_MESSAGE_CODE = 10037
 
 _AWAY = (errors.TimeoutError, errors.NoRespondersError, errors.ConnectionClosedError)

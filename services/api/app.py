@@ -1,10 +1,13 @@
 """Wires the api and decides nothing."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from adapters.background import Background
@@ -21,15 +24,18 @@ from application.account_commands import AccountCommandHandler
 from application.clock import fresh_commit_id
 from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
-from read_models import accounts, positions
-from services.api.dependencies import Api
+from read_models import accounts
+from read_models.positions import find, read
+from services.api.dependencies import Api, Injected
 from services.api.handlers.answer_early import answer_early, keep_error
 from services.api.handlers.answer_errors import on_error
-from services.api.handlers.authenticate_callers import Authenticator
+from services.api.handlers.callers import Authenticator
 from services.api.handlers.describe_api import DescribedApi
-from services.api.handlers.issue_tickets import Tickets
 from services.api.handlers.relay_webhooks import Relay
+from services.api.handlers.request_context import caller_of, context_of
 from services.api.handlers.route_requests import routes
+from services.api.handlers.strict_bodies import StrictRequest
+from services.api.handlers.tickets import Tickets
 from services.api.settings import ApiSettings
 from services.api.streams import Streams
 
@@ -47,7 +53,7 @@ async def run(settings: ApiSettings, stop: asyncio.Event) -> None:
     relay = Relay(settings.ingestor_url)
     front = answer_early(app, relay)
     background = Background()
-    background.repeat("usage", lambda: api.usage.tell(api.client), TELL_SECONDS)
+    background.repeat("usage", lambda: api.usage.send(api.client), TELL_SECONDS)
     where = (settings.darkroom_host, settings.darkroom_port)
     await until(
         stop,
@@ -68,7 +74,7 @@ async def _end_streams(streams: Streams, stop: asyncio.Event) -> None:
 
 
 async def connect(settings: ApiSettings) -> Api:
-    client, log, database, changes = await open_log_and_rows(settings, "api", positions)
+    client, log, database, changes = await open_log_and_rows(settings, "api", find, read)
     storage = settings.storage()
     # Another process, or this one before, may have answered from anything up to the log's end.
     await changes.start(client, floor=await log.end())
@@ -76,7 +82,7 @@ async def connect(settings: ApiSettings) -> Api:
     await progress.start(client)
     usage = Usage(fresh_commit_id())
     await usage.start(client)
-    desk = AccountCommandHandler(
+    commands = AccountCommandHandler(
         log,
         lambda account, wanted: database.read(accounts.snapshot, account, wanted),
         changes,
@@ -89,29 +95,25 @@ async def connect(settings: ApiSettings) -> Api:
         storage=storage,
         vault=Vault(settings.master_key(), BrokerKeyStore(client, makes_keys=True), storage),
         changes=changes,
-        accounts=desk,
+        accounts=commands,
         jobs=JobCommandHandler(log),
         runs=RunCommandHandler(log),
         usage=usage,
         secrets=EndpointSecrets(client, settings.master_key()),
         fingerprints=Fingerprints(settings.master_key()),
         progress=progress,
+        authenticator=Authenticator(database, changes, log),
+        tickets=Tickets(client),
     )
 
 
 def build(api: Api) -> Litestar:
-    authenticator = Authenticator(api)
-    streams = Streams(api, authenticator)
+    streams = Streams(api)
     return Litestar(
         routes(),
-        state=State(
-            {
-                "api": api,
-                "authenticator": authenticator,
-                "streams": streams,
-                "tickets": Tickets(api.client),
-            }
-        ),
+        state=State({"api": api, "streams": streams}),
+        dependencies=_dependencies(api, streams),
+        request_class=StrictRequest,
         exception_handlers={Exception: on_error},
         after_exception=[keep_error],
         cors_config=_cors(api.settings.cors_origins),
@@ -119,12 +121,32 @@ def build(api: Api) -> Litestar:
             title="Darkroom",
             version="1",
             path="/api/openapi.json",
+            use_handler_docstrings=True,
             render_plugins=[DescribedApi(path="/")],
         ),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
         debug=False,
     )
+
+
+def _dependencies(api: Api, streams: Streams) -> dict[str, Provide]:
+    """Return what handlers can have as parameters, by the parameter's name."""
+
+    def give_api() -> Api:
+        return api
+
+    def give_streams(api: Injected[Api]) -> Streams:
+        del api  # Asked for to be resolved after it: see `caller_of`.
+        return streams
+
+    providers: dict[str, Callable[..., Any]] = {
+        "api": give_api,
+        "caller": caller_of,
+        "context": context_of,
+        "streams": give_streams,
+    }
+    return {name: Provide(give, sync_to_thread=False) for name, give in providers.items()}
 
 
 def _cors(origins: str) -> CORSConfig | None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from msgspec import Struct, field
 from nats.aio.client import Client
 from sqlalchemy import Connection
@@ -14,7 +16,6 @@ from adapters.database import Database
 from adapters.endpoint_secrets import EndpointSecrets
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.fingerprints import Fingerprints
-from adapters.http_server import AnyRequest
 from adapters.provider_progress import ProviderProgress
 from adapters.storage import Storage
 from adapters.usage import Usage
@@ -28,15 +29,21 @@ from contracts.subjects import account_subject
 from domain.refusals import Refused
 from read_models import jobs, positions, waiting_jobs
 from read_models.jobs import Job
+from services.api.handlers.callers import Authenticator
+from services.api.handlers.tickets import Tickets
 from services.api.settings import ApiSettings
 
+T = TypeVar("T")
 Found = TypeVar("Found")
+# A handler's parameter that Litestar fills with the dependency of the same name.
+Injected = NamedDependency[SkipValidation[T]]
 ADMISSION_SECONDS = 1.0
 BYTES_TO_END_MAX = 24 * 1024  # Of a job: 4 KB as a rule, 19 where the provider is busy.
 WRITERS_REMEMBERED_MAX = 50_000
 LISTS_AT_ONCE = 4  # Of one account.
+NO_SUCH_JOB = "there is no such job in this account"
 
-Lanes = WeakValueDictionary[tuple[AccountId, str], asyncio.Semaphore]
+Slots = WeakValueDictionary[tuple[AccountId, str], asyncio.Semaphore]
 
 
 class Api(Struct):
@@ -56,9 +63,11 @@ class Api(Struct):
     secrets: EndpointSecrets
     fingerprints: Fingerprints
     progress: ProviderProgress
-    written: dict[AccountId, int] = {}
+    authenticator: Authenticator
+    tickets: Tickets
+    written: dict[AccountId, int] = {}  # The sequence of the account's newest write made here.
     waits: dict[str, int] = {}  # Token id -> its requests that wait for a change.
-    lanes: Lanes = field(default_factory=WeakValueDictionary)
+    slots: Slots = field(default_factory=WeakValueDictionary)
     admission_checked_at: float = -1e9
     admission_open: bool = True
 
@@ -69,21 +78,31 @@ class Api(Struct):
         return self.cursor(self.changes.position)
 
     def note_write(self, account: AccountId, sequence: int) -> None:
-        """Remember the account's newest write through this process: its reads wait for it."""
+        """Remember the account's newest write through this process: its next reads wait for it."""
         if len(self.written) > WRITERS_REMEMBERED_MAX:
             self.written.clear()
         self.written[account] = max(sequence, self.written.get(account, 0))
 
-    def lane(self, account: AccountId, what: str = "lists") -> asyncio.Semaphore:
-        """Let a few of an account's lists be made at once: a heap of them is for itself to wait."""
-        lane = self.lanes.get((account, what))
-        if lane is None:
-            lane = self.lanes[account, what] = asyncio.Semaphore(LISTS_AT_ONCE)
-        return lane
+    def list_slots(self, account: AccountId, purpose: str = "lists") -> asyncio.Semaphore:
+        """Return what lets only a few of an account's lists be made at once: an account that asks
+        for many at once waits for itself, and no other account waits for it.
+        """
+        slots = self.slots.get((account, purpose))
+        if slots is None:
+            slots = self.slots[account, purpose] = asyncio.Semaphore(LISTS_AT_ONCE)
+        return slots
+
+    def count_requests(self, token_id: str, weight: int = 1) -> None:
+        """Count a request, or as many as it stands for; raise Refused `rate_limited`."""
+        self.usage.take(f"token:{token_id}", self.settings.account_reads_per_minute, weight)
+
+    def count_work(self, account: AccountId) -> None:
+        """Count a request that causes writes; raise Refused `rate_limited`."""
+        self.usage.take(f"work:{account}", self.settings.account_requests_per_minute)
 
     async def wait_until_current(self, account: AccountId, min_as_of: str | None) -> None:
-        """Wait until reads are at least as new as the account's writes here, as `min_as_of`, and
-        as anything that was answered before: rows that are made anew tell of a past.
+        """Wait until reads are at least as new as the account's writes through this process, as
+        `min_as_of`, and as whatever was answered before: rows that are being rebuilt are older.
         """
         wanted = max(self.written.get(account, 0), self.changes.needed)
         if min_as_of:
@@ -109,18 +128,20 @@ class Api(Struct):
         try:
             wanted = job_id(text)
         except BadId:
-            raise _no_such_job() from None
+            raise Refused("not_found", NO_SUCH_JOB) from None
         found = await self.newest_of(account, lambda connection: jobs.find(connection, wanted))
         if found is None or found.account_id != account or found.deleted:
-            raise _no_such_job()
+            raise Refused("not_found", NO_SUCH_JOB)
         if kind is not None and found.kind != kind:
-            raise _no_such_job()
+            raise Refused("not_found", NO_SUCH_JOB)
         return found
 
     async def newest_of(
         self, account: AccountId, look: Callable[[Connection], Found | None]
     ) -> Found | None:
-        """Look; after a miss once more, when the rows have reached the account's last commit."""
+        """Read; when nothing is found, read once more after the read models have reached the
+        account's last commit.
+        """
         found = await self.database.read(look)
         if found is None and (last := await self.log.last(account_subject(account))) is not None:
             await self.changes.wait_for(last.sequence)
@@ -136,13 +157,13 @@ class Api(Struct):
     async def take_work(self, account: AccountId) -> None:
         """Let in one request that makes the log grow; raise Refused `rate_limited`, `log_full`.
 
-        What frees or protects never asks: cancelling, revoking, removing.
+        Cancelling, revoking and removing do not ask: they free something or protect somebody.
         """
-        self.usage.take(f"work:{account}", self.settings.account_requests_per_minute)
+        self.count_work(account)
         await self.check_log_capacity()
 
     async def check_log_capacity(self) -> None:
-        """Refuse new work while the log has room only for the jobs in flight to end."""
+        """Refuse new work while the log's free space is needed for the jobs in flight to end."""
         clock = asyncio.get_running_loop().time()
         if clock - self.admission_checked_at > ADMISSION_SECONDS:
             size, limit = await self.log.fill()
@@ -153,12 +174,3 @@ class Api(Struct):
             self.admission_checked_at = clock
         if not self.admission_open:
             raise Refused("log_full", "the log is nearly full; jobs in flight still end")
-
-
-def api_of(request: AnyRequest) -> Api:
-    api: Api = request.app.state["api"]
-    return api
-
-
-def _no_such_job() -> Refused:
-    return Refused("not_found", "there is no such job in this account")

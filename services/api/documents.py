@@ -1,4 +1,4 @@
-"""Documents: rows as the contract shows them."""
+"""Documents: jobs, runs and credit entries as the contract shows them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,6 +8,7 @@ import msgspec
 
 from adapters.vault import Unreadable
 from application.clock import now
+from application.documents import artifact_document
 from contracts.events import Artifact
 from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
@@ -25,10 +26,11 @@ POLL_AFTER_MS = 2000
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
+ShowJob = Callable[[Api, Job], Awaitable[dict[str, Any]]]
 
 
 async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) -> list[Shown]:
-    """Show many rows. To open what is sealed takes a while: others come in between two rows."""
+    """Show many rows. Unsealing takes a while, so that other requests get a turn after each row."""
     shown = []
     for row in rows:
         shown.append(await show(row))
@@ -37,12 +39,12 @@ async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) 
 
 
 def etag_of(api: Api, job: Job) -> str:
-    """Name the job's last change; a whole percent of progress counts, an estimate does not."""
+    """Name the job's last change: a whole percent of progress is one, a new estimate is not."""
     return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}"'
 
 
 async def status_document(api: Api, job: Job) -> dict[str, Any]:
-    """The infograph's status, as seed 000 shapes it. Cancelled is shown as failed."""
+    """An infograph's status. A cancelled one is shown as failed."""
     cancelled = job.status is JobStatus.CANCELLED
     document: dict[str, Any] = {
         "id": job.job_id,
@@ -63,11 +65,11 @@ async def status_document(api: Api, job: Job) -> dict[str, Any]:
 
 
 async def list_document(api: Api, job: Job) -> dict[str, Any]:
-    """The status document plus what was asked for."""
-    wanted = await input_of(api, job)
+    """An infograph in a list: its status, and the input that was given."""
+    given = await input_of(api, job)
     document = await status_document(api, job)
     names = ("prompt", "aspect_ratio", "resolution", "blog_url")
-    return document | {name: wanted.get(name) for name in names} | {"retry_of": job.retry_of}
+    return document | {name: given.get(name) for name in names} | {"retry_of": job.retry_of}
 
 
 async def job_document(api: Api, job: Job) -> dict[str, Any]:
@@ -84,7 +86,7 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
         "request_id": job.request_id,
         "attempt": job.attempt,
         **estimate_of(job),
-        "artifacts": [artifact_document(api, job, artifact) for artifact in job.artifacts],
+        "artifacts": [_artifact_document(api, job, each) for each in job.artifacts],
         "error": error,
         "retry_of": job.retry_of,
         "retried_as": job.retried_as,
@@ -97,7 +99,7 @@ async def job_document(api: Api, job: Job) -> dict[str, Any]:
 
 
 def elapsed_of(job: Job) -> int:
-    """Return how long the job has been under way, in microseconds; an ended one stands still."""
+    """Return for how many microseconds the job has been under way, or was until its end."""
     until = micros_of(now()) if job.ended_at is None else job.ended_at
     return max(until - job.started_at, 0) if job.started_at is not None else 0
 
@@ -109,7 +111,7 @@ def progress_of(job: Job) -> int:
 
 
 def estimate_of(job: Job) -> dict[str, Any]:
-    """How far it is, and how long it may still take: null while there is too little history."""
+    """How far the job is, and the seconds it may still take: null while too little is known."""
     eta = None
     if job.started_at is not None and not job.status.is_end:
         eta = eta_seconds(Expectation(job.expected_p50, job.expected_p90), elapsed_of(job))
@@ -117,7 +119,7 @@ def estimate_of(job: Job) -> dict[str, Any]:
 
 
 def poll_after_ms(job: Job) -> int | None:
-    """Say when asking again makes sense: a quarter of what is left, from 1 to 5 seconds."""
+    """Return when to ask again: after a quarter of the time left, from 1 to 5 seconds."""
     if job.status.is_end:
         return None
     eta = estimate_of(job)["eta_seconds"]
@@ -133,8 +135,8 @@ async def input_of(api: Api, job: Job) -> dict[str, Any]:
 
 
 async def error_message(api: Api, job: Job) -> str:
-    told = await api.vault.unseal_text(job.account_id, job.error_message)
-    return told or JOB_CODES.get(job.error_code or "", "The job failed.")
+    message = await api.vault.unseal_text(job.account_id, job.error_message)
+    return message or JOB_CODES.get(job.error_code or "", "The job failed.")
 
 
 def artifact_url(api: Api, artifact: Artifact) -> str | None:
@@ -143,19 +145,11 @@ def artifact_url(api: Api, artifact: Artifact) -> str | None:
     return api.storage.public_url(artifact.key) or f"{api.settings.origin}/{artifact.key}"
 
 
-def artifact_document(api: Api, job: Job, artifact: Artifact) -> dict[str, Any]:
+def _artifact_document(api: Api, job: Job, artifact: Artifact) -> dict[str, Any]:
     """A file has an unguessable URL; a text is sealed, and read with a token."""
-    url = artifact_url(api, artifact)
     if artifact.text is not None:
-        url = f"{api.settings.origin}/api/jobs/{job.job_id}/text"
-    return {
-        "url": url,
-        "media_type": artifact.media_type,
-        "width": artifact.width,
-        "height": artifact.height,
-        "bytes": artifact.size_bytes,
-        "sha256": artifact.sha256,
-    }
+        return artifact_document(artifact, f"{api.settings.origin}/api/jobs/{job.job_id}/text")
+    return artifact_document(artifact, artifact_url(api, artifact))
 
 
 def entry_document(entry: LedgerEntry) -> dict[str, Any]:
@@ -191,23 +185,23 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
 
 
 async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
-    failed = step.status.has_failed
+    error = None
+    if step.status.has_failed:
+        error = {"code": step.code, "message": await step_error(api, run, step)}
     return {
         "step": step.step,
         "name": step.name,
         "status": step.status,
         "job_id": step.job_id,
-        "error": {"code": step.code, "message": await step_error(api, run, step)}
-        if failed
-        else None,
+        "error": error,
         "started_at": text_of(step.started_at) if step.started_at is not None else None,
         "completed_at": text_of(step.ended_at) if step.ended_at is not None else None,
     }
 
 
-async def step_error(api: Api, run: Run | None, step: ShownStep) -> str:
-    told = await api.vault.unseal_text(run.account_id, step.message) if run is not None else None
-    return told or JOB_CODES.get(step.code or "", "The step failed.")
+async def step_error(api: Api, run: Run, step: ShownStep) -> str:
+    message = await api.vault.unseal_text(run.account_id, step.message)
+    return message or JOB_CODES.get(step.code or "", "The step failed.")
 
 
 def _last_generated_at(run: Run) -> str | None:
@@ -217,13 +211,14 @@ def _last_generated_at(run: Run) -> str | None:
 
 
 async def _eta_seconds(api: Api, run: Run) -> int | None:
-    """What is left of the step under way, and as much for each that waits; null without history."""
+    """Estimate the step under way, and a usual job's time for each step that waits."""
     if run.status is not RunStatus.RUNNING:
         return None
     current = next((each for each in run.steps if each.status is StepStatus.IN_PROGRESS), None)
-    found = await api.jobs_by_id([JobId(current.job_id)]) if current is not None else {}
-    job: Job | None = next(iter(found.values()), None)
-    waiting = sum(each.status is StepStatus.PENDING for each in run.steps)
+    if current is None:
+        return None
+    job = (await api.jobs_by_id([JobId(current.job_id)])).get(JobId(current.job_id))
     if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
         return None
+    waiting = sum(each.status is StepStatus.PENDING for each in run.steps)
     return int(left + waiting * (job.expected_p50 or 0) / 1_000_000)

@@ -1,7 +1,7 @@
-"""Frames: what one snapshot of the rows tells a stream, each with a cursor of its own."""
+"""Frames: the events of a stream, made from one snapshot of an account's rows."""
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from application.documents import credits_document
@@ -14,14 +14,16 @@ from read_models.runs import Run
 from services.api.dependencies import Api
 from services.api.documents import each_of, job_document, run_document
 
-ROWS_MAX = 1000  # Who missed more gets a resync.
-PROGRESS_FROM = 1_000_000  # Indices of frames about progress, which no commit has.
+ROWS_MAX = 1000  # A client that missed more changed rows than these gets a resync.
+PROGRESS_FROM = 1_000_000  # The first `change` of frames about progress: no commit has so many.
 ALL_OF_COMMIT = 999_999_999
+
+Place = tuple[int, int]  # Of a change in the log: its sequence, and its number in that commit.
 
 
 class Frame(Struct, frozen=True):
-    """One event of a stream. `sequence` and `change` are the place of what it tells; `cursor` is
-    that place as outsiders see it. `is_last` marks the end of its job.
+    """One event of a stream. `sequence` and `change` are the place in the log of the change that
+    it shows, `cursor` is that place as clients see it. `is_last` says that its job has ended.
     """
 
     event: str
@@ -32,11 +34,14 @@ class Frame(Struct, frozen=True):
     job_id: JobId | None = None
     is_last: bool = False
 
+    @property
+    def is_progress(self) -> bool:
+        return self.change >= PROGRESS_FROM
+
 
 class AccountSnapshot(Struct):
-    """What a snapshot shows: the position, and the rows that are wanted of it."""
+    """An account's balance and some of its rows, as they were at one position of the log."""
 
-    account: AccountId
     position: int
     jobs: list[Job]
     runs: list[Run]
@@ -49,75 +54,72 @@ class AccountSnapshot(Struct):
 
 
 async def read_snapshot(
-    api: Api, account: AccountId, since: int | None, job: JobId | None = None
+    api: Api, account: AccountId, since: int | None = None, job: JobId | None = None
 ) -> AccountSnapshot:
-    """Read the account's rows that changed after `since`, or what is open when it is None; of
-    one job, that job's row.
+    """Read the account's rows that changed after the sequence `since`; without one, those of all
+    that has not ended. With a job, read its row only.
     """
-
-    def work(connection: Connection) -> AccountSnapshot:
-        position = positions.read(connection)
-        balance = accounts.find(connection, account)
-        if job is not None:
-            one = jobs.find(connection, job)
-            return AccountSnapshot(account, position, [one] if one is not None else [], [], balance)
-        if since is None:
-            open_max = max(ROWS_MAX, api.settings.account_jobs_in_flight_max)
-            opened = job_lists.open_ones(connection, account, open_max)
-            running = runs.open_ones(connection, account, open_max)
-            return AccountSnapshot(account, position, opened, running, balance)
-        changed = jobs.changed_since(connection, account, since, ROWS_MAX + 1)
-        of_runs = runs.changed_since(connection, account, since, ROWS_MAX + 1)
-        return AccountSnapshot(
-            account, position, changed, of_runs, balance, balance.sequence > since
-        )
-
-    return await api.database.read(work)
+    open_max = max(ROWS_MAX, api.settings.account_jobs_in_flight_max)
+    return await api.database.read(_snapshot, account, since, job, open_max)
 
 
-async def frames_of(api: Api, seen: AccountSnapshot) -> list[Frame]:
-    """Tell every row of a snapshot, in the order in which they changed."""
-    frames = await each_of(seen.jobs, lambda job: job_frame(api, job, job.sequence, job.change))
-    frames += await each_of(seen.runs, lambda run: _run_frame(api, run))
-    balance = seen.balance
-    if seen.has_new_balance:
+def _snapshot(
+    connection: Connection, account: AccountId, since: int | None, job: JobId | None, open_max: int
+) -> AccountSnapshot:
+    position = positions.read(connection)
+    balance = accounts.find(connection, account)
+    if job is not None:
+        row = jobs.find(connection, job)
+        return AccountSnapshot(position, [row] if row is not None else [], [], balance)
+    if since is None:
+        open_jobs = job_lists.open_ones(connection, account, open_max)
+        open_runs = runs.open_ones(connection, account, open_max)
+        return AccountSnapshot(position, open_jobs, open_runs, balance)
+    changed_jobs = jobs.changed_since(connection, account, since, ROWS_MAX + 1)
+    changed_runs = runs.changed_since(connection, account, since, ROWS_MAX + 1)
+    is_new = balance.sequence > since
+    return AccountSnapshot(position, changed_jobs, changed_runs, balance, is_new)
+
+
+async def frames_of(api: Api, snapshot: AccountSnapshot) -> list[Frame]:
+    """Return a frame for every row of a snapshot, in the order of their last changes."""
+    frames = await each_of(snapshot.jobs, lambda job: job_frame(api, job))
+    frames += await each_of(snapshot.runs, lambda run: _run_frame(api, run))
+    balance = snapshot.balance
+    if snapshot.has_new_balance:
         document = credits_document(balance.account, api.as_of())
-        frames.append(_frame(api, "credits", balance.sequence, balance.change, document))
+        frames.append(_frame(api, "credits", (balance.sequence, balance.change), document))
     return sorted(frames, key=lambda each: (each.sequence, each.change))
 
 
-async def job_frame(api: Api, job: Job, sequence: int, change: int) -> Frame:
-    """Tell a job as it is now; of one that its owner has deleted, that it is gone."""
-    event, document = "job", {"id": job.job_id}
+async def job_frame(api: Api, job: Job, place: Place | None = None) -> Frame:
+    """Return a job as it is now or, if its owner has deleted it, that it is gone."""
     if job.deleted:
-        event = "gone"
+        event, document = "gone", {"id": job.job_id}
     else:
-        document = await job_document(api, job)
-    body = msgspec.json.encode(document)
-    cursor = str(Cursor(api.log.epoch, sequence, change))
-    return Frame(event, cursor, sequence, change, body, job.job_id, job.status.is_end)
+        event, document = "job", await job_document(api, job)
+    return _frame(api, event, place or (job.sequence, job.change), document, job)
 
 
-async def resync_frame(api: Api, seen: AccountSnapshot) -> Frame:
-    """Tell plainly that something may have been missed, with the whole state as it is now: what
-    is not in it has ended, or is gone.
+async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
+    """Return the whole state as it is now, for a client that may have missed something: what is
+    not in it has ended or is gone.
     """
-    shown = [job for job in seen.jobs if not job.deleted]
+    shown = [job for job in snapshot.jobs if not job.deleted]
     document = {
         "jobs": await each_of(shown, lambda job: job_document(api, job)),
-        "runs": await each_of(seen.runs, lambda run: run_document(api, run)),
-        "credits": credits_document(seen.balance.account, api.as_of()),
+        "runs": await each_of(snapshot.runs, lambda run: run_document(api, run)),
+        "credits": credits_document(snapshot.balance.account, api.as_of()),
     }
-    cursor = str(Cursor(api.log.epoch, seen.position, ALL_OF_COMMIT))
-    ended = bool(seen.jobs) and all(job.status.is_end for job in seen.jobs)
-    body = msgspec.json.encode(document)
-    return Frame("resync", cursor, seen.position, ALL_OF_COMMIT, body, None, ended)
+    is_last = bool(snapshot.jobs) and all(job.status.is_end for job in snapshot.jobs)
+    frame = _frame(api, "resync", (snapshot.position, ALL_OF_COMMIT), document)
+    return structs.replace(frame, is_last=is_last)
 
 
 def is_after(frame: Frame, cursor: Cursor) -> bool:
-    """Tell whether a frame is news to whoever has seen everything up to the cursor.
+    """Whether a frame is new to a client that has everything up to the cursor.
 
-    A cursor with the index 0 speaks of a whole commit.
+    A cursor with the index 0 stands for a whole commit.
     """
     if frame.sequence != cursor.sequence:
         return frame.sequence > cursor.sequence
@@ -125,9 +127,12 @@ def is_after(frame: Frame, cursor: Cursor) -> bool:
 
 
 async def _run_frame(api: Api, run: Run) -> Frame:
-    return _frame(api, "run", run.sequence, run.change, await run_document(api, run))
+    return _frame(api, "run", (run.sequence, run.change), await run_document(api, run))
 
 
-def _frame(api: Api, event: str, sequence: int, change: int, document: object) -> Frame:
-    cursor = str(Cursor(api.log.epoch, sequence, change))
-    return Frame(event, cursor, sequence, change, msgspec.json.encode(document))
+def _frame(api: Api, event: str, place: Place, document: object, job: Job | None = None) -> Frame:
+    cursor = str(Cursor(api.log.epoch, *place))
+    body = msgspec.json.encode(document)
+    if job is None:
+        return Frame(event, cursor, *place, body)
+    return Frame(event, cursor, *place, body, job.job_id, job.status.is_end)

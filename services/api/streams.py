@@ -1,8 +1,9 @@
-"""Streams: one look at the rows for each change, for all of an account's connected clients.
+"""Streams: the changes of an account, read once and sent to all of its connected clients.
 
-A channel knows up to which position its readers were told. When the projector announces a change,
-or that an announcement was lost, it reads the rows that changed since, in one snapshot, and gives
-each reader the same frames. A reader that comes with a cursor reads for itself what it missed.
+A channel holds an account's readers, one for each client, and the position up to which they have
+been given frames. When the projector announces a change, or an announcement was lost, the channel
+reads the rows that changed after that position, in one snapshot, and gives each reader the same
+frames. What a client missed before it connected is read for that client alone.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from services.api.documents import progress_of
 from services.api.frames import (
     ALL_OF_COMMIT,
     PROGRESS_FROM,
+    AccountSnapshot,
     Frame,
     frames_of,
     is_after,
@@ -30,22 +32,22 @@ from services.api.frames import (
     read_snapshot,
     resync_frame,
 )
-from services.api.handlers.authenticate_callers import Authenticator, Caller, Stay
+from services.api.handlers.callers import Caller, ConnectedCaller
 
 logger = structlog.get_logger()
 
 PING_SECONDS = 15.0
-TICK_SECONDS = 2.0  # How often the bars of a followed account move.
-LOOK_SECONDS = 15.0  # How long a lost announcement is not missed while all is quiet.
+PROGRESS_SECONDS = 2.0  # Between two frames about the progress of a job.
+REREAD_SECONDS = 15.0  # After so long the rows are read anyway: an announcement may be lost.
 RETRY_SECONDS = 0.5
 QUEUED_BYTES_MAX = 256 * 1024
 READERS_OF_ACCOUNT_MAX = 2000
-CATCHING_UP = "catching up"  # Few at a time: who takes no frame makes its own account wait.
+CATCHING_UP = "catching up"  # What clients take slots for that read what they missed.
 
 
-class Reader(Stay):
-    """One connected client. Frames wait up to a limit in bytes; a client that is slower than that
-    gets a resync instead of what it missed.
+class Reader(ConnectedCaller):
+    """One connected client. Its frames wait up to a limit in bytes; a client that is slower than
+    that gets a resync instead of what it missed.
     """
 
     def __init__(self, caller: Caller, after: Cursor | None, job: JobId | None) -> None:
@@ -53,7 +55,7 @@ class Reader(Stay):
         super().__init__(caller, self.wake.set)
         self.after = after
         self.job = job
-        self.floor = 0  # What stands at or below it was told already.
+        self.position = 0  # All changes up to this sequence were sent, or are not wanted.
         self.wants_resync = False
         self._queue: deque[Frame] = deque()
         self._bytes = 0
@@ -74,30 +76,30 @@ class Reader(Stay):
         self.wake.set()
 
     def pop(self) -> Frame | None:
+        """Return the next frame that the client lacks, None when there is none."""
         while self._queue:
             frame = self._queue.popleft()
             self._bytes -= len(frame.body)
-            is_bar = frame.change >= PROGRESS_FROM
-            if frame.sequence > self.floor or (is_bar and frame.sequence == self.floor):
+            if (frame.sequence, frame.is_progress) > (self.position, False):
                 return frame
         return None
 
 
 class Channel:
-    """An account's readers, and the position up to which they were told."""
+    """An account's readers, and the position up to which they have been given frames."""
 
     def __init__(self, api: Api, account: AccountId) -> None:
         self.account = account
-        self.readers: WeakSet[Reader] = WeakSet()  # One may go without a word.
+        self.readers: WeakSet[Reader] = WeakSet()  # A client may go without leaving.
         self.wake = asyncio.Event()
         self.started = asyncio.Event()
         self.position = -1
         self._api = api
-        self._bars: dict[JobId, tuple[Job, int]] = {}
-        self._bars_told, self._tick_at, self._looked_at = 0, 0.0, 0.0
+        self._progress: dict[JobId, tuple[Job, int]] = {}  # Open jobs, and the percent last sent.
+        self._progress_frames, self._progress_at, self._read_at = 0, 0.0, 0.0
 
     async def run(self, is_stopping: Callable[[], bool]) -> None:
-        """Tell until nobody listens any more."""
+        """Give the readers their frames until none is left."""
         await self._start()
         while self.readers and not is_stopping():
             try:
@@ -112,88 +114,78 @@ class Channel:
                     reader.push(frame)
 
     async def _start(self) -> None:
-        """Once for all who wait for it: a second look would skip what the first ones await."""
+        """Read a first position, one for all readers: a later one would skip changes for some."""
         try:
-            seen = await read_snapshot(self._api, self.account, None)
-            self._watch_bars(seen.jobs)
-            self.position = seen.position
+            self._accept(await read_snapshot(self._api, self.account))
             for reader in list(self.readers):
-                reader.floor = seen.position
-            self._tick_at = self._looked_at = _clock()
+                reader.position = self.position
+            self._progress_at = self._read_at
         finally:
             self.started.set()
 
     async def _next(self) -> list[Frame]:
-        seconds_left = self._tick_at + TICK_SECONDS - _clock()
-        if seconds_left > 0 and await self._is_woken(seconds_left):
-            return await self._news()
-        self._tick_at = _clock()
-        if self._tick_at - self._looked_at >= LOOK_SECONDS:
-            return await self._news()
-        return await self._moved_bars()
+        seconds_left = self._progress_at + PROGRESS_SECONDS - _clock()
+        if seconds_left > 0 and await _is_set(self.wake, seconds_left):
+            self.wake.clear()
+            return await self._changes()
+        self._progress_at = _clock()
+        if self._progress_at - self._read_at >= REREAD_SECONDS:
+            return await self._changes()
+        return await self._new_progress()
 
-    async def _is_woken(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.wake.wait()
-        except TimeoutError:
-            return False
-        self.wake.clear()
-        return True
-
-    async def _news(self) -> list[Frame]:
-        """The position moves last: what fails on its way is looked at again."""
-        seen = await read_snapshot(self._api, self.account, self.position)
-        frames = [] if seen.is_too_much else await frames_of(self._api, seen)
-        if seen.is_too_much:
+    async def _changes(self) -> list[Frame]:
+        """Return a frame for each row that changed. If this fails, the same rows are read again."""
+        snapshot = await read_snapshot(self._api, self.account, self.position)
+        frames = [] if snapshot.is_too_much else await frames_of(self._api, snapshot)
+        if snapshot.is_too_much:
             for reader in list(self.readers):
                 reader.lag()
-        self._watch_bars(seen.jobs)
-        self.position = max(self.position, seen.position)
-        self._looked_at = _clock()
+        self._accept(snapshot)
         return frames
 
-    def _watch_bars(self, changed: list[Job]) -> None:
-        for job in changed:
+    def _accept(self, snapshot: AccountSnapshot) -> None:
+        """Move to the position of what was read, and follow the progress of its open jobs."""
+        for job in snapshot.jobs:
             if job.status.is_end:
-                self._bars.pop(job.job_id, None)
+                self._progress.pop(job.job_id, None)
             elif job.started_at is not None:
-                self._bars[job.job_id] = (job, progress_of(job))
+                self._progress[job.job_id] = (job, progress_of(job))
+        self.position = max(self.position, snapshot.position)
+        self._read_at = _clock()
 
-    async def _moved_bars(self) -> list[Frame]:
-        """Progress is no fact: it travels beside the log, and may be lost."""
+    async def _new_progress(self) -> list[Frame]:
+        """Return frames about progress. It is not in the log: a client that is away misses them."""
         frames = []
-        for job, shown in list(self._bars.values()):
-            moved = progress_of(job)
-            if moved > shown:
-                self._bars[job.job_id] = (job, moved)
-                self._bars_told += 1
-                place = (self.position, PROGRESS_FROM + self._bars_told)
-                frames.append(await job_frame(self._api, job, *place))
+        for job, shown in list(self._progress.values()):
+            percent = progress_of(job)
+            if percent > shown:
+                self._progress[job.job_id] = (job, percent)
+                self._progress_frames += 1
+                place = (self.position, PROGRESS_FROM + self._progress_frames)
+                frames.append(await job_frame(self._api, job, place))
         return frames
 
 
 class Streams:
-    """All channels of this process. Announcements wake those that they concern."""
+    """All channels of this process. An announcement wakes the channels of its accounts."""
 
-    def __init__(self, api: Api, authenticator: Authenticator) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._authenticator = authenticator
         self._channels: dict[AccountId, Channel] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._heard = 0
+        self._announced = 0
         api.changes.listen(self._hear)
 
     async def open(self, reader: Reader) -> None:
-        """Let a client in; raise Refused when there are too many, NotThereYet if rows are old."""
+        """Let a client in; raise Refused when there are too many, NotThereYet for rows too old."""
         await self._api.changes.wait_for(self._api.changes.needed)
         channel = self._channel(reader.caller.account_id)
         if len(channel.readers) >= READERS_OF_ACCOUNT_MAX:
             raise Refused("too_many_streams", f"{READERS_OF_ACCOUNT_MAX} streams are open")
-        reader.floor = channel.position
+        reader.position = channel.position
         channel.readers.add(reader)
-        self._authenticator.follow(reader)
+        self._api.authenticator.follow(reader)
         try:
             await channel.started.wait()
         except asyncio.CancelledError:
@@ -203,15 +195,14 @@ class Streams:
             raise DatabaseUnavailable("the stream could not begin")
 
     def leave(self, reader: Reader) -> None:
-        self._authenticator.unfollow(reader)
-        channel = self._channels.get(reader.caller.account_id)
-        if channel is not None:
+        self._api.authenticator.unfollow(reader)
+        if (channel := self._channels.get(reader.caller.account_id)) is not None:
             channel.readers.discard(reader)
             if not channel.readers:
                 channel.wake.set()
 
     def stop(self) -> None:
-        """End all streams: their clients come back, and continue at another process."""
+        """End all streams: their clients connect again, and continue at another process."""
         self._stopping = True
         for channel in self._channels.values():
             channel.wake.set()
@@ -219,17 +210,17 @@ class Streams:
                 reader.wake.set()
 
     async def frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        """Yield what the reader has to see, in order; None for a ping when nothing happened.
+        """Yield the frames for a reader, in order; None for a ping when nothing has happened.
 
-        One job's stream ends after the job's last frame.
+        The stream of one job ends after the job's last frame.
         """
-        async for frame in self._everything(reader):
+        async for frame in self._all_frames(reader):
             yield frame
             if frame is not None and frame.is_last and reader.job is not None:
                 return
 
-    async def _everything(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+    async def _all_frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
+        async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
             for frame in await self._missed(reader):
                 if reader.is_over:
                     return
@@ -237,38 +228,36 @@ class Streams:
         while not (self._stopping or reader.is_over):
             reader.wake.clear()
             if reader.wants_resync:
-                async with self._api.lane(reader.caller.account_id, CATCHING_UP):
+                async with self._api.list_slots(reader.caller.account_id, CATCHING_UP):
                     yield await self._resync(reader)
-            while not reader.is_over and (told := reader.pop()) is not None:
-                yield told
-            try:
-                async with asyncio.timeout(PING_SECONDS):
-                    await reader.wake.wait()
-            except TimeoutError:
+            while not reader.is_over and (next_frame := reader.pop()) is not None:
+                yield next_frame
+            if not await _is_set(reader.wake, PING_SECONDS):
                 yield None
 
     async def _missed(self, reader: Reader) -> list[Frame]:
-        """What changed since the reader's cursor; without one, a job's stream begins with now."""
+        """Return what changed after the reader's cursor. Without a cursor, the stream of an account
+        begins empty, and that of one job with the job as it is now.
+        """
         if reader.wants_resync or (reader.after is None and reader.job is None):
             return []
         after = reader.after or Cursor(self._api.log.epoch, 0)
-        # An index tells how much of the commit itself was seen: the rest of it is looked at too.
+        # A cursor inside a commit: the rest of that commit has to be read too.
         since = after.sequence if after.index in {0, ALL_OF_COMMIT} else after.sequence - 1
-        seen = await read_snapshot(self._api, reader.caller.account_id, since, reader.job)
-        if seen.is_too_much:
+        snapshot = await read_snapshot(self._api, reader.caller.account_id, since, reader.job)
+        if snapshot.is_too_much:
             reader.wants_resync = True
             return []
-        reader.floor = seen.position
-        return [each for each in await frames_of(self._api, seen) if is_after(each, after)]
+        reader.position = snapshot.position
+        return [each for each in await frames_of(self._api, snapshot) if is_after(each, after)]
 
     async def _resync(self, reader: Reader) -> Frame:
-        seen = await read_snapshot(self._api, reader.caller.account_id, None, reader.job)
-        reader.wants_resync, reader.floor = False, seen.position
-        return await resync_frame(self._api, seen)
+        snapshot = await read_snapshot(self._api, reader.caller.account_id, job=reader.job)
+        reader.wants_resync, reader.position = False, snapshot.position
+        return await resync_frame(self._api, snapshot)
 
     def _channel(self, account: AccountId) -> Channel:
-        channel = self._channels.get(account)
-        if channel is None:
+        if (channel := self._channels.get(account)) is None:
             channel = self._channels[account] = Channel(self._api, account)
             task = asyncio.create_task(self._run(channel))
             self._running.add(task)
@@ -276,7 +265,7 @@ class Streams:
         return channel
 
     async def _run(self, channel: Channel) -> None:
-        """Nothing is awaited between its end and its going: whoever comes next finds a new one."""
+        """Run a channel. Between its end and its removal nothing is awaited: no client joins it."""
         try:
             await channel.run(lambda: self._stopping)
         except DatabaseUnavailable as error:
@@ -286,14 +275,24 @@ class Streams:
         finally:
             self._channels.pop(channel.account, None)
             for reader in list(channel.readers):
-                reader.end()  # Its client comes back, and continues.
+                reader.end()  # Its client connects again, and continues.
 
     def _hear(self, heard: Announcement) -> None:
-        """Where an announcement was lost, anything may have changed."""
-        is_gap, self._heard = heard.previous > self._heard, heard.position
+        """Wake the channels that an announcement names; all of them when one was lost."""
+        is_gap, self._announced = heard.previous > self._announced, heard.position
         concerned = {row.account_id for row in heard.rows} & self._channels.keys()
         for account in self._channels if is_gap else concerned:
             self._channels[account].wake.set()
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _clock() -> float:

@@ -26,7 +26,7 @@ from application.job_commands import JobCommandHandler
 from application.run_commands import RunCommandHandler
 from contracts.announcement import Announcement
 from contracts.subjects import CLAIM_BUCKET
-from read_models import positions
+from read_models.positions import find, read
 from services.dispatcher.dependencies import POSTS_AT_ONCE_MAX, Dispatcher
 from services.dispatcher.handlers import submit_jobs
 from services.dispatcher.handlers.advance_runs import runs
@@ -79,7 +79,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
 
 
 async def connect(settings: DispatcherSettings) -> tuple[Client, JetStreamLog, Dispatcher]:
-    client, log, database, changes = await open_log_and_rows(settings, "dispatcher", positions)
+    client, log, database, changes = await open_log_and_rows(settings, "dispatcher", find, read)
     await changes.start(client)
     peers = Peers("dispatcher", client, settings.provider_concurrency_max)
     await peers.start()
@@ -93,7 +93,7 @@ async def connect(settings: DispatcherSettings) -> tuple[Client, JetStreamLog, D
         settings,
         log,
         database,
-        FreshRows(log, changes, database, positions.read),
+        FreshRows(log, changes, database, read, peers),
         peers,
         Vault(master_key, BrokerKeyStore(client), settings.storage()),
         JobCommandHandler(log),

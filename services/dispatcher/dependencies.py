@@ -70,10 +70,8 @@ def _clock() -> float:
 
 
 class Dispatcher(Struct):
-    """What the handlers share.
-
-    Each POST is a task of `posts`, which a shutdown waits for. Other work beside the loops belongs
-    to `background`, and a shutdown cancels it.
+    """Each POST is a task of `posts`, which a shutdown waits for; other work belongs to
+    `background`, and a shutdown cancels it.
     """
 
     settings: DispatcherSettings
@@ -94,16 +92,14 @@ class Dispatcher(Struct):
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
     active: set[JobId] = field(default_factory=set)  # Jobs that this process is submitting now.
-    # Jobs that were active at the last count of `at_provider`, or were begun after it.
-    begun_since_count: set[JobId] = field(default_factory=set)
-    # Jobs of this process's part that the provider has, or may have. A sweep counts them in the
-    # rows; each submission begun here adds one until the next count.
+    # Jobs of this process's part that the provider has, or may have: as a sweep last counted them
+    # in the rows, and one more for each submission begun here since.
     at_provider: int = 0
-    # Jobs were left to the sweep because no slot was free. While this is set, the sweep is woken
-    # as submissions end.
+    begun_since_count: set[JobId] = field(default_factory=set)  # Or under way at that count.
+    # No slot was free for some jobs: the sweep, which will take them, is woken as others end.
     has_declined: bool = False
-    # Sequence of the newest commit whose message reached this process. The message of a job that
-    # was requested in a later commit may still come, so the sweep leaves that job to it.
+    # Sequence of the newest commit whose message came here. The messages of later jobs may still
+    # come, so the sweep leaves these jobs to them.
     heard_up_to: int = 0
     runs_changed: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries_changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
+from math import inf
 from typing import Any
 
 import structlog
@@ -108,7 +109,7 @@ def _update_breaker(dispatcher: Dispatcher, outcome: fal.SubmissionOutcome) -> N
     match outcome:
         case fal.SubmissionAccepted() | fal.SubmissionRejected():
             dispatcher.breaker.close()
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             dispatcher.breaker.refused(words)
         case fal.SubmissionRefused(is_busy=True):
             return
@@ -144,10 +145,10 @@ async def _record(
             if isinstance(event := started.events[0], SubmissionStarted):
                 evidence, causation = submitted(event, outcome), started.commit_id
                 await record(dispatcher.log, evidence, commit_id=commit_id, causation=causation)
-        case fal.SubmissionRejected(status, words):
-            code = "invalid_input" if status == 422 else "provider_refused"  # noqa: PLR2004
+        case fal.SubmissionRejected(words, is_input_refused):
+            code = "invalid_input" if is_input_refused else "provider_refused"
             await fail(dispatcher, started.loaded, code, detail=words)
-        case fal.OperatorTrouble(_, words):
+        case fal.OperatorTrouble(words):
             await _back_off(dispatcher, started, "provider_unavailable", words, None)
         case fal.SubmissionRefused(words, retry_after_seconds):
             await _back_off(dispatcher, started, "refused", words, retry_after_seconds)
@@ -170,8 +171,9 @@ async def _post_until_not_busy(
         outcome = await dispatcher.gateway.submit(prepared.endpoint, prepared.arguments, url)
         if not (isinstance(outcome, fal.SubmissionRefused) and outcome.is_busy):
             return outcome
-        pause = _pause_seconds(dispatcher, started, outcome.retry_after_seconds, earlier)
-        if pause is None or clock() + pause > ends_at:
+        not_before = _not_before(dispatcher, started, outcome.retry_after_seconds, earlier)
+        pause = (not_before - now()).total_seconds() if not_before else inf
+        if clock() + pause > ends_at:
             return outcome
         try:
             async with asyncio.timeout(pause):
@@ -194,27 +196,23 @@ async def _is_open(dispatcher: Dispatcher, started: JobDecision) -> bool:
     return loaded is not None and loaded.expected_sequence == started.loaded.expected_sequence
 
 
-def _pause_seconds(
-    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int
-) -> float | None:
-    """Return how many seconds to wait after a refusal; None when the deadline comes first."""
-    at = now()
-    decision = after_refusal(
+def _not_before(
+    dispatcher: Dispatcher, started: JobDecision, retry_after: float | None, earlier: int = 0
+) -> datetime | None:
+    """Return when to try again after a refusal; None when the deadline comes first."""
+    return after_refusal(
         started.loaded.state,
-        at=at,
+        at=now(),
         retry_after_seconds=retry_after,
         jitter=random.random(),  # noqa: S311 - spreads load, guards nothing.
         seconds_max=dispatcher.settings.submit_backoff_seconds_max,
         earlier=earlier,
-    )
-    if decision.not_before is None:
-        return None
-    return (decision.not_before - at).total_seconds()
+    ).not_before
 
 
 def submitted(
     event: SubmissionStarted,
-    accepted: fal.SubmissionAccepted,
+    request: fal.ProviderRequest,
     learnt_from: LearntFrom = LearntFrom.REPLY,
 ) -> JobSubmitted:
     """Return the evidence that the provider has accepted an attempt."""
@@ -223,10 +221,10 @@ def submitted(
         account_id=event.account_id,
         attempt=event.attempt,
         provider=event.provider,
-        request_id=accepted.request_id,
-        status_url=accepted.status_url,
-        response_url=accepted.response_url,
-        cancel_url=accepted.cancel_url,
+        request_id=request.request_id,
+        status_url=request.status_url,
+        response_url=request.response_url,
+        cancel_url=request.cancel_url,
         learnt_from=learnt_from,
     )
 
@@ -235,8 +233,8 @@ async def _back_off(
     dispatcher: Dispatcher, started: JobDecision, code: str, words: str, retry_after: float | None
 ) -> None:
     loaded = started.loaded
-    pause = _pause_seconds(dispatcher, started, retry_after, 0)
-    if pause is None:
+    not_before = _not_before(dispatcher, started, retry_after)
+    if not_before is None:
         await fail(dispatcher, loaded, "deadline", detail=words)
         return
     command = GiveUpAttempt(
@@ -244,7 +242,7 @@ async def _back_off(
         code=code,
         error=await dispatcher.vault.seal(loaded.state.account_id, words.encode()),
         may_have_run=False,
-        not_before=now() + timedelta(seconds=pause),
+        not_before=not_before,
     )
     await dispatcher.jobs.decide(loaded, command, causation=started.commit_id)
 

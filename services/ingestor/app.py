@@ -22,7 +22,7 @@ from adapters.process import until
 from adapters.sealed_box import derive
 from adapters.vault import BrokerKeyStore, Vault
 from application.job_commands import JobCommandHandler
-from read_models import positions
+from read_models.positions import find, read
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers import settle_results
 from services.ingestor.handlers.receive_webhooks import BODY_BYTES_MAX, on_error, receive_webhook
@@ -34,7 +34,7 @@ STOP_SECONDS = 5.0
 
 
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
-    client, log, database, changes = await open_log_and_rows(settings, "ingestor", positions)
+    client, log, database, changes = await open_log_and_rows(settings, "ingestor", find, read)
     storage = settings.storage()
     master_key = settings.master_key()
     web = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
@@ -45,7 +45,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         settings=settings,
         log=log,
         database=database,
-        rows=FreshRows(log, changes, database, positions.read),
+        rows=FreshRows(log, changes, database, read, peers),
         peers=peers,
         storage=storage,
         vault=Vault(master_key, BrokerKeyStore(client), storage),

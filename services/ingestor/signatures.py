@@ -15,10 +15,10 @@ from msgspec import Struct
 
 logger = structlog.get_logger()
 
-WINDOW_SECONDS = 300  # fal: reject when the timestamp is further away.
-KEYS_SECONDS_MAX = 24 * 3600.0  # fal: cache keys at most a day.
+WINDOW_SECONDS = 300  # fal's documentation: reject when the timestamp is further away.
+KEYS_SECONDS_MAX = 24 * 3600.0  # fal's documentation: cache keys at most a day.
 REFRESH_SECONDS_MIN = 60.0
-FIRST_REFRESH_SECONDS_MIN = 5.0  # Without any key nothing at all can be taken in.
+FIRST_REFRESH_SECONDS_MIN = 5.0  # Without any key no delivery can be accepted.
 STALE_ALARM = 3
 FETCH_SECONDS = 5.0
 HEADER_LENGTH_MAX = 200
@@ -26,7 +26,7 @@ SIGNATURE_BYTES = 64
 
 
 class Rejection(StrEnum):
-    """Why a delivery is refused. The sender reads the same answer for each."""
+    """Why a delivery is refused. The sender gets the same answer for most of them."""
 
     MISSING_HEADER = "missing_header"
     BAD_TIMESTAMP = "bad_timestamp"
@@ -49,8 +49,9 @@ class _KeySet(Struct):
 
 
 class Signatures:
-    """Keys are fetched once and kept; an unknown signature asks for them anew, at most once a
-    minute; when the provider's key server is away the last good keys serve on.
+    """Keys are fetched once and kept. When a signature matches none of them they are fetched
+    again, at most once a minute. While the provider's key server is away the last good keys are
+    used.
     """
 
     def __init__(self, url: str, expected_user: str, client: httpx.AsyncClient) -> None:
@@ -80,7 +81,7 @@ class Signatures:
         message = f"{request_id}\n{user_id}\n{timestamp}\n{digest}".encode()
         rejection = await self._verify(signature, message)
         if rejection is None:
-            # Only of what is authentic: anybody can send a wrong time.
+            # Counted for authentic deliveries only: anybody can send a wrong time.
             is_stale = abs(unix_seconds - int(timestamp)) > WINDOW_SECONDS
             self._stale_in_a_row = self._stale_in_a_row + 1 if is_stale else 0
             return Rejection.STALE if is_stale else None
@@ -119,7 +120,7 @@ class Signatures:
         asked_at = asyncio.get_running_loop().time()
         async with self._fetching:
             if self._tried_at >= asked_at:
-                return  # Somebody else fetched while we waited.
+                return  # They were fetched while this call waited.
             try:
                 async with asyncio.timeout(FETCH_SECONDS):
                     response = await self._client.get(self._url)
@@ -127,7 +128,7 @@ class Signatures:
             except (httpx.HTTPError, TimeoutError, ValueError) as error:
                 logger.warning("webhook_keys_not_fetched", reason=repr(error))
                 keys = []
-            # Set when it is over: who came meanwhile waits for this answer.
+            # Set at the end: calls that came meanwhile wait for this answer.
             self._tried_at = asyncio.get_running_loop().time()
             if keys:
                 self._keys = keys
@@ -145,7 +146,7 @@ def _matches(keys: list[Ed25519PublicKey], signature: bytes, message: bytes) -> 
 
 
 def _parse(body: bytes) -> list[Ed25519PublicKey]:
-    """Read a key set, passing over keys that are none; `x` may come without its padding."""
+    """Read a key set, passing over keys of other kinds and broken ones; `x` may have no padding."""
     found = []
     for key in msgspec.json.decode(body, type=_KeySet).keys:
         if key.kty != "OKP" or key.crv != "Ed25519":

@@ -30,6 +30,7 @@ async def run(settings: ProjectorSettings, stop: asyncio.Event) -> None:
     await answer_health(client, "projector", check)
     background.keep("projection", lambda: project_commits(projector))
     background.repeat("watch", lambda: watch_broker(projector, log, dead_letters), WATCH_SECONDS)
-    await background.until(stop)
+    await stop.wait()
+    await background.end_loops()
     await database.close()
     await client.close()

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from adapters.problems import STATUSES
 from adapters.setting_names import NAMES
 from adapters.settings import CommonSettings
 from domain.refusals import CODES, JOB_CODES
 from services.api.settings import ApiSettings
 from services.dispatcher.settings import DispatcherSettings
 from services.ingestor.settings import IngestorSettings
-from tests.architecture.sources import ROOT, name_of
+from tests.architecture.sources import ROOT, SOURCES, name_of, names_defined_in
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "services").rglob("README.md")),
 ]
+OF_OTHERS = {"EventSource", "JetStream", "WebSocket", "WebSockets"}
 # Files that a guide has its reader make.
 OF_AN_EXAMPLE = {"domain/job_kinds/thumbnail.py"}
 # Set by `darkroom up` for its own processes, not by people.
@@ -37,7 +39,8 @@ def test_every_setting_is_in_the_example_file() -> None:
 
 def test_every_error_code_is_documented() -> None:
     text = (ROOT / "docs" / "guides" / "errors.md").read_text()
-    for code, (status, _) in CODES.items():
+    assert STATUSES.keys() == CODES.keys()
+    for code, status in STATUSES.items():
         assert f"| `{code}` | {status} |" in text, code
     for code, message in JOB_CODES.items():
         assert f"| `{code}` | {message} |" in text, code
@@ -73,6 +76,14 @@ def every_test() -> set[str]:
 
 def exists(name: str) -> bool:
     return (ROOT / name).exists() or any(ROOT.glob(f"{name}-*.md"))
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "SECURITY.md", "docs/glossary.md"])
+def test_every_class_that_a_document_names_exists(name: str) -> None:
+    defined = {each for path in SOURCES for each, _ in names_defined_in(path)}
+    named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", (ROOT / name).read_text()))
+    missing = sorted(named - defined - OF_OTHERS)
+    assert not missing, f"{name} names {missing}: the code defines no such names"
 
 
 def test_the_readme_names_only_targets_that_exist() -> None:

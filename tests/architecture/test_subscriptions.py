@@ -1,4 +1,4 @@
-"""A handler that is never called is no error to anyone: so its commit_kinds are checked here."""
+"""A handler that is never called raises no error, so the commit kinds it asks for are checked."""
 
 import pytest
 
@@ -19,18 +19,18 @@ def test_every_subscription_has_a_handler_listed_here() -> None:
 
 
 @pytest.mark.parametrize("name", ACTS_ON)
-def test_headlines_exist_and_cover_every_commit_that_can_carry_the_event(name: str) -> None:
+def test_a_handler_asks_for_every_commit_kind_that_can_hold_its_event(name: str) -> None:
     subscription, event = ACTS_ON[name]
     assert subscription.commit_kinds <= set(CommitKind)
     assert COMMIT_KINDS[event] in subscription.commit_kinds
-    # A commit_kind of higher precedence would hide the event from the handler.
+    # A commit is of the first kind that one of its events has: kinds before this one count too.
     ranked = list(CommitKind)
     above = ranked[: ranked.index(COMMIT_KINDS[event])]
     assert set(above) <= subscription.commit_kinds | _never_beside(event)
 
 
 def _never_beside(event: type[Event]) -> set[CommitKind]:
-    """Headlines of other subjects: one commit has events of one boundary only."""
+    """Return the commit kinds of other subjects: one commit has events of one boundary only."""
     if event is JobRequested:
         return set()
     return set(CommitKind) - {CommitKind.RESULT}

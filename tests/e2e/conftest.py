@@ -1,5 +1,6 @@
 """One world for all tests that leave it as they found it."""
 
+import os
 from collections.abc import Iterator
 
 import httpx
@@ -7,6 +8,15 @@ import pytest
 
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, running_world
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On another database than the first, leave out what would run as it has run already."""
+    if os.environ.get("WORLDS_ON", "sqlite") == "sqlite":
+        return
+    repeats = [each for each in items if each.get_closest_marker("same_on_any_database")]
+    config.hook.pytest_deselected(items=repeats)
+    items[:] = [each for each in items if each not in repeats]
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,41 @@
 """Bad input gets a clear 4xx with field and reason, and leaves nothing in the log."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from contracts.cursor import parse_cursor
 from tests.support.examples import a_job_id
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, create
 
 JSON = {"Content-Type": "application/json"}
+MARK = "/api/operator/accounts/marks/grant"
+COMMITS_OF_A_MARK = 2  # The grant itself, and that an operator did it.
 CREATE = "/api/infographs/create/"
 
 
 @pytest.fixture
-def log_unchanged(client: httpx.Client) -> Iterator[None]:
-    """No commit was written meanwhile, by whomever."""
-    before = eventually(lambda: quiet_position(client))
-    yield
-    assert quiet_position(client) == before
+def log_unchanged(world: RunningWorld, client: httpx.Client) -> Iterator[None]:
+    """No commit was written meanwhile, by whomever: the log's sequences have no holes."""
+    del client
+    with world.client(world.world.tokens["operator"]) as operator:
+
+        def marked() -> int:
+            """Write a commit, which comes after all that was written before; return where."""
+            answer = operator.post(MARK, json={"amount": 1, "reason": "a mark"})
+            return parse_cursor(answer.raise_for_status().json()["as_of"]).sequence
+
+        before = eventually(lambda: next_to_each_other(marked(), marked()))
+        yield
+        assert marked() == before + COMMITS_OF_A_MARK
 
 
-def quiet_position(client: httpx.Client) -> str | None:
-    """Return where the read models are, None while they still move."""
-    first = client.get("/api/credits").json()["as_of"]
-    time.sleep(0.05)
-    second: str = client.get("/api/credits").json()["as_of"]
-    return second if first == second else None
+def next_to_each_other(first: int, second: int) -> int | None:
+    """Return the second mark, None while others still write between the two."""
+    return second if second == first + COMMITS_OF_A_MARK else None
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -86,8 +93,8 @@ def test_a_body_that_is_no_object_is_a_422(client: httpx.Client, body: bytes) ->
 
 @pytest.mark.usefixtures("log_unchanged")
 def test_a_body_that_is_not_there_is_said_to_be_missing(client: httpx.Client) -> None:
-    told = problem(client.post(CREATE), 422, "invalid")
-    assert told["errors"] == [{"field": "body", "message": "has to be there, as JSON"}]
+    document = problem(client.post(CREATE), 422, "invalid")
+    assert document["errors"] == [{"field": "body", "message": "has to be there, as JSON"}]
 
 
 def test_a_position_that_no_read_has_reached_is_told_as_that(client: httpx.Client) -> None:

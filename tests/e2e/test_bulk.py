@@ -67,8 +67,8 @@ def test_a_download_is_a_zip_of_what_there_is(client: httpx.Client) -> None:
             artifact = job["artifacts"][0]
             assert len(picture) == artifact["bytes"]
             assert hashlib.sha256(picture).hexdigest() == artifact["sha256"]
-        told = json.loads(archive.read("results.json"))["results"]
-    assert [each["status"] for each in told] == ["included"] * 3 + ["refused"]
+        results = json.loads(archive.read("results.json"))["results"]
+    assert [each["status"] for each in results] == ["included"] * 3 + ["refused"]
 
 
 def test_a_download_of_nothing_is_a_404_that_says_why(client: httpx.Client) -> None:

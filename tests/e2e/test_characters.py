@@ -1,4 +1,4 @@
-"""Characters, as seed 004 has them: several at once, each on its own, told as it is."""
+"""Characters, as seed 004 has them: several at once, each on its own, with its true status."""
 
 import httpx
 import pytest
@@ -6,11 +6,11 @@ import pytest
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld
 
-WISH = {"name": "Dursley", "description": "a large man with a moustache", "style": "ink"}
+BODY = {"name": "Dursley", "description": "a large man with a moustache", "style": "ink"}
 
 
 def draw(client: httpx.Client, character: str, **changes: str) -> httpx.Response:
-    return client.post(f"/api/characters/{character}/image/", json={**WISH, **changes})
+    return client.post(f"/api/characters/{character}/image/", json={**BODY, **changes})
 
 
 def until(client: httpx.Client, character: str, status: str) -> dict[str, object]:

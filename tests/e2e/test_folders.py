@@ -1,4 +1,4 @@
-"""One world, one folder: who is second is told so, whoever died before; any path will do."""
+"""One world, one folder: a second process is refused, a kill is survived, any path will do."""
 
 import os
 import signal
@@ -56,6 +56,7 @@ def test_a_second_one_on_a_folder_is_refused_and_named_the_first(
         assert client.get("/health/ready").is_success
 
 
+@pytest.mark.same_on_any_database
 def test_of_two_at_the_same_instant_exactly_one_wins() -> None:
     with folder() as path, started(path) as one, started(path) as other:
         both = {one, other}
@@ -96,6 +97,7 @@ def test_after_a_kill_the_next_one_waits_for_the_orphans_and_loses_nothing() -> 
             assert until_ended(client, create(client))["status"] == "completed"
 
 
+@pytest.mark.same_on_any_database
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_world_starts_in_a_folder_of_any_name(name: str) -> None:
     with folder() as path:
@@ -113,6 +115,7 @@ def _made(path: Path) -> Path:
     return path
 
 
+@pytest.mark.same_on_any_database
 def test_everything_in_the_folder_is_for_its_owner_only() -> None:
     with folder() as parent:
         path = parent / "world"
@@ -162,6 +165,7 @@ def test_the_simulators_journal_holds_no_prompt_and_a_restart_still_finishes() -
                 assert PROMPT.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.same_on_any_database
 def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> None:
     with folder() as path:
         (path / "broker").mkdir()
@@ -175,6 +179,7 @@ def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> Non
         assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
 
 
+@pytest.mark.same_on_any_database
 def test_ctrl_c_while_it_starts_ends_it_and_leaves_no_process_behind() -> None:
     with folder() as path:
         process = subprocess.Popen(command(path), stderr=subprocess.PIPE, text=True)

@@ -1,9 +1,14 @@
 """The front door: what it refuses, what it says to caches, and what is nobody's error."""
 
 import os
+import re
 import socket
 import time
+from array import array
+from collections import deque
 from contextlib import ExitStack
+from fcntl import ioctl
+from termios import FIONREAD
 from urllib.parse import urlsplit
 
 import httpx
@@ -98,26 +103,54 @@ def test_a_deleted_artifact_is_a_404_whatever_a_cache_knows(client: httpx.Client
         assert httpx.get(never, headers={"If-None-Match": f'"{"0" * 40}"'}).status_code == 404
 
 
+def cut_off_at(world: RunningWorld, service: str) -> float:
+    """How many requests never came whole to a service."""
+    text = httpx.get(f"http://127.0.0.1:{world.world.ports[f'{service}_metrics']}/metrics").text
+    found = re.search(r"^darkroom_http_requests_cut_off_total (\S+)$", text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
 @pytest.mark.parametrize(
     "path", ["/api/infographs/create/", f"/api/infographs/webhook/{a_job_id()}/", "ingestor"]
 )
 def test_a_body_that_is_cut_off_is_in_no_log(world: RunningWorld, path: str) -> None:
-    place = world.url
+    place, service = world.url, "api"
     if path == "ingestor":
-        place, path = world.world.ingestor_url, f"/api/infographs/webhook/{a_job_id()}/"
+        service, place, path = (
+            "ingestor",
+            world.world.ingestor_url,
+            f"/api/infographs/webhook/{a_job_id()}/",
+        )
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        f"Authorization: Token {world.world.tokens['user']}\r\nContent-Length: 5000\r\n\r\n"
+        f"Authorization: Token {world.world.tokens['user']}\r\nContent-Length: 5000\r\n"
+        "Expect: 100-continue\r\n\r\n"
     )
+    before = cut_off_at(world, service)
     with socket.create_connection(address_of(place)) as cut:
-        cut.sendall(head.encode() + b"{" * 100)
-        time.sleep(0.2)
-    time.sleep(0.3)
+        cut.sendall(head.encode())
+        assert cut.recv(100).startswith(b"HTTP/1.1 100 "), "the body is being waited for"
+        cut.sendall(b"{" * 100)
+    eventually(lambda: cut_off_at(world, service) > before)
     assert httpx.get(f"{world.url}/health/live").status_code == 200
     text = "".join(file.read_text() for file in world.path.rglob("*.log"))
     assert text
     assert "Traceback" not in text
     assert "disconnected prematurely" not in text
+
+
+def all_stand_still(readers: list[socket.socket]) -> bool:
+    """Whether every reader has something to take, and none was given more for a moment."""
+    first = [unread_bytes(each) for each in readers]
+    time.sleep(0.2)  # Between two looks: nothing says that a server will send no more.
+    return min(first) > 0 and [unread_bytes(each) for each in readers] == first
+
+
+def unread_bytes(reader: socket.socket) -> int:
+    count = array("i", [0])
+    ioctl(reader, FIONREAD, count)
+    return count[0]
 
 
 def test_readers_that_stand_still_hold_no_whole_files(world: RunningWorld) -> None:
@@ -127,10 +160,12 @@ def test_readers_that_stand_still_hold_no_whole_files(world: RunningWorld) -> No
     path.write_bytes(os.urandom(1024) * 40_000)
     before = memory_of(api)
     with ExitStack() as opened:
-        for _ in range(60):
-            reader = opened.enter_context(socket.create_connection(address_of(world.url)))
+        readers = [
+            opened.enter_context(socket.create_connection(address_of(world.url))) for _ in range(60)
+        ]
+        for reader in readers:
             reader.sendall(f"GET /artifacts/{name}.png HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(1)
+        eventually(lambda: all_stand_still(readers))
         assert memory_of(api) - before < 100
         assert httpx.get(f"{world.url}/artifacts/{name}.png").content == path.read_bytes()
     path.unlink()
@@ -141,10 +176,11 @@ def test_an_artifact_that_goes_while_it_is_read_is_cut_and_no_error(world: Runni
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(40_000_000))
     with httpx.stream("GET", f"{world.url}/artifacts/{path.name}") as answer:
-        time.sleep(0.5)
+        parts = answer.iter_raw()
+        assert next(parts)
         path.unlink()
         with pytest.raises(httpx.RemoteProtocolError):
-            answer.read()
+            deque(parts, maxlen=0)
     text = eventually(lambda: read_if(world, "answer_cut"))
     assert "Traceback" not in text
 

@@ -11,7 +11,16 @@ import pytest
 from tests.support.worlds import RunningWorld, until_ended, world_of
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("adapters", "cli", "contracts", "deploy", "read_models", "services", "simulator")
+PACKAGES = (
+    "adapters",
+    "application",
+    "cli",
+    "contracts",
+    "deploy",
+    "read_models",
+    "services",
+    "simulator",
+)
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,7 @@ def leaves(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
         yield from leaves(command, (*path, name))
 
 
+@pytest.mark.same_on_any_database
 def test_the_table_has_every_command() -> None:
     assert set(leaves(main)) == REFUSED.keys()
 
@@ -85,10 +86,10 @@ def run_all(
 
 def check(done: dict[str, subprocess.CompletedProcess[str]], codes: dict[str, int]) -> None:
     for name, each in done.items():
-        told = f"{name}: exit {each.returncode}\n{each.stderr}"
-        assert each.returncode == codes[name], told
-        assert each.stderr.strip(), told
-        assert not any(noise in each.stderr for noise in NOISE), told
+        report = f"{name}: exit {each.returncode}\n{each.stderr}"
+        assert each.returncode == codes[name], report
+        assert each.stderr.strip(), report
+        assert not any(noise in each.stderr for noise in NOISE), report
 
 
 def with_good_arguments() -> dict[str, tuple[str, ...]]:
@@ -172,6 +173,7 @@ def test_a_reader_that_has_had_enough_is_no_error(world: RunningWorld) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.same_on_any_database
 def test_a_file_of_settings_that_cannot_be_read_is_told() -> None:
     with folder() as path:
         (path / "env").write_bytes("DARKROOM_PORT=1".encode("utf-16"))
@@ -182,6 +184,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_told() -> None:
     check(done, {"config show": 2, "up": 2, "jobs list": 5})
 
 
+@pytest.mark.same_on_any_database
 def test_the_provider_itself_needs_a_key_at_once() -> None:
     with folder() as path:
         done = run_all({"up": ("--port", "0"), "demo": ()}, path / "world", PROVIDER="fal")
@@ -189,18 +192,20 @@ def test_the_provider_itself_needs_a_key_at_once() -> None:
         assert not (path / "world").exists()
 
 
+@pytest.mark.same_on_any_database
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.0])
 def test_ctrl_c_leaves_no_traceback_at_any_moment(seconds: float) -> None:
     with folder() as path:
         command = [sys.executable, "-m", "cli", "up", "--port", "0", "--data-dir", str(path / "w")]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        time.sleep(seconds)
+        time.sleep(seconds)  # The moment is what is tried: in imports, in setting up, in starting.
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=30)[1]
-    assert process.returncode in {-signal.SIGINT, 0, 130}, told
-    assert not any(noise in told for noise in (*NOISE, "Aborted")), told
+        report = process.communicate(timeout=30)[1]
+    assert process.returncode in {-signal.SIGINT, 0, 130}, report
+    assert not any(noise in report for noise in (*NOISE, "Aborted")), report
 
 
+@pytest.mark.same_on_any_database
 def test_without_a_world_every_command_says_so() -> None:
     cases = with_good_arguments()
     with folder() as path:
@@ -209,6 +214,7 @@ def test_without_a_world_every_command_says_so() -> None:
     assert all("no world is running" in each.stderr for each in done.values())
 
 
+@pytest.mark.same_on_any_database
 def test_a_broker_and_a_front_door_that_do_not_answer_are_told() -> None:
     cases = with_good_arguments()
     away = {
@@ -222,6 +228,7 @@ def test_a_broker_and_a_front_door_that_do_not_answer_are_told() -> None:
     assert not any("s3cr3t" in each.stderr for each in done.values())
 
 
+@pytest.mark.same_on_any_database
 @pytest.mark.parametrize("process", ["this one's", "none"])
 def test_a_world_that_was_killed_is_told(process: str) -> None:
     """Its file still says that it runs; its process id may be another's by now."""
@@ -236,6 +243,7 @@ def test_a_world_that_was_killed_is_told(process: str) -> None:
         check(run_all({"doctor": ()}, path), {"doctor": 6})
 
 
+@pytest.mark.same_on_any_database
 def test_wrong_settings_are_all_told_before_anything_is_made() -> None:
     wrong = {"JOB_DEADLINE_SECONDS": "-5", "PROVIDER": "falai", "FAL_WEBHOKS": "signed"}
     with folder() as parent:
@@ -247,6 +255,7 @@ def test_wrong_settings_are_all_told_before_anything_is_made() -> None:
         assert not path.exists()
 
 
+@pytest.mark.same_on_any_database
 def test_a_folder_that_cannot_be_written_is_a_usage_error() -> None:
     with folder() as path:
         (path / "file").write_text("no folder")
@@ -254,6 +263,7 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error() -> None:
         check(done, {"up": 2, "demo": 2})
 
 
+@pytest.mark.same_on_any_database
 def test_a_host_for_others_needs_to_be_told_its_origin() -> None:
     with folder() as path:
         done = run_all({"up": ("--host", "0.0.0.0", "--port", "0")}, path)
@@ -261,6 +271,7 @@ def test_a_host_for_others_needs_to_be_told_its_origin() -> None:
     assert "SITE_URL" in done["up"].stderr
 
 
+@pytest.mark.same_on_any_database
 def test_config_show_has_every_setting_in_force_and_no_secret() -> None:
     secret = "s3cr3t"
     given = {"FAL_KEY": secret, "NATS_URL": f"nats://u:{secret}@127.0.0.1:4222"}

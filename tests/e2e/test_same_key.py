@@ -25,23 +25,23 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def told(receiver: Receiver) -> Iterator[RunningWorld]:
+def keyed(receiver: Receiver) -> Iterator[RunningWorld]:
     with running_world(SOURCE_HOSTS_ALLOWED=receiver.host, LOG_FORMAT="json") as running:
         yield running
 
 
 @pytest.fixture
-def client(told: RunningWorld) -> Iterator[httpx.Client]:
-    told.simulator("DELETE", "faults")
-    with told.client() as opened:
+def client(keyed: RunningWorld) -> Iterator[httpx.Client]:
+    keyed.simulator("DELETE", "faults")
+    with keyed.client() as opened:
         yield opened
         for each in opened.get(HOOKS).json()["items"]:
             opened.delete(f"{HOOKS}/{each['id']}")
 
 
 @pytest.fixture
-def operator(told: RunningWorld) -> Iterator[httpx.Client]:
-    with told.client(told.world.tokens["operator"]) as opened:
+def operator(keyed: RunningWorld) -> Iterator[httpx.Client]:
+    with keyed.client(keyed.world.tokens["operator"]) as opened:
         yield opened
 
 
@@ -113,7 +113,9 @@ def test_a_change_and_a_resend_are_made_once(client: httpx.Client, receiver: Rec
     answers_alike(*(client.post(again, headers=headers) for _ in range(2)))
 
 
-def test_a_token_issued_again_is_the_same_token(told: RunningWorld, operator: httpx.Client) -> None:
+def test_a_token_issued_again_is_the_same_token(
+    keyed: RunningWorld, operator: httpx.Client
+) -> None:
     body = {"account": "twice", "role": "user"}
     path = "/api/operator/tokens"
     first, second = (operator.post(path, json=body, headers=KEY) for _ in range(2))
@@ -122,13 +124,13 @@ def test_a_token_issued_again_is_the_same_token(told: RunningWorld, operator: ht
         lambda: operator.get(path, params={"account": "twice"}).json()["items"]
     )  # the read model follows the log
     assert [each["id"] for each in listed] == [shown["id"]]
-    with told.client(shown["token"]) as user:
+    with keyed.client(shown["token"]) as user:
         assert user.get("/api/credits").status_code == 200
     assert reused(operator.post(path, json=body | {"role": "operator"}, headers=KEY))
-    told_of = told.cli("events", "list", "--type", "AccessTokenIssued", "--limit", "1000")
+    told_of = keyed.cli("events", "list", "--type", "AccessTokenIssued", "--limit", "1000")
     assert shown["token"] not in str(told_of)
     assert shown["token"].encode() not in b"".join(
-        each.read_bytes() for each in told.path.rglob("*") if each.is_file() and _is_state(each)
+        each.read_bytes() for each in keyed.path.rglob("*") if each.is_file() and _is_state(each)
     )
 
 
@@ -144,26 +146,26 @@ def test_a_grant_repeated_later_answers_what_the_first_did(operator: httpx.Clien
     assert (shown["available"], shown["granted"]) == (5, 5)
 
 
-def test_nobody_takes_the_keys_of_an_operator(told: RunningWorld, operator: httpx.Client) -> None:
-    token = told.new_account("squatter", 4)
-    with told.client(token) as user:
+def test_nobody_takes_the_keys_of_an_operator(keyed: RunningWorld, operator: httpx.Client) -> None:
+    token = keyed.new_account("squatter", 4)
+    with keyed.client(token) as user:
         for key in ("operators:welcome", "issuer:operators:welcome", "cli:welcome", "welcome"):
             create(user, headers={"Idempotency-Key": key})
     path, body = "/api/operator/accounts/squatter/grant", {"amount": 5, "reason": "welcome"}
     granted = operator.post(path, json=body, headers={"Idempotency-Key": "welcome"})
     assert granted.status_code == 200
     whose = ("--account", "squatter", "--amount", "1", "--reason", "r")
-    assert told.cli("credits", "grant", *whose, "--key", "welcome")["granted"] == 10
+    assert keyed.cli("credits", "grant", *whose, "--key", "welcome")["granted"] == 10
 
 
 def test_retrying_what_failed_twice_under_one_key_is_one_run(
-    told: RunningWorld, client: httpx.Client
+    keyed: RunningWorld, client: httpx.Client
 ) -> None:
     body: dict[str, Any] = {"projectId": "again", "intake": {"a": 1}}
-    told.fault("run", "text_error")
+    keyed.fault("run", "text_error")
     client.post("/api/generate/auto-generate-all", json=body)
     eventually(lambda: not _status(client, "again")["isGenerating"])
-    told.simulator("POST", "seconds", 1)
+    keyed.simulator("POST", "seconds", 1)
     try:
         body = {"projectId": "again"}
         first, second = (
@@ -171,7 +173,7 @@ def test_retrying_what_failed_twice_under_one_key_is_one_run(
         )
         answers_alike(first, second)
     finally:
-        told.simulator("POST", "seconds", 0.2)
+        keyed.simulator("POST", "seconds", 0.2)
     eventually(lambda: not _status(client, "again")["isGenerating"])
     assert client.post("/api/generate/retry-failed", json=body, headers=KEY).text == first.text
 
@@ -181,9 +183,9 @@ def _status(client: httpx.Client, project: str) -> Any:
 
 
 def test_a_retry_is_made_once_alone_and_among_many(
-    told: RunningWorld, client: httpx.Client
+    keyed: RunningWorld, client: httpx.Client
 ) -> None:
-    told.fault("run", "runner_error", times=3)
+    keyed.fault("run", "runner_error", times=3)
     failed = [create(client) for _ in range(3)]
     for job in failed:
         assert until_ended(client, job)["status"] == "failed"
@@ -192,10 +194,10 @@ def test_a_retry_is_made_once_alone_and_among_many(
     assert first.json()["id"] == second.json()["id"]
     assert second.headers["idempotency-replayed"] == "true"
     bulk, headers = "/api/infographs/bulk/", {"Idempotency-Key": "many"}
-    wish = {"action": "retry", "ids": [*failed[1:], "unknown"]}
-    shown = answers_alike(*(client.post(bulk, json=wish, headers=headers) for _ in range(2)))
+    body = {"action": "retry", "ids": [*failed[1:], "unknown"]}
+    shown = answers_alike(*(client.post(bulk, json=body, headers=headers) for _ in range(2)))
     assert [each["status"] for each in shown["results"]] == ["pending", "pending", "refused"]
-    assert reused(client.post(bulk, json=wish | {"ids": failed[1:]}, headers=headers))
+    assert reused(client.post(bulk, json=body | {"ids": failed[1:]}, headers=headers))
     assert reused(client.post("/api/infographs/create", json={"prompt": "x"}, headers=headers))
 
 
@@ -220,9 +222,9 @@ def test_forty_endpoints_at_once_are_ten(client: httpx.Client, receiver: Receive
 
 
 def test_what_the_provider_says_of_a_cancellation_is_not_for_users(
-    told: RunningWorld, client: httpx.Client
+    keyed: RunningWorld, client: httpx.Client
 ) -> None:
-    told.fault("run", "never_ends")
+    keyed.fault("run", "never_ends")
     job = create(client, headers={"Prefer": "wait=10"})
     client.post(f"/api/jobs/{job}/cancel")
 
@@ -234,10 +236,10 @@ def test_what_the_provider_says_of_a_cancellation_is_not_for_users(
 
 
 def test_a_request_that_may_be_carried_out_says_so_and_is_found_in_our_log(
-    told: RunningWorld, client: httpx.Client
+    keyed: RunningWorld, client: httpx.Client
 ) -> None:
     """The projector stands still: the job is in the log, and nobody can show it."""
-    projector = told.service_pid("projector")
+    projector = keyed.service_pid("projector")
     body = {"kind": "infograph", "input": {"prompt": "reefs"}}
     headers = {"Idempotency-Key": "unknown", "Prefer": "respond-async", "X-Request-Id": "mine"}
     os.kill(projector, signal.SIGSTOP)
@@ -249,7 +251,7 @@ def test_a_request_that_may_be_carried_out_says_so_and_is_found_in_our_log(
     assert int(unknown.headers["retry-after"]) > 0
     again = client.post("/api/jobs", json=body, headers=headers)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
-    logged = "".join(each.read_text() for each in told.path.rglob("*.log"))
+    logged = "".join(each.read_text() for each in keyed.path.rglob("*.log"))
     lines = [line for line in logged.splitlines() if "request_failed" in line]
     (line,) = [line for line in lines if "mine" in line]
     for word in ("/api/jobs", "503", "outcome_unknown"):

@@ -119,11 +119,11 @@ def test_of_two_services_at_once_one_gets_a_new_account(
 def test_a_service_gets_no_answer_that_an_operator_of_its_account_got(
     world: RunningWorld, operator: httpx.Client
 ) -> None:
-    wish = {"account": "of-nobody", "role": "user"}
+    body = {"account": "of-nobody", "role": "user"}
     headers = {"Idempotency-Key": "first"}
     token = issue(operator, "product-o", "operator").json()["token"]
     with world.client(token) as owner, service(world, operator, "product-o") as back_end:
-        assert owner.post(TOKENS, json=wish, headers=headers).status_code == 201
-        answer = back_end.post(TOKENS, json=wish, headers=headers)
+        assert owner.post(TOKENS, json=body, headers=headers).status_code == 201
+        answer = back_end.post(TOKENS, json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert "token" not in answer.json()

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -98,7 +97,7 @@ class Connection(threading.Thread):
         super().__init__(daemon=True)
         self._stay = stay
         self.is_open = threading.Event()
-        self.told = 0
+        self.heard = 0
         self.start()
 
     def run(self) -> None:
@@ -111,7 +110,7 @@ def following(url: str, token: str) -> Callable[[Connection], None]:
         with httpx.stream("GET", f"{url}/api/stream", headers=headers, timeout=40.0) as answer:
             connection.is_open.set()
             for _ in events_of(answer):
-                connection.told += 1
+                connection.heard += 1
 
     return stay
 
@@ -126,7 +125,7 @@ def on_a_socket(url: str, token: str) -> Callable[[Connection], None]:
         ):
             connection.is_open.set()
             for _ in socket:
-                connection.told += 1
+                connection.heard += 1
 
     return stay
 
@@ -167,12 +166,12 @@ def test_a_revoked_tokens_streams_sockets_and_waits_end_at_two_processes_of_a_bu
         for each in [*staying, *kept_open]:
             assert each.is_open.wait(10)
         back.delete(f"/api/operator/tokens/{issued['id']}").raise_for_status()
-        for _ in range(100):
+
+        def all_have_ended() -> bool:
             back.post(grant, json={"amount": 1, "reason": "busy"}).raise_for_status()
-            if not any(each.is_alive() for each in staying):
-                break
-            time.sleep(0.05)
-        assert not [each for each in staying if each.is_alive()]
-        assert all(each.is_alive() and each.told for each in kept_open)
+            return not any(each.is_alive() for each in staying)
+
+        eventually(all_have_ended, 5)
+        assert all(each.is_alive() and each.heard for each in kept_open)
         with world.client(kept) as user:
             user.post(f"/api/jobs/{job}/cancel").raise_for_status()

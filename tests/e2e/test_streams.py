@@ -86,12 +86,12 @@ def test_one_jobs_stream_ends_after_its_last_frame_and_is_not_opened_again(
     with client.stream("GET", f"/api/jobs/{job}/stream") as answer:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-accel-buffering"] == "no"
-        told = list(events_of(answer))
-    assert {each.data["id"] for each in told} == {job}
-    assert told[-1].data["status"] == "completed"
+        received = list(events_of(answer))
+    assert {each.data["id"] for each in received} == {job}
+    assert received[-1].data["status"] == "completed"
     whole = client.get(f"/api/jobs/{job}").json()
-    assert {**told[-1].data, "as_of": ""} == {**whole, "as_of": ""}
-    again = client.get(f"/api/jobs/{job}/stream", headers={"Last-Event-ID": told[-1].id})
+    assert {**received[-1].data, "as_of": ""} == {**whole, "as_of": ""}
+    again = client.get(f"/api/jobs/{job}/stream", headers={"Last-Event-ID": received[-1].id})
     assert again.status_code == 204
 
 
@@ -158,14 +158,14 @@ def test_a_socket_tells_the_same_and_continues(world: RunningWorld) -> None:
         after = own.get("/api/credits").json()["as_of"]
         job = until_ended(own, create(own))["id"]
         with connect(f"{url}?after={after}", additional_headers=headers) as socket:
-            told = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
-        assert {each["event"] for each in told} == {"job", "credits"}
-        assert next(each for each in told if each["event"] == "job")["data"]["id"] == job
+            received = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+        assert {each["event"] for each in received} == {"job", "credits"}
+        assert next(each for each in received if each["event"] == "job")["data"]["id"] == job
         ticket = own.post("/api/stream-tickets").json()["ticket"]
         with connect(f"{url}?ticket={ticket}") as socket:
             own.post("/api/characters/c-1/image/", json={"name": "n", "description": "d"})
-            told = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
-        assert "character_image" in {each["data"].get("kind") for each in told}
+            received = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+        assert "character_image" in {each["data"].get("kind") for each in received}
     with pytest.raises(InvalidStatus):
         connect(f"{url}?ticket=unknown")
 

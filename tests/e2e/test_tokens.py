@@ -28,8 +28,8 @@ def test_a_back_end_signs_up_a_user_who_can_work_at_once(world: RunningWorld) ->
         path = "/api/operator/accounts/signed-up/grant"
         headers = {"Idempotency-Key": "welcome"}
         for _ in range(2):
-            granted = back_end.post(path, json={"amount": 3, "reason": "welcome"}, headers=headers)
-            assert (granted.status_code, granted.json()["available"]) == (200, 3)
+            answer = back_end.post(path, json={"amount": 3, "reason": "welcome"}, headers=headers)
+            assert (answer.status_code, answer.json()["available"]) == (200, 3)
     with world.client(issued.json()["token"]) as user:
         assert until_ended(user, create(user))["status"] == "completed"
 
@@ -93,7 +93,7 @@ def test_a_revoked_token_is_refused(world: RunningWorld, client: httpx.Client) -
         ({"role": "user"}, "account"),
     ],
 )
-def test_a_wrong_wish_names_its_field(
+def test_a_wrong_request_names_its_field(
     world: RunningWorld, body: dict[str, str], field: str
 ) -> None:
     with operator(world) as client:

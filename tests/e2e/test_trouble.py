@@ -125,7 +125,7 @@ def test_a_job_that_is_cancelled_before_it_was_submitted_never_is(
     assert troubled.simulator("GET", "posts")[job] == posted
 
 
-def test_a_parked_commit_is_seen_replayed_and_discarded(
+def test_a_dead_letter_is_listed_replayed_and_discarded(
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
     job = create(client)
@@ -147,7 +147,7 @@ def test_a_parked_commit_is_seen_replayed_and_discarded(
     assert troubled.simulator("GET", "posts")[job] == 1
 
 
-def test_a_parked_commit_that_fails_again_stays(troubled: RunningWorld) -> None:
+def test_a_dead_letter_whose_replay_fails_stays(troubled: RunningWorld) -> None:
     troubled.park("ingestor-settle-results", 10_000_000)
     place = troubled.cli("parked", "list")["id"]
     assert troubled.cli("parked", "replay", str(place), check=False) == []

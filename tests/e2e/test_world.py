@@ -93,6 +93,7 @@ def test_a_taken_port_is_a_friendly_message(world: RunningWorld) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.same_on_any_database
 def test_a_command_without_a_world_says_what_to_do() -> None:
     with folder() as path:
         done = darkroom(path, "credits", "show", "--account", "demo")
@@ -100,6 +101,7 @@ def test_a_command_without_a_world_says_what_to_do() -> None:
     assert "darkroom up" in done.stderr
 
 
+@pytest.mark.same_on_any_database
 def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None:
     with folder() as path:
         done = darkroom(
@@ -109,6 +111,7 @@ def test_a_front_door_that_does_not_answer_is_one_line_and_exit_code_5() -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.same_on_any_database
 def test_up_beside_given_parts_needs_a_key_or_says_that_the_simulator_is_meant() -> None:
     with folder() as path:
         done = darkroom(path, "up", DATABASE_URL="sqlite:////tmp/none.sqlite3")
@@ -116,6 +119,7 @@ def test_up_beside_given_parts_needs_a_key_or_says_that_the_simulator_is_meant()
     assert "PROVIDER=simulator" in done.stderr
 
 
+@pytest.mark.same_on_any_database
 def test_a_service_alone_needs_a_key_or_says_that_the_simulator_is_meant() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "services.dispatcher"],
@@ -184,6 +188,7 @@ def test_secrets_are_in_no_log_and_no_shown_setting(world: RunningWorld) -> None
     assert httpx.get(f"{world.url}/health/ready").json() == {"status": "ready"}
 
 
+@pytest.mark.same_on_any_database
 @pytest.mark.parametrize(
     ("kind", "result"), [("infograph", ".png"), ("character", ".png"), ("funnel", "# ")]
 )

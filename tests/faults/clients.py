@@ -103,8 +103,8 @@ class Client(Struct):
 
     async def _ask(self, command: AccountCommand, key: str) -> CommandResult | None:
         """Repeat under the same key while the outcome is unknown, as a good client does."""
-        desk = AccountCommandHandler(self.log, self._snapshot, self.changes)
-        wish = AccountRequest(
+        handler = AccountCommandHandler(self.log, self._snapshot, self.changes)
+        request = AccountRequest(
             command=command,
             actor="c",
             correlation_id="c",
@@ -113,7 +113,7 @@ class Client(Struct):
         )
         while True:
             try:
-                return await desk.execute(self.account, wish)
+                return await handler.execute(self.account, request)
             except Refused:
                 return None
             except (LogUnavailable, NotThereYet):

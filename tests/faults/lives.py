@@ -104,7 +104,7 @@ class Services:
         peers = Peers(service, wire)
         peers.name = self.weather.dice.randbytes(8).hex()
         await peers.start()
-        return log, FreshRows(log, changes, self.database, positions.read), peers
+        return log, FreshRows(log, changes, self.database, positions.read, peers), peers
 
     def wire(self, process: Process) -> NatsClient:
         return cast("NatsClient", Wire(self.broker, process))

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from adapters.fal import SubmissionAccepted
+from adapters.fal import ProviderRequest
 from contracts.ids import EndpointId
 from tests.faults import acts
 from tests.faults.broker import Broker
@@ -22,10 +22,10 @@ class Gateway:
     def __init__(self, provider: ScriptedProvider, broker: Broker, process: Process) -> None:
         self._provider, self._acts, self._process = provider, broker.acts, process
 
-    def known(self, endpoint: str, request_id: str) -> SubmissionAccepted:
-        return self._provider.known(endpoint, request_id)
+    def request_of(self, endpoint: str, request_id: str) -> ProviderRequest:
+        return self._provider.request_of(endpoint, request_id)
 
-    async def cancel(self, endpoint: str, found: SubmissionAccepted) -> str | None:
+    async def cancel(self, endpoint: str, found: ProviderRequest) -> str | None:
         self._process.point()
         key = acts.cancelled(found.request_id)
         self._acts.begins(key)

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters import fal
 from application.clock import now
 from contracts.ids import JobId
+from domain.lost_replies import ListedRequest
 from tests.faults.odd_results import result_of
 
 Deliver = Callable[["Taken", bytes], Awaitable[None]]
@@ -35,7 +36,7 @@ class Taken(Struct):
 
 
 class ScriptedProvider:
-    """Stands where the gateway stands: `submit`, `look`, `cancel`. `kindly` ends all faults."""
+    """Stands where the gateway stands. `kindly` ends all faults."""
 
     def __init__(self, dice: random.Random, deliver: Deliver) -> None:
         self.posts: Counter[JobId] = Counter()  # That may have been taken.
@@ -67,7 +68,7 @@ class ScriptedProvider:
             return fal.SubmissionUnknown("the reply was lost")
         if fate == "late":
             await asyncio.sleep(self._dice.uniform(0, 8))
-        return self.known("", taken.request_id)
+        return fal.SubmissionAccepted(*structs.astuple(self.request_of("", taken.request_id)))
 
     def _count(self, job: JobId, attempt: str) -> None:
         self.posts[job] += 1
@@ -75,7 +76,7 @@ class ScriptedProvider:
         if self._taking[f"{job}/{attempt}"] > 1:
             self.broken.append(f"attempt {attempt} of {job} was posted twice")
 
-    async def poll_result(self, endpoint: str, found: fal.SubmissionAccepted) -> fal.PollOutcome:
+    async def poll_result(self, endpoint: str, found: fal.ProviderRequest) -> fal.PollOutcome:
         del endpoint
         await asyncio.sleep(0.05)
         taken = self.taken.get(found.request_id)
@@ -91,29 +92,29 @@ class ScriptedProvider:
             return fal.Finished(taken.ok, taken.body)
         return fal.Finished(taken.ok, msgspec.json.encode(payload))
 
-    async def cancel(self, endpoint: str, found: fal.SubmissionAccepted) -> str | None:
+    async def cancel(self, endpoint: str, found: fal.ProviderRequest) -> str | None:
         del endpoint
         await asyncio.sleep(self._dice.uniform(0, 0.2))
         if not self.kindly and self._dice.random() < 0.3:
             return None
         return "202 \x1b[2J\x00" if found.request_id in self.taken else "404 unknown"
 
-    async def listed(self, endpoint: str, since: datetime) -> list[fal.Listed] | None:
+    async def list_requests(self, endpoint: str, since: datetime) -> list[ListedRequest] | None:
         """Like the platform's: only what has ended, and not always there."""
         del endpoint
         await asyncio.sleep(0.05)
         if not self.kindly and self._dice.random() < 0.2:
             return None
         return [
-            fal.Listed(each.request_id, each.sent_at, each.arguments)
+            ListedRequest(each.request_id, each.arguments, each.sent_at)
             for each in self.taken.values()
             if each.done and each.sent_at >= since
         ]
 
-    def known(self, endpoint: str, request_id: str) -> fal.SubmissionAccepted:
+    def request_of(self, endpoint: str, request_id: str) -> fal.ProviderRequest:
         del endpoint
         url = f"https://provider/{request_id}"
-        return fal.SubmissionAccepted(request_id, url, url, url)
+        return fal.ProviderRequest(request_id, url, url, url)
 
     def _take(
         self, job: JobId, attempt: str, token: str, endpoint: str, arguments: dict[str, Any]
@@ -157,6 +158,6 @@ _FATES = (
 )
 _REFUSALS: dict[str, fal.SubmissionOutcome] = {
     "refuse": fal.SubmissionRefused("HTTP 503: \x00", 0.5),
-    "trouble": fal.OperatorTrouble(403, "User is locked"),
-    "reject": fal.SubmissionRejected(422, "no \x00\x7f" + "o" * 4000),
+    "trouble": fal.OperatorTrouble("User is locked"),
+    "reject": fal.SubmissionRejected("no \x00\x7f" + "o" * 4000, is_input_refused=True),
 }

@@ -106,7 +106,7 @@ async def test_every_bucket_of_an_old_world_gets_its_limits_and_keeps_its_values
 
 
 async def narrowed(client: Client, name: str) -> None:
-    """Leave room for nothing more in a bucket."""
+    """Set the limit of a bucket below what it holds."""
     jetstream = client.jetstream()
     config: StreamConfig = (await jetstream.stream_info(f"KV_{name}")).config
     await jetstream.update_stream(config.evolve(max_bytes=1))

@@ -154,8 +154,8 @@ async def test_an_error_tells_neither_sql_nor_values_even_with_its_traceback(
     for work in (twice, wrong_type, no_such_table):
         with pytest.raises((NeverTaken, DatabaseUnavailable)) as caught:
             await opened.write(work)
-        told = "".join(traceback.format_exception(caught.value))
-        assert SECRET not in told, told
+        printed = "".join(traceback.format_exception(caught.value))
+        assert SECRET not in printed, printed
         assert str(caught.value)
     with pytest.raises(NeverTaken, match="positions"):
         await opened.write(twice)

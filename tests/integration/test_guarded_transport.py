@@ -98,7 +98,7 @@ async def test_no_connection_is_made_to_a_refused_address_through_a_redirect_eit
 
 
 class SlowNames:
-    """A name server that answers when it is told to."""
+    """A name server that answers when the test lets it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -107,7 +107,7 @@ async def test_each_end_of_a_post_is_told_apart_and_is_one_post(
     assert simulated.posts() == before + 1
 
 
-async def test_the_providers_wish_to_wait_is_heard(
+async def test_a_retry_after_of_the_provider_is_obeyed(
     simulated: Simulated, gateway: FalGateway
 ) -> None:
     simulated.fault("submit", "queue_full")
@@ -167,12 +167,12 @@ async def test_a_completed_request_is_no_success_until_its_result_is(
 
 
 async def test_an_unknown_or_expired_request_is_gone(gateway: FalGateway) -> None:
-    unknown = fal.SubmissionAccepted("00000000-0000-4000-8000-000000000000", "", "", "")
+    unknown = fal.ProviderRequest("00000000-0000-4000-8000-000000000000")
     assert isinstance(await gateway.poll_result(ENDPOINT, unknown), fal.Gone)
 
 
 async def test_the_key_is_sent_to_the_providers_own_host_only(gateway: FalGateway) -> None:
-    elsewhere = fal.SubmissionAccepted(
+    elsewhere = fal.ProviderRequest(
         "r", "https://evil.example/status", "https://evil.example/r", "x"
     )
     assert isinstance(await gateway.poll_result(ENDPOINT, elsewhere), fal.Gone)

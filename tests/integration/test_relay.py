@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nX: y\r\nContent-Length: 2\r\n\
 
 
 class Ingestor:
-    """Keeps what it gets, byte for byte, and answers with what it is told to."""
+    """Keeps what it gets, byte for byte, and answers with what the test has set."""
 
     def __init__(self) -> None:
         self.connections = 0

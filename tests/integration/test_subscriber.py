@@ -1,4 +1,4 @@
-"""The one subscriber decorator: nothing is lost, nothing is hot, poison is parked."""
+"""The one subscriber decorator: nothing is lost, retries are paced, poison is set aside."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -102,11 +102,11 @@ async def test_a_commit_about_something_else_is_passed_over(
     assert seen == [sequence]
 
 
-async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
+async def test_poison_becomes_a_dead_letter_with_its_reason_and_the_rest_goes_on(
     one_server: str, client: Client
 ) -> None:
     stream = stream_broker(one_server, None, None, "test")
-    parked = await client.subscribe(f"dead_letter.{WANTED.durable}")
+    dead_letters = await client.subscribe(f"dead_letter.{WANTED.durable}")
     good = asyncio.Event()
     poison: list[int] = []
 
@@ -120,15 +120,15 @@ async def test_poison_is_parked_with_its_reason_and_the_rest_goes_on(
     poison.append(await append(client, work=True))
     await append(client, work=True)
     await asyncio.wait_for(good.wait(), 10)
-    message = await parked.next_msg(timeout=10)
+    message = await dead_letters.next_msg(timeout=10)
     await stream.stop()
-    told = msgspec.json.decode(message.data, type=DeadLetter)
-    assert (told.sequence, told.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
-    assert "cannot be digested" in told.reason
+    letter = msgspec.json.decode(message.data, type=DeadLetter)
+    assert (letter.sequence, letter.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
+    assert "cannot be digested" in letter.reason
 
 
-async def test_what_the_broker_gave_up_on_by_itself_is_parked_too(client: Client) -> None:
-    """A handler that takes its process down never gets to park anything."""
+async def test_what_the_broker_gave_up_on_by_itself_is_a_dead_letter_too(client: Client) -> None:
+    """A handler that takes its process down never gets to write a dead letter."""
     jetstream = client.jetstream()
     sequence = await append(client, work=True)
     durable = "gives-up"

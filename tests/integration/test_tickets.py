@@ -14,9 +14,9 @@ from application import clock
 from contracts.events.account import Role
 from contracts.ids import AccountId
 from domain.refusals import Refused
-from services.api.handlers import issue_tickets
-from services.api.handlers.authenticate_callers import Caller
-from services.api.handlers.issue_tickets import LIFE_SECONDS, VALID_SECONDS, Hold, Tickets
+from services.api.handlers import tickets as tickets_module
+from services.api.handlers.callers import Caller
+from services.api.handlers.tickets import LIFE_SECONDS, VALID_SECONDS, OpenTicket, Tickets
 from tests.support.waiting import until
 
 STREAM = "/api/stream"
@@ -41,7 +41,7 @@ def time() -> Iterator[Time]:
 
 @pytest.fixture(autouse=True)
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(issue_tickets, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(tickets_module, "GRACE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ async def another_process(server: str) -> AsyncIterator[Tickets]:
     await client.close()
 
 
-async def let_go(tickets: Tickets, hold: Hold) -> None:
-    tickets.leave(hold)
+async def let_go(tickets: Tickets, opened: OpenTicket) -> None:
+    tickets.leave(opened)
     await asyncio.gather(*tickets._tasks)
 
 
@@ -76,10 +76,10 @@ async def test_a_ticket_opens_its_stream_in_time_and_not_later(
     assert expires_at == time.at + timedelta(seconds=VALID_SECONDS)
     time.passes(VALID_SECONDS - 1)
     assert await tickets.caller(text, STREAM) == CALLER
-    await tickets.hold(text, STREAM)
+    await tickets.take(text, STREAM)
     late, _ = await tickets.issue(CALLER)
     time.passes(VALID_SECONDS + 1)
-    for ask in (tickets.caller, tickets.hold):
+    for ask in (tickets.caller, tickets.take):
         with pytest.raises(Refused, match="too old"):
             await ask(late, STREAM)
 
@@ -89,36 +89,36 @@ async def test_it_opens_the_same_stream_again_unless_it_was_away_too_long(
 ) -> None:
     text, _ = await tickets.issue(CALLER)
     for _ in range(5):
-        await let_go(tickets, await tickets.hold(text, STREAM))
+        await let_go(tickets, await tickets.take(text, STREAM))
         time.passes(VALID_SECONDS - 1)
     time.passes(2)
     with pytest.raises(Refused, match="too old"):
-        await tickets.hold(text, STREAM)
+        await tickets.take(text, STREAM)
 
 
 async def test_it_opens_no_other_stream(tickets: Tickets, time: Time) -> None:
     text, _ = await tickets.issue(CALLER)
     time.passes(1)
-    await let_go(tickets, await tickets.hold(text, STREAM))
+    await let_go(tickets, await tickets.take(text, STREAM))
     with pytest.raises(Refused, match="another stream"):
-        await tickets.hold(text, "/api/ws")
+        await tickets.take(text, "/api/ws")
     with pytest.raises(Refused, match="unknown"):
-        await tickets.hold("made-up", STREAM)
+        await tickets.take("made-up", STREAM)
 
 
 async def test_it_opens_one_stream_at_a_time_at_whatever_process(
     tickets: Tickets, one_server: str
 ) -> None:
     text, _ = await tickets.issue(CALLER)
-    hold = await tickets.hold(text, STREAM)
+    opened = await tickets.take(text, STREAM)
     async with another_process(one_server) as other:
         for process in (tickets, other):
             with pytest.raises(Refused, match="open already"):
-                await process.hold(text, STREAM)
-        await let_go(tickets, hold)
-        taken = await other.hold(text, STREAM)
+                await process.take(text, STREAM)
+        await let_go(tickets, opened)
+        taken = await other.take(text, STREAM)
         with pytest.raises(Refused, match="open already"):
-            await tickets.hold(text, STREAM)
+            await tickets.take(text, STREAM)
         await let_go(other, taken)
 
 
@@ -127,9 +127,9 @@ async def test_of_many_that_open_it_at_the_same_moment_one_does(
 ) -> None:
     text, _ = await tickets.issue(CALLER)
     async with another_process(one_server) as other:
-        tries = [process.hold(text, STREAM) for process in (tickets, other) for _ in range(3)]
+        tries = [process.take(text, STREAM) for process in (tickets, other) for _ in range(3)]
         ends = await asyncio.gather(*tries, return_exceptions=True)
-    assert len([end for end in ends if isinstance(end, Hold)]) == 1
+    assert len([end for end in ends if isinstance(end, OpenTicket)]) == 1
     assert len([end for end in ends if isinstance(end, Refused)]) == 5
 
 
@@ -138,38 +138,38 @@ async def test_what_a_dead_process_had_open_is_opened_again_at_once(
 ) -> None:
     text, _ = await tickets.issue(CALLER)
     async with another_process(one_server) as other:
-        hold = await other.hold(text, STREAM)
-    assert await tickets.hold(text, STREAM)
-    del hold
+        opened = await other.take(text, STREAM)
+    assert await tickets.take(text, STREAM)
+    del opened
 
 
 async def test_a_client_that_went_before_its_first_frame_holds_nothing(tickets: Tickets) -> None:
     text, _ = await tickets.issue(CALLER)
-    hold = await tickets.hold(text, STREAM)
-    del hold
-    assert await tickets.hold(text, STREAM)
+    opened = await tickets.take(text, STREAM)
+    del opened
+    assert await tickets.take(text, STREAM)
 
 
 async def test_an_open_stream_keeps_its_ticket_for_an_hour_in_all(
     tickets: Tickets, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(issue_tickets, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(tickets_module, "RENEW_SECONDS", 0.01)
     text, _ = await tickets.issue(CALLER)
-    hold, ended = await tickets.hold(text, STREAM), asyncio.Event()
-    keeping = asyncio.create_task(tickets.keep(hold, ended.set))
+    opened, ended = await tickets.take(text, STREAM), asyncio.Event()
+    keeping = asyncio.create_task(tickets.keep(opened, ended.set))
     for _ in range(LIFE_SECONDS // 50 - 1):
         time.passes(50)
         await _renewed(tickets, text)
     assert not ended.is_set()
-    await let_go(tickets, hold)
+    await let_go(tickets, opened)
     keeping.cancel()
-    hold = await tickets.hold(text, STREAM)
-    keeping = asyncio.create_task(tickets.keep(hold, ended.set))
+    opened = await tickets.take(text, STREAM)
+    keeping = asyncio.create_task(tickets.keep(opened, ended.set))
     time.passes(51)
     async with asyncio.timeout(5):
         await ended.wait()
     with pytest.raises(Refused, match="too old"):
-        await tickets.hold(text, STREAM)
+        await tickets.take(text, STREAM)
     await keeping
 
 
@@ -188,14 +188,14 @@ async def _renewed(tickets: Tickets, text: str) -> None:
 async def test_a_stream_whose_ticket_another_process_took_over_ends(
     tickets: Tickets, one_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(issue_tickets, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(tickets_module, "RENEW_SECONDS", 0.05)
     text, _ = await tickets.issue(CALLER)
     async with another_process(one_server) as other:
-        hold, ended = await other.hold(text, STREAM), asyncio.Event()
-        keeping = asyncio.create_task(other.keep(hold, ended.set))
-        monkeypatch.setattr(other, "_holds", {})  # It answers no more, as if it were cut off.
-        taken = await tickets.hold(text, STREAM)
+        opened, ended = await other.take(text, STREAM), asyncio.Event()
+        keeping = asyncio.create_task(other.keep(opened, ended.set))
+        monkeypatch.setattr(other, "_opened", {})  # It answers no more, as if it were cut off.
+        taken = await tickets.take(text, STREAM)
         async with asyncio.timeout(5):
             await ended.wait()
         await keeping
-    assert taken.name != hold.name
+    assert taken.name != opened.name

@@ -22,21 +22,25 @@ def main() -> int:
     parser.add_argument("-o", dest="output")
     parser.add_argument("--max-time", type=float, default=60.0)
     parser.add_argument("url")
-    wish = parser.parse_args()
-    method = wish.method or ("POST" if wish.body is not None else "GET")
-    headers = dict(header.split(": ", 1) for header in wish.headers)
-    deadline = time.monotonic() + wish.max_time
+    options = parser.parse_args()
+    method = options.method or ("POST" if options.body is not None else "GET")
+    headers = dict(header.split(": ", 1) for header in options.headers)
+    deadline = time.monotonic() + options.max_time
     try:
         with ExitStack() as opened:
             output = sys.stdout.buffer
-            if wish.output:
-                output = opened.enter_context(Path(wish.output).open("wb"))
+            if options.output:
+                output = opened.enter_context(Path(options.output).open("wb"))
             answer = opened.enter_context(
                 httpx.stream(
-                    method, wish.url, headers=headers, content=wish.body, timeout=wish.max_time
+                    method,
+                    options.url,
+                    headers=headers,
+                    content=options.body,
+                    timeout=options.max_time,
                 )
             )
-            if wish.f and answer.is_error:
+            if options.f and answer.is_error:
                 return HTTP_ERROR
             for chunk in answer.iter_raw():
                 output.write(chunk)

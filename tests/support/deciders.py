@@ -1,4 +1,4 @@
-"""Given, when, then: how a decider's decider are told."""
+"""Given, when, then: the words in which a decider is tested."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

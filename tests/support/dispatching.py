@@ -58,7 +58,7 @@ class Provider:
         self.posts.append(arguments)
         return await self.answer()
 
-    async def cancel(self, _endpoint: str, found: fal.SubmissionAccepted) -> str | None:
+    async def cancel(self, _endpoint: str, found: fal.ProviderRequest) -> str | None:
         self.cancelled.append(found.request_id)
         return "202 requested"
 
@@ -74,14 +74,15 @@ class DispatchingWorld:
         self._projected = 0
         provider: Any = self.provider
         nothing: Any = None
+        peers, changes = Peers("dispatcher", None), Changes(self._position)
         self.dispatcher = Dispatcher(
             DispatcherSettings(
                 provider="simulator", webhook_base_url="http://127.0.0.1:1", **settings
             ),
             self.log,
             self.database,
-            FreshRows(self.log, Changes(self._position), self.database, positions.read),
-            Peers("dispatcher", None),
+            FreshRows(self.log, changes, self.database, positions.read, peers),
+            peers,
             self.vault,
             JobCommandHandler(self.log),
             RunCommandHandler(self.log),

@@ -61,14 +61,15 @@ class IngestingWorld:
         nothing: Any = None
         self.provider = Webhooks(Ed25519PrivateKey.generate())
         self.tokens = AttemptTokens(MASTER_KEY)
+        peers, changes = Peers("ingestor", None), Changes(self._position)
         self.ingestor = Ingestor(
             settings=IngestorSettings(
                 provider="simulator", fal_media_hosts="media.example", **settings
             ),
             log=self.log,
             database=self.database,
-            rows=FreshRows(self.log, Changes(self._position), self.database, positions.read),
-            peers=Peers("ingestor", None),
+            rows=FreshRows(self.log, changes, self.database, positions.read, peers),
+            peers=peers,
             storage=self.storage,
             vault=self.vault,
             jobs=JobCommandHandler(self.log),

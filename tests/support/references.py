@@ -1,7 +1,6 @@
 """Writes docs/reference: the settings and the API as Markdown. `make docs` runs it."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -33,6 +32,21 @@ or `Authorization: Bearer …`. Every error is a problem document (RFC 9457); \
 [errors.md](../guides/errors.md) has all codes. `Retry-After` comes with 429 and 503. Unknown \
 fields of a body are refused.
 """
+# Settings that no service reads.
+OTHER_TEXTS = {
+    "DARKROOM_API_PASSWORD": "The api's password at the broker, read by the broker.",
+    "DARKROOM_DISPATCHER_PASSWORD": "The dispatcher's password at the broker, read by the broker.",
+    "DARKROOM_ENV_FILE": "Another file instead of `.env`; empty: none.",
+    "DARKROOM_INGESTOR_PASSWORD": "The ingestor's password at the broker, read by the broker.",
+    "DARKROOM_OPERATOR_PASSWORD": "The operator's password at the broker, read by the broker.",
+    "DARKROOM_PROJECTOR_PASSWORD": "The projector's password at the broker, read by the broker.",
+    "DARKROOM_TOKEN": "With which token `darkroom jobs` asks.",
+    "DARKROOM_URL": "Which API `darkroom jobs` asks, if not that of the data folder's world.",
+    "FAL_FORCE_AUTH_BY_USER": "Read by the provider's own client.",
+    "FAL_KEY_ID": "Read by the provider's own client.",
+    "FAL_KEY_SECRET": "Read by the provider's own client.",
+    "FAL_RUN_HOST": "Read by the provider's own client.",
+}
 API_TITLES = {
     "infographs": "Infographs",
     "characters": "Characters",
@@ -54,7 +68,7 @@ API_TITLES = {
 def configuration() -> str:
     """Return the reference of all settings."""
     own = sorted(setting_names.SERVICE_NAMES)
-    others = sorted(setting_names.NAMES - setting_names.SERVICE_NAMES)
+    others = sorted(setting_names.OTHER_NAMES)
     return "\n".join(
         [
             f"{GENERATED}\n# Settings\n",
@@ -69,8 +83,7 @@ def configuration() -> str:
 
 
 def _text(name: str) -> str:
-    texts: dict[str, str] = getattr(setting_names, "DESCRIPTIONS", {})
-    return texts.get(name, "")
+    return setting_names.DESCRIPTIONS.get(name) or OTHER_TEXTS[name]
 
 
 def _setting(name: str) -> tuple[str, ...]:
@@ -132,8 +145,7 @@ async def _openapi() -> dict[str, Any]:
 
 def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"### {title}\n"
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", operation["summary"]).capitalize()
-    yield f"{operation.get('description') or f'{words}.'}\n"
+    yield f"{operation['description']}\n"  # Its handler's docstring: each handler has one.
     schemes = {name for each in operation.get("security", ()) for name in each}
     if not schemes:
         yield "Needs no token.\n"

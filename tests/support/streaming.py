@@ -21,7 +21,7 @@ from contracts.subjects import Subject, account_subject
 from read_models import positions
 from services.api.dependencies import Api
 from services.api.frames import Frame
-from services.api.handlers.authenticate_callers import Authenticator, Caller
+from services.api.handlers.callers import Authenticator, Caller
 from services.api.settings import ApiSettings
 from services.api.streams import Reader, Streams
 from tests.support import examples
@@ -57,9 +57,13 @@ class Projected:
             secrets=nothing,
             fingerprints=nothing,
             progress=nothing,
+            authenticator=Authenticator(
+                cast("Any", self.database), self.changes, cast("Any", MemoryLog())
+            ),
+            tickets=nothing,
         )
-        self.authenticator = Authenticator(self.api)
-        self.streams = Streams(self.api, self.authenticator)
+        self.authenticator = self.api.authenticator
+        self.streams = Streams(self.api)
 
     async def _read(self) -> int:
         return self.position

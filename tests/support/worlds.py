@@ -89,9 +89,13 @@ class RunningWorld:
 
     def new_account(self, account: str, amount: int) -> str:
         """Give an account credits and a token; return the token."""
-        whose = ("--account", account)
-        self.cli("credits", "grant", *whose, "--amount", str(amount), "--reason", "a test")
-        return str(self.cli("tokens", "issue", *whose, "--role", "user")["token"])
+        grant = {"amount": amount, "reason": "a test"}
+        token = {"account": account, "role": "user"}
+        with self.client(self.world.tokens["operator"]) as operator:
+            path = f"/api/operator/accounts/{account}/grant"
+            operator.post(path, json=grant).raise_for_status()
+            issued = operator.post("/api/operator/tokens", json=token).raise_for_status()
+        return str(issued.json()["token"])
 
     def service_pid(self, service: str) -> int:
         command = ["pgrep", "-P", str(self.process.pid), "-f", service]

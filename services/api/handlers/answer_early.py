@@ -1,5 +1,5 @@
-"""Answers in front of Litestar: relayed webhooks, and WebSockets that are refused before their
-upgrade, where Litestar would answer 403 whatever the reason.
+"""Answers in front of Litestar: webhooks are relayed, and a WebSocket that is refused before its
+upgrade gets the reason. Litestar would answer 403 whatever the reason is.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ def answer_early(app: AsgiApp, relay: Relay) -> AsgiApp:
             try:
                 await relay.answer(scope, receive, send)
             except Refused as refused:
-                await _tell("http", _request(scope, receive), refused, send)
+                await _send_problem("http", _request(scope, receive), refused, send)
         else:
             await app(scope, receive, send)
 
@@ -30,7 +30,7 @@ def answer_early(app: AsgiApp, relay: Relay) -> AsgiApp:
 
 
 async def keep_error(error: Exception, scope: Any) -> None:
-    """Keep why a request failed: of a WebSocket, Litestar forgets it."""
+    """Keep why a request failed: Litestar does not pass it on for a WebSocket."""
     scope[ERROR] = error
 
 
@@ -40,7 +40,7 @@ def _with_reasons(scope: Any, receive: Receive, send: Send) -> Send:
     async def answer(message: Message) -> None:
         nonlocal is_open
         if message["type"] == "websocket.close" and not is_open and ERROR in scope:
-            await _tell("websocket.http", _request(scope, receive), scope[ERROR], send)
+            await _send_problem("websocket.http", _request(scope, receive), scope[ERROR], send)
             return
         is_open = is_open or message["type"] == "websocket.accept"
         await send(message)
@@ -48,7 +48,7 @@ def _with_reasons(scope: Any, receive: Receive, send: Send) -> Send:
     return answer
 
 
-async def _tell(kind: str, request: AnyRequest, error: Exception, send: Send) -> None:
+async def _send_problem(kind: str, request: AnyRequest, error: Exception, send: Send) -> None:
     response = on_error(request, error).to_asgi_response(None, request)
     headers = response.encode_headers()
     start = {"type": f"{kind}.response.start", "status": response.status_code, "headers": headers}

@@ -1,8 +1,6 @@
 """Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
 
 import logging
-import re
-from functools import cache
 from http import HTTPStatus
 
 import msgspec
@@ -11,26 +9,25 @@ from litestar import Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    MethodNotAllowedException,
     SerializationException,
     ValidationException,
 )
-from litestar.routes import HTTPRoute
 from nats import errors
 
 from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
+from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
-from application.clock import fresh_commit_id
 from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from application.ports import NotThereYet
-from contracts.ids import BadId, checked
 from domain.job_kinds import refusal_of
-from domain.refusals import CODES, PROBLEM_TYPE, Refused, invalid, problem_of
+from domain.refusals import Refused, invalid
+from services.api.handlers.request_context import is_carried_out, request_id_of
 
 logger = structlog.get_logger()
 
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 RETRY_AFTER_SECONDS = "2"
 _DEPENDENCY_DOWN = (
     LogUnavailable,
@@ -57,35 +54,12 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 )
 
 
-def request_id_of(request: AnyRequest) -> str:
-    """Return the id under which this request is found in logs and events."""
-    known = request.scope.get("darkroom_request_id")
-    if known is None:
-        try:
-            known = checked(request.headers.get("x-request-id", ""))
-        except BadId:
-            known = fresh_commit_id()
-        request.scope["darkroom_request_id"] = known  # type: ignore[typeddict-unknown-key]
-    return str(known)
-
-
-def trace_id_of(request: AnyRequest) -> str | None:
-    """Return the trace id of a W3C `traceparent` header, None without a well-formed one."""
-    found = _TRACE.fullmatch(request.headers.get("traceparent", ""))
-    return found[1] if found else None
-
-
-def carried_out(request: AnyRequest) -> None:
-    """From here on a failure of the request does not mean that nothing was done."""
-    request.scope["darkroom_carried_out"] = True  # type: ignore[typeddict-unknown-key]
-
-
 def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
     """Turn whatever a handler raised into a problem document; log what is our side's fault."""
     refused = _refused(error)
-    if refused.code == "unavailable" and request.scope.get("darkroom_carried_out"):
+    if refused.code == "unavailable" and is_carried_out(request):
         refused = Refused("outcome_unknown", _SEND_AGAIN)
-    status, _ = CODES[refused.code]
+    status = STATUSES[refused.code]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         is_ours = refused.code == "internal"
         logger.log(
@@ -97,38 +71,20 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
             code=refused.code,
             **({"exc_info": error} if is_ours else {"reason": repr(error)[:300]}),
         )
-    return problem(request, refused)
+    return _problem(request, error, refused)
 
 
-def problem(request: AnyRequest, refused: Refused) -> AnyResponse:
-    status, _ = CODES[refused.code]
-    document = problem_of(refused, request_id_of(request))
+def _problem(request: AnyRequest, error: Exception, refused: Refused) -> AnyResponse:
+    status = STATUSES[refused.code]
     headers = {}
     if status in {429, 503}:
         headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))
-    if status == 405:  # noqa: PLR2004
-        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
-    if status == 401:  # noqa: PLR2004
+    if isinstance(error, MethodNotAllowedException) and error.headers is not None:
+        headers["Allow"] = ", ".join(sorted(error.headers["allow"].split(", ")))
+    if refused.code == "unauthorized":
         headers["WWW-Authenticate"] = 'Token realm="darkroom"'
-    return Response(
-        msgspec.json.encode(document), status_code=status, headers=headers, media_type=PROBLEM_TYPE
-    )
-
-
-def _methods_of(request: AnyRequest) -> set[str]:
-    """Return what the path takes; nothing when there is no such path."""
-    path = request.scope["path"].rstrip("/")
-    return {
-        method
-        for route in request.app.routes
-        if isinstance(route, HTTPRoute) and _form_of(route.path_format).fullmatch(path)
-        for method in route.methods
-    }
-
-
-@cache
-def _form_of(path_format: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path_format.rstrip("/"))))
+    document = msgspec.json.encode(problem_of(refused, request_id_of(request)))
+    return Response(document, status_code=status, headers=headers, media_type=PROBLEM_TYPE)
 
 
 def _refused(error: Exception) -> Refused:

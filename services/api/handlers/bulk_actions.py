@@ -1,25 +1,28 @@
 """Handles many infographs at once: deletes, retries, cancels, or sends them as one ZIP file."""
 
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, post
+from litestar import post
 from litestar.params import JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
-from adapters.http_server import AnyRequest, AnyResponse
+from adapters.http_server import AnyResponse
 from adapters.storage import StorageUnavailable, StoredObject
 from application.clock import now
+from contracts.ids import AccountId
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
-from services.api.dependencies import Api, api_of
-from services.api.handlers.answer_once import REPLAYED, Done, check_key
-from services.api.handlers.authenticate_callers import caller_of, count_reads
+from services.api.dependencies import Api, Injected
+from services.api.handlers.answers import NO_STORE, REPLAYED, committed
 from services.api.handlers.end_jobs import cancel_one, delete_one
+from services.api.handlers.idempotency import check_key
+from services.api.handlers.new_jobs import job_ids_of
+from services.api.handlers.request_context import RequestContext
 from services.api.handlers.retry_jobs import retry_one
 
 IDS_MAX = 100
@@ -31,43 +34,56 @@ class BulkAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ids: Annotated[list[str], Meta(min_length=1, max_length=IDS_MAX)]
 
 
-Act = Callable[[AnyRequest, str, Struct], Awaitable[Done]]
-ACTS: dict[str, Act] = {"delete": delete_one, "retry": retry_one, "cancel": cancel_one}
-ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Said of the whole request.
+ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Refuse the whole request.
+
+
+class ItemResult(Struct, frozen=True):
+    """What became of one id: what the answer shows of it, and the sequence of its commit."""
+
+    shown: dict[str, Any]
+    sequence: int = 0
+    replayed: bool = False
 
 
 @post("/bulk", status_code=200)
-async def bulk_actions(request: AnyRequest, data: JSONBody[BulkAction]) -> AnyResponse:
-    """Act on each id; one bad id does not stop the others. Download: a streamed ZIP file."""
-    data = msgspec.json.decode(await request.body(), type=BulkAction)
+async def bulk_actions(
+    api: Injected[Api], context: Injected[RequestContext], data: JSONBody[BulkAction]
+) -> AnyResponse:
+    """Act on each id; one bad id does not stop the others. `download` answers with a ZIP file."""
     ids = list(dict.fromkeys(data.ids))
-    count_reads(request, len(ids) - 1)  # One was counted at the door.
+    api.count_requests(context.caller.token_id, len(ids) - 1)  # The guard has counted one.
     if data.action == "download":
-        return await _download(request, ids)
-    await check_key(request, data)
-    done = [await _act(request, ACTS[data.action], each, data) for each in ids]
-    results = [{"id": text, **each.shown} for text, each in zip(ids, done, strict=True)]
-    api, written = api_of(request), [each for each in done if each.sequence > 0]
+        return await _download(api, context.caller.account_id, ids)
+    await check_key(api, context, data)
+    found = [await _result(api, context, each, data) for each in ids]
+    results = [{"id": text, **each.shown} for text, each in zip(ids, found, strict=True)]
+    written = [each for each in found if each.sequence > 0]
     newest = max((each.sequence for each in written), default=api.changes.position)
-    as_of = api.cursor(newest)
-    headers = {"Darkroom-As-Of": as_of}
-    if written and all(each.replayed for each in written):
-        headers |= REPLAYED
-    return Response({"results": results, "as_of": as_of}, status_code=200, headers=headers)
+    replayed = bool(written) and all(each.replayed for each in written)
+    return committed(api, newest, {"results": results}, 200, REPLAYED if replayed else None)
 
 
-async def _act(request: AnyRequest, act: Act, text: str, body: Struct) -> Done:
+async def _result(api: Api, context: RequestContext, text: str, data: BulkAction) -> ItemResult:
     try:
-        return await act(request, text, body)
+        return await _act(api, context, text, data)
     except Refused as refused:
         if refused.code in ENDS_ALL:
             raise
-        return Done({"status": "refused", "code": refused.code}, 0)
+        return ItemResult({"status": "refused", "code": refused.code})
 
 
-async def _download(request: AnyRequest, ids: list[str]) -> AnyResponse:
-    """Look first, so that what cannot be sent is told before the first byte."""
-    api, account = api_of(request), caller_of(request).account_id
+async def _act(api: Api, context: RequestContext, text: str, data: BulkAction) -> ItemResult:
+    if data.action == "delete":
+        return ItemResult({"status": "deleted"}, await delete_one(api, context, text))
+    if data.action == "cancel":
+        return ItemResult({"status": "cancelled"}, await cancel_one(api, context, text))
+    result = await retry_one(api, context, text, data)
+    shown = {"status": "pending", "retried_as": job_ids_of(result)[0]}
+    return ItemResult(shown, result.sequence, result.replayed)
+
+
+async def _download(api: Api, account: AccountId, ids: list[str]) -> AnyResponse:
+    """Look all ids up first: once the first byte is sent, nothing can be refused any more."""
     found: list[Job] = []
     results: list[dict[str, Any]] = []
     for text in ids:
@@ -82,15 +98,12 @@ async def _download(request: AnyRequest, ids: list[str]) -> AnyResponse:
             found.append(job)
     if not found:
         raise Refused("not_found", "none of these has a file", results=results)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{ZIP_NAME}"',
-        "Cache-Control": "no-store",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{ZIP_NAME}"', **NO_STORE}
     return Stream(_zipped(api, found, results), headers=headers, media_type="application/zip")
 
 
 class _Pipe:
-    """What a ZIP file writes into: the bytes go out as they come, none is kept."""
+    """The file that `zipfile` writes into. It keeps only the bytes that were not taken yet."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -111,7 +124,9 @@ class _Pipe:
 async def _zipped(
     api: Api, found: list[Job], results: list[dict[str, Any]]
 ) -> AsyncIterator[bytes]:
-    """A part of one file in memory at a time; pictures are not compressed again."""
+    """Yield the ZIP file, with one part of one file in memory at a time. Pictures are not
+    compressed again: it would save nothing.
+    """
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for job in found:

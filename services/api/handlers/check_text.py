@@ -1,4 +1,4 @@
-"""Guards: who may come in is asked first; then every address is checked in the same way."""
+"""Guards of paths: first who may come in is checked, then the text of path, query and headers."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,14 +9,14 @@ from adapters.http_server import AnyConnection
 from domain.refusals import Refused, invalid
 from domain.text import ONE_LINE, is_key, is_query
 
-HEADERS = ("Prefer", "If-None-Match", "Last-Event-ID")  # What anybody listens to.
+HEADERS = ("Prefer", "If-None-Match", "Last-Event-ID")  # Headers that some handler reads.
 
 
 Admit = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
 
 
 class Guard(Struct, frozen=True):
-    """One for both questions: Litestar copies the handler for every guard that it asks."""
+    """One guard for both checks: Litestar copies the handler for every guard."""
 
     admit: Admit | None = None
 
@@ -27,7 +27,7 @@ class Guard(Struct, frozen=True):
 
 
 def require_text(connection: AnyConnection) -> None:
-    """Refuse control characters. Nothing of ours has a name with one, so a path is a 404."""
+    """Refuse control characters. No path of ours has any, so in a path they are a 404."""
     if not is_query(connection.scope["path"]):
         raise Refused("not_found", "nothing has such a name")
     headers = connection.headers

@@ -6,9 +6,9 @@ from litestar import Litestar
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from domain.refusals import CODES, PROBLEM_TYPE
-from services.api.handlers.authenticate_callers import require_token
-from services.api.handlers.issue_tickets import require_ticket_or_token
+from adapters.problems import PROBLEM_TYPE
+from domain.refusals import CODES
+from services.api.handlers.authenticate_callers import require_ticket_or_token, require_token
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -19,7 +19,7 @@ PROBLEM: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "code": {"type": "string", "enum": sorted({*CODES, "outcome_unknown"})},
+        "code": {"type": "string", "enum": sorted(CODES)},
         "request_id": {"type": "string"},
         "errors": {
             "type": "array",

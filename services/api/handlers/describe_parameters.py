@@ -6,18 +6,19 @@ from domain.job_kinds import KINDS
 from domain.job_status import JobStatus
 from domain.text import ID_PATTERN, KEY_PATTERN, QUERY_PATTERN, published
 from services.api.handlers.describe_answers import KEYED
-from services.api.handlers.show_jobs import LIMIT_MAX, WAIT_SECONDS_MAX
+from services.api.handlers.pages import ENTRY, LIMIT, LIMIT_MAX, PLACE
+from services.api.handlers.show_jobs import WAIT_SECONDS_MAX
 
 TEXT = {"type": "string", "pattern": published(QUERY_PATTERN)}
 CURSOR = {"type": "string", "format": "cursor", "maxLength": 64}
-WISH = TEXT  # A cursor that is none of ours is answered with a resync, not refused.
-OF_LIST = {"type": "string", "pattern": r"^[0-9]{1,18}$"}
-OF_ENTRIES = {"type": "string", "pattern": r"^[0-9]{1,18}\.[0-9]{1,9}$"}
+ANY_CURSOR = TEXT  # A cursor that is none of ours is answered with a resync, not refused.
+OF_LIST = {"type": "string", "pattern": f"^{PLACE}$"}
+OF_ENTRIES = {"type": "string", "pattern": f"^{ENTRY}$"}
 STATUSES = [*JobStatus, *(status.upper() for status in JobStatus)]
 FILE_PATTERN = r"^[A-Za-z0-9_-]{1,64}(\.[a-z0-9]{1,8})?$"
 
 QUERY: dict[str, dict[str, Any]] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": 50},
+    "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT},
     "wait": {"type": "number", "minimum": 0, "maximum": WAIT_SECONDS_MAX, "default": 0},
     "status": {"type": "string", "enum": STATUSES},
     "kind": TEXT | {"examples": list(KINDS)},
@@ -42,7 +43,7 @@ HEADERS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         (("Idempotency-Key", KEY), ("Prefer", PREFER)),
     ),
     **dict.fromkeys(("show_status", "show_job", "serve_artifact"), (("If-None-Match", ETAG),)),
-    **dict.fromkeys(("stream_account", "stream_job"), (("Last-Event-ID", WISH),)),
+    **dict.fromkeys(("stream_account", "stream_job"), (("Last-Event-ID", ANY_CURSOR),)),
 }
 STREAMS = {"stream_account", "stream_job"}
 OPEN = {"show_liveness", "show_readiness", "serve_artifact", "show_metrics"}
@@ -54,7 +55,7 @@ def add_parameters(operation: dict[str, Any], method: str) -> None:
     described = [_described(name, each) for each in operation.get("parameters", [])]
     described += [_optional(header, "header", schema) for header, schema in HEADERS.get(name, ())]
     if name in STREAMS:
-        described.append(_optional("after", "query", WISH))
+        described.append(_optional("after", "query", ANY_CURSOR))
     elif method == "get" and name not in OPEN:
         described.append(_optional("min_as_of", "query", CURSOR))
     operation["parameters"] = described

@@ -2,23 +2,25 @@
 
 from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from adapters.http_server import AnyRequest, AnyResponse
-from contracts.events import JobRequested
+from adapters.http_server import AnyResponse
 from contracts.ids import JobId
 from domain import job_kinds
+from domain.job_kinds.character_image import CharacterImage
 from domain.job_status import JobStatus
 from domain.refusals import Refused
 from domain.text import Line, Prose
 from read_models import exclusive_keys, jobs
 from read_models.jobs import Job
-from services.api.dependencies import Api, api_of
+from services.api.dependencies import Api, Injected
 from services.api.documents import artifact_url, error_message
-from services.api.handlers.authenticate_callers import caller_of
-from services.api.handlers.create_jobs import request_jobs, strict
+from services.api.handlers.answers import of_result
+from services.api.handlers.callers import Caller
+from services.api.handlers.new_jobs import job_ids_of, request_jobs
+from services.api.handlers.request_context import RequestContext
 
 # As seed 004 names them; before the provider has it, it is pending.
 STATUSES = {
@@ -40,29 +42,27 @@ class DrawCharacter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @post("/{character_id:str}/image", status_code=202)
 async def draw_character(
-    request: AnyRequest, character_id: FromPath[str], data: JSONBody[DrawCharacter]
+    api: Injected[Api],
+    context: Injected[RequestContext],
+    character_id: FromPath[str],
+    data: JSONBody[DrawCharacter],
 ) -> AnyResponse:
     """Ask for a portrait, 1 credit. 409 with the open task when one is under way."""
-    data = await strict(request, DrawCharacter)
     fields = {"character_id": character_id, "name": data.name, "description": data.description}
-    kind = job_kinds.parse(
-        "character_image", fields | ({"style": data.style} if data.style else {})
-    )
-    granted = await request_jobs(request, kind, 1, data)
-    task = next(event.job_id for event in granted.events if isinstance(event, JobRequested))
-    as_of = api_of(request).cursor(granted.sequence)
-    headers = {"Darkroom-As-Of": as_of}
-    if granted.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    document = {"character_id": character_id, "task_id": task, "status": "queued", "as_of": as_of}
-    return Response(document, status_code=202, headers=headers)
+    style = {"style": data.style} if data.style else {}
+    kind = job_kinds.parse(CharacterImage.name, fields | style)
+    result = await request_jobs(api, context, kind, 1, data)
+    (task, *_) = job_ids_of(result)
+    document = {"character_id": character_id, "task_id": task, "status": "queued"}
+    return of_result(api, result, document, 202)
 
 
 @get("/{character_id:str}/image-status")
-async def show_character(request: AnyRequest, character_id: FromPath[str]) -> dict[str, Any]:
-    """How the newest portrait of a character is doing. 404 when none was ever asked for."""
-    api, account = api_of(request), caller_of(request).account_id
-    name = f"character:{character_id}"
+async def show_character(
+    api: Injected[Api], caller: Injected[Caller], character_id: FromPath[str]
+) -> dict[str, Any]:
+    """Show how the newest portrait of a character is doing. 404 when none was ever asked for."""
+    account, name = caller.account_id, f"character:{character_id}"
     job = await api.newest_of(account, lambda connection: _newest(connection, account, name))
     if job is None or job.deleted:
         raise Refused("not_found", "no image of this character was ever asked for")
@@ -83,7 +83,7 @@ def _newest(connection: Any, account: Any, name: str) -> Job | None:
 
 
 def _metadata(api: Api, job: Job) -> dict[str, Any] | None:
-    """What is known of how it was made; null before the provider has it."""
+    """Show how it was made, as far as that is known; null before the provider has it."""
     if job.request_id is None:
         return None
     artifact = job.artifacts[0] if job.artifacts else None

@@ -1,6 +1,7 @@
 """Relays the provider's webhooks to the ingestor, byte for byte: the front door parses nothing.
 
-This stands in front of Litestar and of any HTTP client: relaying costs a tenth of a job at most.
+It uses neither Litestar nor an HTTP client, so that relaying costs at most a tenth of what a job
+costs.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ async def relay_webhook(id: FromPath[str]) -> AnyResponse:  # noqa: A002
 
 
 class IngestorAnswer(Struct):
-    """What the ingestor said."""
+    """The ingestor's answer: what is sent back of it."""
 
     status: int = 0
     headers: list[tuple[bytes, bytes]] = []
@@ -102,8 +103,8 @@ class IngestorConnection(asyncio.Protocol):
 
 
 class Relay:
-    """A few connections to the ingestor, kept open. A POST is sent once: what may have been
-    taken is for the provider to repeat.
+    """Relays over a few connections to the ingestor that are kept open. A POST is sent once: if the
+    ingestor may have taken it, the provider repeats it.
     """
 
     def __init__(self, ingestor_url: str) -> None:
@@ -126,7 +127,7 @@ class Relay:
             line.close()
 
     async def answer(self, scope: Any, receive: Receive, send: Send) -> None:
-        """IngestorAnswer as the ingestor does; raise Refused when it says nothing."""
+        """Answer what the ingestor answers; raise Refused when it does not answer."""
         if not self._is_there:
             raise Refused("unavailable", "webhooks are not taken at this address")
         body = bytearray()

@@ -4,15 +4,15 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, post
+from litestar import post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from adapters.http_server import AnyRequest, AnyResponse
+from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
-from contracts.ids import RunId
+from contracts.ids import AccountId, RunId
 from contracts.sealed import Sealed
 from domain.account import RequestJobs
 from domain.funnels import COURSE_FUNNEL
@@ -21,13 +21,12 @@ from domain.refusals import Refused, invalid
 from domain.retries import steps_to_retry, taken_over
 from domain.run import CancelRun
 from domain.text import Line, ProjectId, check_json
-from services.api.dependencies import api_of
+from services.api.dependencies import Api, Injected
 from services.api.documents import run_document
-from services.api.handlers.answer_errors import carried_out
-from services.api.handlers.answer_once import answer_once, headers_of
-from services.api.handlers.authenticate_callers import asked_by, caller_of
-from services.api.handlers.create_jobs import strict
-from services.api.handlers.show_runs import newest_run, run_of
+from services.api.handlers.answers import committed, of_result
+from services.api.handlers.idempotency import KEY_USED_OTHERWISE, execute_once
+from services.api.handlers.request_context import RequestContext
+from services.api.handlers.show_runs import NO_SUCH_RUN, newest_run, run_of
 
 INTAKE_BYTES_MAX = 64 * 1024
 WAITING_SECONDS_MAX = 7 * 24 * 3600  # A step's own deadline begins when the run starts it.
@@ -52,103 +51,107 @@ class RetryFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 @post("/auto-generate-all", status_code=202)
-async def generate_all(request: AnyRequest, data: JSONBody[GenerateAll]) -> AnyResponse:
+async def generate_all(
+    api: Injected[Api], context: Injected[RequestContext], data: JSONBody[GenerateAll]
+) -> AnyResponse:
     """Write all texts of a project, 1 credit a step. 409 while a run of it is under way."""
-    data = await strict(request, GenerateAll)
     intake = msgspec.json.encode(data.intake)
     if len(intake) > INTAKE_BYTES_MAX:
         raise Refused("too_large", f"intake: at most {INTAKE_BYTES_MAX} bytes")
     if not data.intake:
         raise invalid("intake", "must not be empty")
-    account = caller_of(request).account_id
+    account = context.caller.account_id
 
     async def prepare() -> RequestJobs:
-        await api_of(request).take_work(account)
+        await api.take_work(account)
         run = RunRequested(
             run_id=RunId(fresh_job_id()),
             account_id=account,
             funnel=COURSE_FUNNEL.name,
             project_id=data.project_id,
             intake_id=data.intake_id,
-            intake=await api_of(request).vault.seal(account, intake),
+            intake=await api.vault.seal(account, intake),
             steps=tuple(
                 RequestedStep(step=each.number, name=each.name, job_id=fresh_job_id())
                 for each in COURSE_FUNNEL.steps
             ),
         )
-        return await _work_of(request, run)
+        return await _jobs_of(api, run)
 
-    granted = await answer_once(request, data, prepare)
-    return _answer(request, data.project_id, granted)
+    result = await execute_once(api, context, data, prepare)
+    return _answer(api, data.project_id, result)
 
 
 @post("/retry-failed", status_code=202)
-async def retry_failed(request: AnyRequest, data: JSONBody[RetryFailed]) -> AnyResponse:
+async def retry_failed(
+    api: Injected[Api], context: Injected[RequestContext], data: JSONBody[RetryFailed]
+) -> AnyResponse:
     """Run the failed steps again: a new run takes over what is finished, and pays only the rest."""
-    data = await strict(request, RetryFailed)
-    granted = await answer_once(request, data, lambda: _again(request, data))
-    return _answer(request, data.project_id, granted)
+    account = context.caller.account_id
+    result = await execute_once(api, context, data, lambda: _run_again(api, account, data))
+    return _answer(api, data.project_id, result)
 
 
-async def _again(request: AnyRequest, data: RetryFailed) -> RequestJobs:
-    api, account = api_of(request), caller_of(request).account_id
+async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> RequestJobs:
     await api.take_work(account)
-    known = await newest_run(api, account, data.project_id)
-    if known is None:
+    last = await newest_run(api, account, data.project_id)
+    if last is None:
         raise Refused("not_found", "nothing was ever generated for this project")
-    wanted = steps_to_retry(known.run_id, known.status, known.steps, data.steps)
-    recorded = await api.log.read(known.requested_sequence)
+    wanted = steps_to_retry(last.run_id, last.status, last.steps, data.steps)
+    recorded = await api.log.read(last.requested_sequence)
     first = next(
         event
         for event in (recorded.commit.events if recorded is not None else ())
-        if isinstance(event, RunRequested) and event.run_id == known.run_id
+        if isinstance(event, RunRequested) and event.run_id == last.run_id
     )
     run = RunRequested(
         run_id=RunId(fresh_job_id()),
         account_id=account,
-        funnel=known.funnel,
-        project_id=known.project_id,
-        intake_id=known.intake_id,
+        funnel=last.funnel,
+        project_id=last.project_id,
+        intake_id=last.intake_id,
         intake=first.intake,
-        continues=known.run_id,
+        continues=last.run_id,
         steps=tuple(
             RequestedStep(step=each.step, name=each.name, job_id=fresh_job_id())
             if each.step in wanted
             else taken_over(each)
-            for each in known.steps
+            for each in last.steps
         ),
     )
-    return await _work_of(request, run)
+    return await _jobs_of(api, run)
 
 
 @post("/runs/{id:str}/cancel", status_code=200)
-async def cancel_run(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
+async def cancel_run(
+    api: Injected[Api],
+    context: Injected[RequestContext],
+    id: FromPath[str],  # noqa: A002
+) -> AnyResponse:
     """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
-    api, caller = api_of(request), caller_of(request)
-    run = await run_of(api, caller.account_id, id)
-    known = await api.runs.load(run.run_id, run.requested_sequence)
-    if known is None:
-        raise Refused("not_found", "there is no such run in this account")
-    command = CancelRun(by=caller.actor)
-    made = await api.runs.decide(known, command, request=asked_by(request))
-    api.note_write(caller.account_id, made.sequence)
-    carried_out(request)
-    await api.wait_until_current(caller.account_id, None)
-    shown = await run_document(api, await run_of(api, caller.account_id, id))
-    shown["as_of"] = api.cursor(made.sequence or run.sequence)
-    return Response(shown, status_code=200, headers={"Darkroom-As-Of": shown["as_of"]})
+    account = context.caller.account_id
+    run = await run_of(api, account, id)
+    loaded = await api.runs.load(run.run_id, run.requested_sequence)
+    if loaded is None:
+        raise Refused("not_found", NO_SUCH_RUN)
+    command = CancelRun(by=context.caller.actor)
+    decision = await api.runs.decide(loaded, command, request=context.commit_request())
+    api.note_write(account, decision.sequence)
+    context.is_carried_out = True
+    await api.wait_until_current(account, None)
+    document = await run_document(api, await run_of(api, account, id))
+    return committed(api, decision.sequence or run.sequence, document, 200)
 
 
-async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:
-    """Ask for the steps that are not taken over, all or none."""
-    api, account = api_of(request), caller_of(request).account_id
+async def _jobs_of(api: Api, run: RunRequested) -> RequestJobs:
+    """Ask for the jobs of the steps that are not taken over, all or none."""
     deadline_at = now() + timedelta(seconds=WAITING_SECONDS_MAX)
     jobs = [
         JobRequested(
             job_id=each.job_id,
-            account_id=account,
+            account_id=run.account_id,
             kind=FunnelStep.name,
-            input=await _seal(request, {"project_id": run.project_id, "step": each.step}),
+            input=await _sealed_input(api, run, each.step),
             price_credits=FunnelStep.price_credits,
             deadline_at=deadline_at,
             duration_class=str(each.step),
@@ -161,17 +164,14 @@ async def _work_of(request: AnyRequest, run: RunRequested) -> RequestJobs:
     return RequestJobs(tuple(jobs), api.settings.account_jobs_in_flight_max, run)
 
 
-async def _seal(request: AnyRequest, fields: dict[str, Any]) -> Sealed:
-    account = caller_of(request).account_id
-    return await api_of(request).vault.seal(account, msgspec.json.encode(fields))
+async def _sealed_input(api: Api, run: RunRequested, step: int) -> Sealed:
+    fields = {"project_id": run.project_id, "step": step}
+    return await api.vault.seal(run.account_id, msgspec.json.encode(fields))
 
 
-def _answer(request: AnyRequest, project: str, granted: CommandResult) -> AnyResponse:
-    run = next((event for event in granted.events if isinstance(event, RunRequested)), None)
+def _answer(api: Api, project: str, result: CommandResult) -> AnyResponse:
+    run = next((event for event in result.events if isinstance(event, RunRequested)), None)
     if run is None:
-        raise Refused("idempotency_key_reused", "the key was used for something else")
-    as_of = api_of(request).cursor(granted.sequence)
-    location = f"{api_of(request).settings.origin}/api/runs/{run.run_id}"
-    headers = {**headers_of(request, granted), "Location": location}
-    document = {"runId": run.run_id, "projectId": project, "as_of": as_of}
-    return Response(document, status_code=202, headers=headers)
+        raise Refused("idempotency_key_reused", KEY_USED_OTHERWISE)
+    headers = {"Location": f"{api.settings.origin}/api/runs/{run.run_id}"}
+    return of_result(api, result, {"runId": run.run_id, "projectId": project}, 202, headers)

@@ -6,8 +6,10 @@ from litestar import Router
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from services.api.handlers.authenticate_callers import (
+    require_issuer,
     require_member,
     require_operator,
+    require_ticket_or_token,
     require_token,
 )
 from services.api.handlers.bulk_actions import bulk_actions
@@ -15,24 +17,19 @@ from services.api.handlers.check_text import Admit, Guard
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
-from services.api.handlers.issue_tickets import (
-    issue_ticket,
-    require_ticket_or_token,
-)
+from services.api.handlers.issue_tickets import issue_ticket
 from services.api.handlers.issue_tokens import (
     grant_credits,
     issue_token,
     list_tokens,
-    require_issuer,
     revoke_token,
 )
+from services.api.handlers.list_jobs import list_infographs, list_jobs
 from services.api.handlers.register_endpoints import (
     change_endpoint,
-    list_deliveries,
     list_endpoints,
     register_endpoint,
     remove_endpoint,
-    resend_delivery,
     rotate_secret,
 )
 from services.api.handlers.relay_webhooks import relay_webhook
@@ -40,10 +37,9 @@ from services.api.handlers.request_runs import cancel_run, generate_all, retry_f
 from services.api.handlers.retry_jobs import retry_infograph, retry_job
 from services.api.handlers.serve_artifacts import serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
+from services.api.handlers.show_deliveries import list_deliveries, resend_delivery
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_jobs import (
-    list_infographs,
-    list_jobs,
     show_history,
     show_job,
     show_job_kinds,

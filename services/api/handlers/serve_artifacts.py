@@ -7,16 +7,18 @@ from litestar.response import Stream
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.storage import BadKey
 from domain.refusals import Refused
-from services.api.dependencies import api_of
+from services.api.dependencies import Api, Injected
 
-CACHE = "public, max-age=3600"  # A deletion is outlived by an hour, and no longer.
+CACHE = "public, max-age=3600"  # A cache shows a deleted file for an hour at most.
 
 
 @get("/artifacts/{name:str}")
-async def serve_artifact(request: AnyRequest, name: FromPath[str]) -> AnyResponse:
+async def serve_artifact(
+    request: AnyRequest, api: Injected[Api], name: FromPath[str]
+) -> AnyResponse:
     """The file, with its type and length. The same URL always has the same bytes."""
     try:
-        found = await api_of(request).storage.open(f"artifacts/{name}")
+        found = await api.storage.open(f"artifacts/{name}")
     except BadKey:
         found = None
     if found is None:

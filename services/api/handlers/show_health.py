@@ -6,8 +6,8 @@ from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from adapters.health import ask_health
-from adapters.http_server import AnyRequest, AnyResponse
-from services.api.dependencies import api_of
+from adapters.http_server import AnyResponse
+from services.api.dependencies import Api, Injected
 
 DATABASE_SECONDS = 1.0
 
@@ -19,11 +19,10 @@ async def show_liveness() -> dict[str, str]:
 
 
 @get("/health/ready")
-async def show_readiness(request: AnyRequest) -> AnyResponse:
+async def show_readiness(api: Injected[Api]) -> AnyResponse:
     """200 only when all four services consume, and reads are as new as what was answered before.
-    No details: those are for operators.
+    Details are for operators: `darkroom doctor`.
     """
-    api = api_of(request)
     states = await ask_health(api.client)
     ready = api.client.is_connected and all(state.consuming for state in states)
     if ready:

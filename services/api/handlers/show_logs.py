@@ -1,4 +1,4 @@
-"""Shows a job's log: what became of it, line by line, and what the provider told meanwhile."""
+"""Shows a job's log: what became of it, line by line, and what the provider reported meanwhile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from litestar import get
 from litestar.params import FromPath, FromQuery
 
-from adapters.http_server import AnyRequest
 from contracts.events import (
     AttemptFailed,
     Event,
@@ -21,8 +20,8 @@ from contracts.events import (
 )
 from domain.refusals import JOB_CODES
 from domain.times import text_of
-from services.api.dependencies import api_of
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.dependencies import Api, Injected
+from services.api.handlers.callers import Caller
 from services.api.handlers.show_jobs import commits_of
 
 _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
@@ -40,25 +39,25 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 
 @get("/jobs/{id:str}/logs")
 async def show_logs(
-    request: AnyRequest,
+    api: Injected[Api],
+    caller: Injected[Caller],
     id: FromPath[str],  # noqa: A002
     cursor: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
     """What happened to a job, oldest first; `provider` is what it said last, where it says, and
     `next` the cursor of the next page, or null.
     """
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
+    job = await api.job_of(caller.account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
-        {"at": text_of(recorded.commit.at), "level": level, "message": tell(event)}
+        {"at": text_of(recorded.commit.at), "level": level, "message": message_of(event)}
         for recorded in commits
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES
-        for level, tell in [_LINES[type(event)]]
+        for level, message_of in [_LINES[type(event)]]
     ]
-    told = api.progress.of(job.job_id)
+    report = api.progress.of(job.job_id)
     provider = None
-    if told is not None:
-        provider = {"queue_position": told.queue_position, "lines": list(told.lines)}
+    if report is not None:
+        provider = {"queue_position": report.queue_position, "lines": list(report.lines)}
     return {"items": items, "next": following, "provider": provider, "as_of": api.as_of()}

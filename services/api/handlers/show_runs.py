@@ -5,7 +5,6 @@ from typing import Any
 from litestar import get
 from litestar.params import FromPath, FromQuery
 
-from adapters.http_server import AnyRequest
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
 from domain.run_status import RunStatus, StepStatus
@@ -13,26 +12,31 @@ from domain.times import text_of
 from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run, ShownStep
-from services.api.dependencies import Api, api_of
+from services.api.dependencies import Api, Injected
 from services.api.documents import run_document, step_error
-from services.api.handlers.authenticate_callers import caller_of
+from services.api.handlers.callers import Caller
+
+NO_SUCH_RUN = "there is no such run in this account"
 
 
 @get("/runs/{id:str}")
-async def show_run(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
+async def show_run(
+    api: Injected[Api],
+    caller: Injected[Caller],
+    id: FromPath[str],  # noqa: A002
+) -> dict[str, Any]:
     """One run with its steps."""
-    api = api_of(request)
-    return await run_document(api, await run_of(api, caller_of(request).account_id, id))
+    return await run_document(api, await run_of(api, caller.account_id, id))
 
 
 @get("/generate/generation-status")
 async def show_generation_status(
-    request: AnyRequest,
+    api: Injected[Api],
+    caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
 ) -> dict[str, Any]:
     """The newest run of a project, in seed 003's shape. An unknown project is idle."""
-    api = api_of(request)
-    run = await newest_run(api, caller_of(request).account_id, projectId)
+    run = await newest_run(api, caller.account_id, projectId)
     steps = run.steps if run is not None else ()
     current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
     return {
@@ -51,13 +55,13 @@ async def show_generation_status(
 
 @get("/generate/content")
 async def show_content(
-    request: AnyRequest,
+    api: Injected[Api],
+    caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
     step: FromQuery[int],
 ) -> dict[str, Any]:
     """The text of a finished step, readable while others run. 404 until it is finished."""
-    api = api_of(request)
-    run = await newest_run(api, caller_of(request).account_id, projectId)
+    run = await newest_run(api, caller.account_id, projectId)
     found = next((each for each in run.steps if each.step == step), None) if run else None
     if run is None or found is None or found.status is not StepStatus.COMPLETED:
         raise Refused("not_found", "there is no finished text of this step")
@@ -71,10 +75,13 @@ async def show_content(
 
 
 @get("/jobs/{id:str}/text")
-async def show_text(request: AnyRequest, id: FromPath[str]) -> dict[str, Any]:  # noqa: A002
+async def show_text(
+    api: Injected[Api],
+    caller: Injected[Caller],
+    id: FromPath[str],  # noqa: A002
+) -> dict[str, Any]:
     """The text that a job wrote. 404 when it wrote none."""
-    api = api_of(request)
-    job = await api.job_of(caller_of(request).account_id, id)
+    job = await api.job_of(caller.account_id, id)
     return {"text": await _written_text(api, job), "media_type": job.artifacts[0].media_type}
 
 
@@ -100,10 +107,10 @@ async def run_of(api: Api, account: AccountId, text: str) -> Run:
     try:
         wanted = run_id(text)
     except BadId:
-        raise Refused("not_found", "there is no such run in this account") from None
+        raise Refused("not_found", NO_SUCH_RUN) from None
     run = await api.newest_of(account, lambda connection: runs.find(connection, wanted))
     if run is None or run.account_id != account:
-        raise Refused("not_found", "there is no such run in this account")
+        raise Refused("not_found", NO_SUCH_RUN)
     return run
 
 

@@ -7,11 +7,9 @@ from typing import Any
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 
-from services.api.dependencies import Api
+from services.api.dependencies import Api, Injected
 from services.api.frames import Frame
-from services.api.handlers.authenticate_callers import Caller
-from services.api.handlers.issue_tickets import lease_of
-from services.api.handlers.stream_changes import honour
+from services.api.handlers.stream_changes import open_reader, read_cursor, stream_request
 from services.api.streams import Reader, Streams
 
 SEND_SECONDS_MAX = 30.0
@@ -21,17 +19,14 @@ AnySocket = WebSocket[Any, Any, Any]
 
 
 @websocket("/ws")
-async def stream_socket(socket: AnySocket) -> None:
+async def stream_socket(socket: AnySocket, api: Injected[Api], streams: Injected[Streams]) -> None:
     """`{"event", "id", "data"}` for each change of the account; `?after=` continues."""
-    api: Api = socket.app.state["api"]
-    streams: Streams = socket.app.state["streams"]
-    caller: Caller = socket.scope["user"]
-    after, is_honoured = await honour(api, socket.query_params.get("after"))
-    reader = Reader(caller, after, None)
-    reader.wants_resync = not is_honoured
-    lease = await lease_of(socket)
+    asked = stream_request(socket)
+    after, is_known = await read_cursor(api, asked.after)
+    reader = Reader(asked.caller, after, None)
+    reader.wants_resync = not is_known
+    lease = await open_reader(api, streams, reader, asked)
     try:
-        await streams.open(reader)
         await socket.accept()
         lease.begin(reader.end)
         sending = asyncio.create_task(_send(socket, streams, reader))
@@ -49,7 +44,7 @@ async def stream_socket(socket: AnySocket) -> None:
 
 
 async def _send(socket: AnySocket, streams: Streams, reader: Reader) -> None:
-    """Return when the stream is over, or the client has taken nothing for a long time."""
+    """Return when the stream is over, or the client has read nothing for 30 seconds."""
     async for frame in streams.frames(reader):
         if frame is not None:
             async with asyncio.timeout(SEND_SECONDS_MAX):
@@ -57,14 +52,14 @@ async def _send(socket: AnySocket, streams: Streams, reader: Reader) -> None:
 
 
 async def _close(socket: AnySocket) -> None:
-    """Say that it is over, if the client still takes anything."""
+    """Tell the client that the stream is over, if it still reads."""
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
             await socket.close(code=1012, reason="come again, and continue")
 
 
 async def _until_gone(socket: AnySocket) -> None:
-    """Nothing that a client says is listened to, but that it goes."""
+    """Return when the client is gone. What it says is not read."""
     try:
         while True:
             await socket.receive_data("text")

@@ -1,4 +1,4 @@
-"""Waits for a job to change: woken by what the projector tells, without asking the database."""
+"""Waits for a job to change: woken by the projector's announcements, without polling rows."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,28 +8,26 @@ from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api
 from services.api.documents import etag_of
-from services.api.handlers.authenticate_callers import Authenticator, Caller
+from services.api.handlers.callers import Caller
 
-BAR_SECONDS = 1.0  # A bar moves with the time: that is a change too, and asks no database.
+BAR_SECONDS = 1.0  # Progress moves with the time: that is a change too, and reads no rows.
 WAITS_OF_TOKEN_MAX = 200  # As many jobs as an account may have in flight.
 
 
-async def wait_for_news(
-    api: Api, authenticator: Authenticator, caller: Caller, job: Job, known: str, seconds: float
-) -> Job:
-    """Wait until the job is not as `known` any more; without it, until it has ended. Raise
-    Refused when too many of the token's requests wait already, or the token was revoked.
+async def wait_for_news(api: Api, caller: Caller, job: Job, known: str, seconds: float) -> Job:
+    """Wait until the job's ETag is not in `known` any more; without `known`, until the job has
+    ended. Raise Refused when too many of the token's requests wait, or the token was revoked.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
     with (
         _one_more(api, caller.token_id),
         api.changes.watch([job.job_id]) as changed,
-        authenticator.following(caller, changed.set) as stay,
+        api.authenticator.following(caller, changed.set) as connected,
     ):
         changed.set()  # It may have changed since it was read.
         while (seconds_left := deadline - clock()) > 0:
-            if stay.is_over:
+            if connected.is_over:
                 raise Refused("unauthorized", "the token was revoked")
             if changed.is_set():
                 changed.clear()

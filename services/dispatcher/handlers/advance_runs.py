@@ -1,10 +1,10 @@
 """Advances runs: settles the steps whose jobs have ended, and starts the next step."""
 
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
-from adapters.fresh_rows import sweep_of
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
 from application.clock import now
@@ -34,8 +34,8 @@ RUNS = Pace(
 
 def runs(dispatcher: Dispatcher) -> Sweep[WaitingRun]:
     """Advances runs: at once when the projector announces a change, else when a row is due."""
-    wake = dispatcher.runs_changed
-    return sweep_of(dispatcher, "runs", RUNS, waiting_runs.due, advance, wake)
+    act, wake = partial(advance, dispatcher), dispatcher.runs_changed
+    return dispatcher.rows.sweep("runs", RUNS, waiting_runs.due, act, wake)
 
 
 async def advance(dispatcher: Dispatcher, row: WaitingRun) -> None:

@@ -15,7 +15,6 @@ from contracts.ids import JobId
 from contracts.sealed import Sealed
 from domain.lost_replies import (
     CLOCKS_APART_MAX,
-    ListedRequest,
     UnansweredAttempt,
     match_lost_replies,
 )
@@ -30,7 +29,7 @@ from services.dispatcher.posting import submitted
 
 logger = structlog.get_logger()
 
-ATTEMPTS_MAX = 2000  # With more, nobody could say which of them are alike.
+ATTEMPTS_MAX = 2000  # With more, not all of them are read, and alike ones might be overlooked.
 
 
 def patience_of(dispatcher: Dispatcher) -> float:
@@ -39,13 +38,13 @@ def patience_of(dispatcher: Dispatcher) -> float:
 
 
 def pause_of(dispatcher: Dispatcher) -> float:
-    """Return the seconds between two questions to the listing."""
+    """Return the seconds between two requests for the listing, which spare the provider."""
     return ask_every_seconds(dispatcher.settings.submit_unknown_seconds)
 
 
 async def find_lost_replies(dispatcher: Dispatcher) -> None:
-    """Ask once, if somebody waits for an answer. What the listing does not name proves nothing,
-    and goes on waiting.
+    """Ask for the listing once, if an attempt waits for a reply. An attempt that the listing does
+    not name may be there all the same, and goes on waiting.
     """
     if not dispatcher.peers.is_mine("listing"):
         return
@@ -60,11 +59,11 @@ async def find_lost_replies(dispatcher: Dispatcher) -> None:
 
 async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> None:
     since = time_of(min(row.waiting_since for row in old)) - CLOCKS_APART_MAX
-    listed = await dispatcher.gateway.listed(endpoint, since)
+    listed = await dispatcher.gateway.list_requests(endpoint, since)
     if not listed:
         return
-    # Read after the listing, and all of them: attempts of ended jobs, attempts that were given up
-    # on and brand-new ones may have sent the same.
+    # All unanswered attempts are read, and after the listing: attempts of ended jobs, attempts that
+    # were given up and brand-new ones may have sent the same.
     ids = [each.request_id for each in listed]
     rows, ended, lost, owned = await dispatcher.rows.read(
         lambda connection: (
@@ -78,12 +77,8 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
         return
     attempts = [*((row.job_id, row.attempt) for row in rows), *ended, *lost]
     sent = [each for one in attempts if (each := await _sent(dispatcher, *one, endpoint))]
-    seen = [
-        ListedRequest(each.request_id, each.json_input, each.sent_at)
-        for each in listed
-        if each.request_id not in owned
-    ]
-    proven = match_lost_replies([unanswered for _, unanswered in sent], seen)
+    unowned = [each for each in listed if each.request_id not in owned]
+    proven = match_lost_replies([unanswered for _, unanswered in sent], unowned)
     waiting = {(row.job_id, row.attempt) for row in old}
     for event, unanswered in sent:
         if (event.job_id, event.attempt) in waiting and unanswered.attempt in proven:
@@ -93,8 +88,8 @@ async def _ask(dispatcher: Dispatcher, endpoint: str, old: list[WaitingJob]) -> 
 async def _sent(
     dispatcher: Dispatcher, job: JobId, attempt: int, endpoint: str
 ) -> tuple[SubmissionStarted, UnansweredAttempt] | None:
-    """Find an attempt and what it sent; later commits may have ended the job. None when what it
-    sent can no longer be read: then nobody can tell which request is its own.
+    """Return an attempt and what it sent, also where later commits have ended the job. None when
+    what it sent can no longer be read: then it cannot be matched.
     """
     sequences = await dispatcher.database.read(job_commits.sequences, job)
     arguments: Sealed | None = None
@@ -115,7 +110,6 @@ async def _sent(
 
 
 async def _record(dispatcher: Dispatcher, event: SubmissionStarted, request_id: str) -> None:
-    taken = dispatcher.gateway.known(event.endpoint, request_id)
-    found = submitted(event, taken, LearntFrom.LISTING)
-    await record(dispatcher.log, found)
+    request = dispatcher.gateway.request_of(event.endpoint, request_id)
+    await record(dispatcher.log, submitted(event, request, LearntFrom.LISTING))
     logger.info("lost_reply_found", job=event.job_id, request_id=request_id)

@@ -16,6 +16,7 @@ from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
 from application.clock import now
+from application.documents import artifact_document
 from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
@@ -28,7 +29,7 @@ from read_models.jobs import Job
 from read_models.runs import Run
 from services.dispatcher.dependencies import Dispatcher
 
-# Many at once, few of one endpoint: who is slow holds up its own deliveries only.
+# Many at once, few of one endpoint: a slow endpoint delays its own deliveries only.
 DELIVERIES_PACE = Pace(
     at_once=256, at_once_of_lane=4, act_seconds=60.0, pause_seconds=2.0, pause_seconds_max=60.0
 )
@@ -39,22 +40,21 @@ DELIVERIES = Counter("darkroom_notifications_total", "Deliveries to customers", 
 
 
 class Undelivered(Exception):
-    """Why an attempt was not taken, in words that its owner may read."""
+    """Why an attempt failed, in words that the endpoint's owner may read."""
 
 
 def notifications(dispatcher: Dispatcher) -> Sweep[Delivery]:
-    """Sends what is owed, in turn by endpoint."""
-    take = partial(dispatcher.rows.take_part, dispatcher.peers, deliveries.due)
-    act = partial(deliver, dispatcher)
-    return Sweep("notifications", DELIVERIES_PACE, take, act, dispatcher.deliveries_changed)
+    """Return the loop that sends deliveries that are due, in turn by endpoint."""
+    act, wake = partial(deliver, dispatcher), dispatcher.deliveries_changed
+    return dispatcher.rows.sweep("notifications", DELIVERIES_PACE, deliveries.due, act, wake)
 
 
 async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
     number = delivery.attempts + 1
     if not await _claim(dispatcher, f"{delivery.delivery_id}.{delivery.sequence}"):
-        return  # Another process sends it.
-    known = await dispatcher.database.read(endpoints.of_account, delivery.account_id)
-    endpoint = known.get(delivery.endpoint_id)
+        return  # Another process sends this attempt.
+    registered = await dispatcher.database.read(endpoints.of_account, delivery.account_id)
+    endpoint = registered.get(delivery.endpoint_id)
     body = await _body(dispatcher, delivery)
     if endpoint is None or not endpoint.enabled or body is None:
         await _failed(dispatcher, delivery, None, number, "there is nobody to tell", None)
@@ -72,7 +72,9 @@ async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
 
 
 async def _claim(dispatcher: Dispatcher, name: str) -> bool:
-    """Of several dispatchers one sends an attempt; a claim is forgotten after two minutes."""
+    """Return whether this process may send the attempt: of several dispatchers one does. A claim
+    is forgotten after two minutes.
+    """
     try:
         await (await dispatcher.claims.open()).create(name.replace(".", "/"), b"")
     except KeyWrongLastSequenceError:
@@ -81,9 +83,9 @@ async def _claim(dispatcher: Dispatcher, name: str) -> bool:
 
 
 async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, body: bytes) -> int:
-    """Send once, signed, following no redirect; return the status, or raise Undelivered. The
-    answer is not read whole. What went wrong is told in our words: an error's own may name
-    addresses inside.
+    """Send once, signed, following no redirect; return the status, or raise Undelivered. Only the
+    first bytes of the answer are read. Undelivered has words of our own, because those of a
+    network error may name internal addresses.
     """
     try:
         url = (await dispatcher.vault.unseal(delivery.account_id, endpoint.url)).decode()
@@ -177,7 +179,7 @@ async def _record(dispatcher: Dispatcher, event: NotificationSent | Notification
 
 
 async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
-    """What is told: the type, when it happened, and the object as it ended."""
+    """Return what is sent: the type, when it happened, and the object as it ended."""
     about: dict[str, Any] | None
     if delivery.type.startswith("job."):
         about = _about_job(
@@ -196,21 +198,11 @@ async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
 
 
 def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None:
-    """Ids, states and where to look: what people wrote is fetched with a token."""
+    """Return ids, states and URLs. What people wrote is not sent: it is fetched with a token."""
     if job is None:
         return None
     site = dispatcher.settings.site_url.rstrip("/")
-    artifacts = [
-        {
-            "url": _url_of(dispatcher, job, each),
-            "media_type": each.media_type,
-            "width": each.width,
-            "height": each.height,
-            "bytes": each.size_bytes,
-            "sha256": each.sha256,
-        }
-        for each in job.artifacts
-    ]
+    artifacts = [artifact_document(each, _url_of(dispatcher, job, each)) for each in job.artifacts]
     return {
         "id": job.job_id,
         "kind": job.kind,
@@ -225,7 +217,7 @@ def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None
 
 
 def _url_of(dispatcher: Dispatcher, job: Job, artifact: Artifact) -> str | None:
-    """A file has an unguessable URL; a text is sealed, and read with a token."""
+    """Return the unguessable URL of a file, or the URL of a text, which needs a token."""
     site = dispatcher.settings.site_url.rstrip("/")
     if artifact.text is not None:
         return f"{site}/api/jobs/{job.job_id}/text"

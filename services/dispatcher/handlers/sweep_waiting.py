@@ -5,7 +5,6 @@ from functools import partial
 from msgspec import structs
 
 from adapters import fal
-from adapters.fresh_rows import sweep_of
 from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.command_handler import Loaded
@@ -47,13 +46,13 @@ REPLIES = structs.replace(CANCELLATIONS, patience_seconds=REPLY_SECONDS_MAX)
 
 def sweeps(dispatcher: Dispatcher) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the dispatcher's sweeps by name. None of them waits for another."""
-    cancellation = partial(owed.due, duty=Duty.CANCELLATION)
-    reply = partial(owed.due, duty=Duty.REPLY)
+    rows, reply = dispatcher.rows, partial(owed.due, duty=Duty.REPLY)
+    to_cancel, act = partial(owed.due, duty=Duty.CANCELLATION), partial(cancel, dispatcher)
     return {
         "submissions": submissions(dispatcher),
         "outcomes": outcomes(dispatcher),
-        "cancellations": sweep_of(dispatcher, "cancellations", CANCELLATIONS, cancellation, cancel),
-        "replies": sweep_of(dispatcher, "replies", REPLIES, reply, give_up_reply),
+        "cancellations": rows.sweep("cancellations", CANCELLATIONS, to_cancel, act),
+        "replies": rows.sweep("replies", REPLIES, reply, partial(give_up_reply, dispatcher)),
     }
 
 
@@ -65,7 +64,7 @@ def submissions(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
         turn.limit = min(turn.limit, dispatcher.free_slots)
         turn.skip = {*turn.skip, *dispatcher.active}
         dispatcher.has_declined = False
-        rows = await dispatcher.rows.take_part(dispatcher.peers, to_submit, turn)
+        rows = await dispatcher.rows.take_part(to_submit, turn)
         dispatcher.has_declined |= len(rows) >= turn.limit
         return [row for row in rows if _is_left_to_sweep(dispatcher, row)]
 
@@ -88,7 +87,7 @@ def outcomes(dispatcher: Dispatcher) -> Sweep[WaitingJob]:
 
     async def take(turn: Turn) -> list[WaitingJob]:
         turn.skip = {*turn.skip, *dispatcher.active}
-        return await dispatcher.rows.take_part(dispatcher.peers, outcome, turn)
+        return await dispatcher.rows.take_part(outcome, turn)
 
     patience = dispatcher.settings.submit_unknown_seconds
     pace = structs.replace(OUTCOMES, patience_seconds=patience)
@@ -169,8 +168,8 @@ async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:
 
 async def cancel(dispatcher: Dispatcher, row: Owed) -> None:
     """Ask the provider to cancel its request of an ended job, and record the answer."""
-    found = fal.SubmissionAccepted(row.request_id or "", "", "", row.cancel_url or "")
-    answer = await dispatcher.gateway.cancel(row.endpoint or "", found)
+    request = fal.ProviderRequest(row.request_id or "", cancel_url=row.cancel_url or "")
+    answer = await dispatcher.gateway.cancel(row.endpoint or "", request)
     if answer is not None:  # Without an answer the row stays, and the sweep asks again.
         await _record_answer(dispatcher, row, answer)
 

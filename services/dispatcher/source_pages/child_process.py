@@ -1,8 +1,7 @@
 """The child process that reads one page, within limits of memory, CPU and time.
 
-HTML can keep a parser busy for minutes, and customers choose the addresses: so neither is left to
-the dispatcher itself. The child reads a PageRequest as JSON on stdin and writes a PageAnswer to
-stdout.
+Customers choose the addresses, and HTML can keep a parser busy for minutes. The child reads a
+PageRequest as JSON on stdin, and writes a PageAnswer to stdout.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -80,11 +80,10 @@ async def _ask_child(request: PageRequest) -> PageAnswer:
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
-    try:
-        is_whole = child.returncode == 0
-        return msgspec.json.decode(output, type=PageAnswer) if is_whole else PageAnswer()
-    except msgspec.DecodeError:
-        return PageAnswer()
+    with suppress(msgspec.DecodeError):
+        if child.returncode == 0:
+            return msgspec.json.decode(output, type=PageAnswer)
+    return PageAnswer()
 
 
 async def _exchange(child: asyncio.subprocess.Process, request: bytes) -> bytes:

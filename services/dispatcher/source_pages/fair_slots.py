@@ -19,16 +19,16 @@ class FairSlots:
 
     @asynccontextmanager
     async def slot(self, account: AccountId) -> AsyncIterator[None]:
-        await self._acquire(account)
+        if self._free > 0:
+            self._free -= 1
+        else:
+            await self._wait_for_turn(account)
         try:
             yield
         finally:
             self._release()
 
-    async def _acquire(self, account: AccountId) -> None:
-        if self._free > 0:
-            self._free -= 1
-            return
+    async def _wait_for_turn(self, account: AccountId) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(account, deque()).append(turn)
         try:

@@ -4,7 +4,7 @@ import msgspec
 import structlog
 
 from adapters import fal
-from adapters.provider_progress import ProgressReport, tell
+from adapters.provider_progress import ProgressReport, send_progress
 from application.recording import record
 from contracts.events import ResultReceived
 from contracts.events.evidence import Verdict, Via
@@ -18,16 +18,17 @@ async def poll_result(ingestor: Ingestor, row: WaitingJob) -> None:
     """Ask the provider what became of a job, and record a result if there is one."""
     if row.request_id is None or row.endpoint is None:
         return
-    found = fal.SubmissionAccepted(
+    request = fal.ProviderRequest(
         row.request_id, row.status_url or "", row.response_url or "", row.cancel_url or ""
     )
-    answer = await ingestor.gateway.poll_result(row.endpoint, found)
+    answer = await ingestor.gateway.poll_result(row.endpoint, request)
     if isinstance(answer, fal.Finished):
         body = _as_envelope(row.request_id, answer)
         verdict = Verdict.OK if answer.ok else Verdict.ERROR
         await _record(ingestor, row, verdict, body)
     elif isinstance(answer, fal.StillRunning):
-        await tell(ingestor.client, ProgressReport(row.job_id, answer.queue_position, answer.lines))
+        report = ProgressReport(row.job_id, answer.queue_position, answer.lines)
+        await send_progress(ingestor.client, report)
     elif isinstance(answer, fal.NoAnswer):
         logger.warning("provider_does_not_answer", job=row.job_id, reason=answer.words)
 

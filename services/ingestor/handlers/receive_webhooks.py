@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
+from adapters.problems import PROBLEM_TYPE, problem_document
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable
 from application.clock import now
@@ -24,7 +25,6 @@ from contracts.events.evidence import Verdict, Via
 from contracts.ids import AccountId, BadId, JobId, job_id
 from contracts.webhook_path import WEBHOOK_PATH
 from domain.provider_results import BadEnvelope, Envelope, read_envelope
-from domain.refusals import PROBLEM_TYPE
 from domain.text import clean_line
 from read_models import provider_requests
 from read_models.provider_requests import AttemptRequests
@@ -212,12 +212,6 @@ def on_error(_request: AnyRequest, error: Exception) -> AnyResponse:
 
 
 def _problem(status: int, code: str, detail: str) -> AnyResponse:
-    document = {
-        "type": f"urn:darkroom:problem:{code}",
-        "title": code.replace("_", " "),
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
+    document = problem_document(code, code.replace("_", " "), status, detail)
     headers = {"Retry-After": "5"} if status == 503 else {}  # noqa: PLR2004
     return Response(document, status_code=status, headers=headers, media_type=PROBLEM_TYPE)

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from adapters.fresh_rows import sweep_of
 from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.recording import record
@@ -39,15 +38,15 @@ REMOVALS = Pace(
 
 def sweeps(ingestor: Ingestor) -> dict[str, Sweep[WaitingJob] | Sweep[Owed]]:
     """Return the ingestor's sweeps by name. None of them waits for another."""
-    pace_of_results = _pace_of_results(ingestor.settings)
+    rows, pace_of_results = ingestor.rows, _pace_of_results(ingestor.settings)
     result = partial(waiting_jobs.due, wait_reason=WaitReason.RESULT)
     to_store = partial(waiting_jobs.due, wait_reason=WaitReason.STORING)
     late, removal = waiting_jobs.past_deadline, partial(owed.due, duty=Duty.REMOVAL)
     return {
-        "results": sweep_of(ingestor, "results", pace_of_results, result, poll_result),
-        "storing": sweep_of(ingestor, "storing", STORING, to_store, store_again),
-        "deadlines": sweep_of(ingestor, "deadlines", DEADLINES, late, fail_late),
-        "removals": sweep_of(ingestor, "removals", REMOVALS, removal, remove),
+        "results": rows.sweep("results", pace_of_results, result, partial(poll_result, ingestor)),
+        "storing": rows.sweep("storing", STORING, to_store, partial(store_again, ingestor)),
+        "deadlines": rows.sweep("deadlines", DEADLINES, late, partial(fail_late, ingestor)),
+        "removals": rows.sweep("removals", REMOVALS, removal, partial(remove, ingestor)),
     }
 
 

@@ -47,12 +47,13 @@ async def project_commits(projector: Projector) -> None:
             _clear_trouble(projector)
             await asyncio.sleep(RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is: stand still and say so.
-            _note_trouble(projector, f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX])
+            _note_trouble(projector, error)
             is_passing = isinstance(error, _PASSING) and not isinstance(error, LogSetBack)
             await asyncio.sleep(RETRY_SECONDS if is_passing else STUCK_RETRY_SECONDS)
 
 
-def _note_trouble(projector: Projector, reason: str) -> None:
+def _note_trouble(projector: Projector, error: Exception) -> None:
+    reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
     log = logger.warning if projector.trouble else logger.error
     log("projection_stands_still", position=projector.position, reason=reason)
     projector.trouble = reason

@@ -6,7 +6,7 @@ import pytest
 from adapters.fal import (
     FalGateway,
     OperatorTrouble,
-    SubmissionAccepted,
+    ProviderRequest,
     SubmissionRefused,
     SubmissionRejected,
     SubmissionUnknown,
@@ -32,7 +32,8 @@ def test_an_error_that_names_a_request_may_have_taken_it(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 422])
 def test_what_will_never_be_taken_is_final(status: int) -> None:
-    assert isinstance(classify(status, {}, "no"), SubmissionRejected)
+    is_input_refused = status == 422
+    assert classify(status, {}, "no") == SubmissionRejected(f"HTTP {status}: no", is_input_refused)
 
 
 def test_retry_after_is_read_when_it_is_a_number() -> None:
@@ -49,5 +50,5 @@ async def test_a_cancellation_that_was_not_heard_is_not_taken_for_an_answer(stat
     gateway = FalGateway("key")
     answer = httpx.MockTransport(lambda _: httpx.Response(status, json={"detail": "later"}))
     gateway._http = httpx.AsyncClient(transport=answer)
-    assert await gateway.cancel("a/b", SubmissionAccepted("r1", "", "", "")) is None
+    assert await gateway.cancel("a/b", ProviderRequest("r1")) is None
     await gateway.close()

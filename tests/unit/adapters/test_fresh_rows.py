@@ -1,7 +1,6 @@
 """Fresh rows: nothing is acted on that is older than the log."""
 
 import asyncio
-from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -14,7 +13,7 @@ from sqlalchemy import Connection
 from adapters.changes import Changes
 from adapters.fresh_rows import FreshRows
 from adapters.peers import Peers
-from adapters.sweep import Pace, Sweep
+from adapters.sweep import Pace
 from application.ports import NotThereYet
 from contracts.subjects import account_subject
 from domain.turns import Turn
@@ -36,10 +35,12 @@ ROWS = [Row(f"row-{number}") for number in range(200)]
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers | None = None) -> None:
         self.log, self.database = MemoryLog(), MemoryDatabase()
         self.database.now(lambda connection: positions.create(connection, "memory"))
-        self.rows = FreshRows(self.log, Changes(self._position), self.database, positions.read)
+        peers = peers or Peers("dispatcher", None)
+        changes = Changes(self._position)
+        self.rows = FreshRows(self.log, changes, self.database, positions.read, peers)
         self.looks = 0
         self.found = [Row("row")]
 
@@ -88,8 +89,8 @@ def test_where_nothing_waits_the_log_is_not_asked() -> None:
         world = World()
         world.log = cast("Any", None)
         world.found = []
-        rows = FreshRows(world.log, Changes(world._position), world.database, positions.read)
-        assert await rows.take(world.look, Turn(until=0, limit=1)) == []
+        world.rows._log = world.log
+        assert await world.rows.take(world.look, Turn(until=0, limit=1)) == []
 
     run(play(), VirtualLoop())
 
@@ -129,7 +130,7 @@ def test_what_a_peer_has_left_does_not_hide_ones_own_rows() -> None:
             return waiting[: turn.limit]
 
         turn = Turn(until=0, limit=LIMIT)
-        assert await World().rows.take_part(mine, due, turn) == own
+        assert await World(mine).rows.take_part(due, turn) == own
         assert turn.after == "the last lane"
 
     run(play(), VirtualLoop())
@@ -147,8 +148,8 @@ def test_a_lane_that_was_left_out_is_the_next_one_to_be_served() -> None:
             turn.after = found[-1].lane
             return found
 
-        turn, rows = Turn(until=0, limit=1), World().rows
-        taken = [await rows.take_part(mine, due, turn) for _ in range(2)]
+        turn, rows = Turn(until=0, limit=1), World(mine).rows
+        taken = [await rows.take_part(due, turn) for _ in range(2)]
         assert taken == [waiting[:1], waiting[1:]]
 
     run(play(), VirtualLoop())
@@ -166,7 +167,7 @@ def test_the_oldest_rows_that_fill_a_turn_do_not_begin_the_turns_anew() -> None:
             return [heap[0], *small, *heap[1:]][: turn.limit]
 
         turn = Turn(until=0, limit=4)
-        assert len(await World().rows.take_part(mine, due, turn)) == 4
+        assert len(await World(mine).rows.take_part(due, turn)) == 4
         assert turn.after == "c"
 
     run(play(), VirtualLoop())
@@ -179,13 +180,13 @@ def test_two_processes_take_every_row_once_and_no_more_than_they_asked_for() -> 
         def due(_connection: Connection, turn: Turn) -> list[Row]:
             return waiting[: turn.limit]
 
-        rows, whole = World().rows, Turn(until=0, limit=len(ROWS))
-        parts = [await rows.take_part(each, due, whole) for each in peers]
+        rows, whole = [World(each).rows for each in peers], Turn(until=0, limit=len(ROWS))
+        parts = [await each.take_part(due, whole) for each in rows]
         assert sorted(parts[0] + parts[1]) == sorted(ROWS)
         waiting[:] = parts[0]
-        some = await rows.take_part(peers[0], due, Turn(until=0, limit=LIMIT))
+        some = await rows[0].take_part(due, Turn(until=0, limit=LIMIT))
         assert some == parts[0][:LIMIT]
-        assert await rows.take_part(peers[0], due, Turn(until=0, limit=0)) == []
+        assert await rows[0].take_part(due, Turn(until=0, limit=0)) == []
 
     run(play(), VirtualLoop())
 
@@ -207,7 +208,7 @@ def test_a_peers_heap_that_stays_hides_nobodys_rows_behind_it() -> None:
             looked_at.add(row)  # The provider is not done: the row stays.
 
         pace = Pace(32, 32, act_seconds=60, pause_seconds=5, pause_seconds_max=20)
-        sweep = Sweep("t", pace, partial(World().rows.take_part, mine, due), act)
+        sweep = World(mine).rows.sweep("t", pace, due, act)
         sweeping = asyncio.create_task(sweep.run())
         await asyncio.sleep(2)  # Peers are heard of for longer than that.
         sweeping.cancel()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.setting_names import SERVICE_NAMES
+from adapters.setting_names import DESCRIPTIONS, SERVICE_NAMES
 from adapters.settings import BadSetting, CommonSettings, Settings, load, masked
 from services.api.settings import ApiSettings
 from services.dispatcher.settings import DispatcherSettings
@@ -84,10 +84,11 @@ def test_what_is_no_business_of_ours_is_left_alone() -> None:
     assert load(CommonSettings, dict.fromkeys(others, "x")) == CommonSettings()
 
 
-def test_the_list_of_names_is_whole() -> None:
+def test_every_setting_is_described() -> None:
     kinds = (*EVERY_KIND, ProjectorSettings)
     fields = {field.upper() for kind in kinds for field in kind.__struct_fields__}
     assert fields == SERVICE_NAMES
+    assert all(DESCRIPTIONS.values())
 
 
 def test_words_are_of_any_case() -> None:

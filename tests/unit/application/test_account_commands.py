@@ -1,4 +1,4 @@
-"""The account desk: many requests at once, one commit, and no refusal on stale data."""
+"""The account handler: many requests at once, one commit, and no refusal on stale data."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ from tests.support.memory_log import MemoryLog
 
 
 class Row:
-    """An account's row that lags behind the log until it is told to catch up."""
+    """An account's row that lags behind the log until the test lets it catch up."""
 
     def __init__(self, log: MemoryLog) -> None:
         self.log = log
@@ -52,7 +52,7 @@ class Row:
         return await self.log.end()
 
 
-def wish(command: AccountCommand, key: str | None = None) -> AccountRequest:
+def request_of(command: AccountCommand, key: str | None = None) -> AccountRequest:
     fingerprint = repr(type(command)) if key else None
     return AccountRequest(
         command=command,
@@ -72,16 +72,18 @@ def jobs_of_bytes(size: int) -> RequestJobs:
     return RequestJobs((requested(a_job_id(), input=Sealed(box=b"x" * size)),))
 
 
-def a_desk(log: MemoryLog) -> tuple[AccountCommandHandler, Row]:
+def a_handler(log: MemoryLog) -> tuple[AccountCommandHandler, Row]:
     row = Row(log)
     return AccountCommandHandler(log, row.read, row.changes), row
 
 
-async def test_what_waits_behind_each_other_becomes_one_commit() -> None:
+async def test_requests_of_an_account_that_wait_behind_each_other_become_one_commit() -> None:
     log = MemoryLog()
-    desk, _ = a_desk(log)
-    await desk.execute(ACCOUNT, wish(GrantCredits(100, "r")))
-    answers = await asyncio.gather(*(desk.execute(ACCOUNT, wish(jobs())) for _ in range(20)))
+    handler, _ = a_handler(log)
+    await handler.execute(ACCOUNT, request_of(GrantCredits(100, "r")))
+    answers = await asyncio.gather(
+        *(handler.execute(ACCOUNT, request_of(jobs())) for _ in range(20))
+    )
     assert await log.end() == 2
     own = {answer.events[1].job_id for answer in answers}  # type: ignore[union-attr]
     assert len(own) == 20
@@ -92,38 +94,39 @@ async def test_what_waits_behind_each_other_becomes_one_commit() -> None:
 
 async def test_one_that_is_refused_does_not_refuse_its_neighbours() -> None:
     log = MemoryLog()
-    desk, _ = a_desk(log)
-    await desk.execute(ACCOUNT, wish(GrantCredits(3, "r")))
+    handler, _ = a_handler(log)
+    await handler.execute(ACCOUNT, request_of(GrantCredits(3, "r")))
     answers = await asyncio.gather(
-        *(desk.execute(ACCOUNT, wish(jobs(count))) for count in (2, 5, 1)), return_exceptions=True
+        *(handler.execute(ACCOUNT, request_of(jobs(count))) for count in (2, 5, 1)),
+        return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [CommandResult, Refused, CommandResult]
 
 
 async def test_nothing_is_refused_on_a_row_that_lags_behind() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
+    handler, row = a_handler(log)
     other = AccountCommandHandler(log, row.read, row.changes)
-    await other.execute(ACCOUNT, wish(GrantCredits(1, "r")))
+    await other.execute(ACCOUNT, request_of(GrantCredits(1, "r")))
     assert row.state.available == 0
-    assert (await desk.execute(ACCOUNT, wish(jobs()))).sequence == 2
+    assert (await handler.execute(ACCOUNT, request_of(jobs()))).sequence == 2
 
 
 async def test_without_fresh_data_the_answer_is_unavailable_not_a_refusal() -> None:
-    desk, row = a_desk(MemoryLog())
-    await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
+    handler, row = a_handler(MemoryLog())
+    await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r")))
     row.catches_up = False
     with pytest.raises(NotThereYet):
-        await desk.execute(ACCOUNT, wish(jobs(2)))
+        await handler.execute(ACCOUNT, request_of(jobs(2)))
 
 
-async def test_two_desks_never_give_more_than_there_is() -> None:
+async def test_two_handlers_of_one_account_never_reserve_more_than_it_has() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
+    handler, row = a_handler(log)
     other = AccountCommandHandler(log, row.read, row.changes)
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
     answers = await asyncio.gather(
-        *(each.execute(ACCOUNT, wish(jobs())) for each in (desk, other) * 15),
+        *(each.execute(ACCOUNT, request_of(jobs())) for each in (handler, other) * 15),
         return_exceptions=True,
     )
     assert sum(isinstance(answer, CommandResult) for answer in answers) == 10
@@ -131,23 +134,25 @@ async def test_two_desks_never_give_more_than_there_is() -> None:
 
 
 async def test_the_same_key_in_one_batch_is_one_request() -> None:
-    desk, row = a_desk(MemoryLog())
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
-    answers = await asyncio.gather(*(desk.execute(ACCOUNT, wish(jobs(), "k")) for _ in range(5)))
+    handler, row = a_handler(MemoryLog())
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
+    answers = await asyncio.gather(
+        *(handler.execute(ACCOUNT, request_of(jobs(), "k")) for _ in range(5))
+    )
     assert [answer.replayed for answer in answers] == [False, True, True, True, True]
     assert len({answer.sequence for answer in answers}) == 1
     await row.position()
     assert row.state.held == 1
 
 
-async def test_the_same_key_through_another_desk_finds_the_first_answer() -> None:
+async def test_the_same_key_through_another_handler_finds_the_first_answer() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
+    handler, row = a_handler(log)
     other = AccountCommandHandler(log, row.read, row.changes)
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
     await row.position()
-    first = await desk.execute(ACCOUNT, wish(jobs(), "k"))
-    second = await other.execute(ACCOUNT, wish(jobs(), "k"))
+    first = await handler.execute(ACCOUNT, request_of(jobs(), "k"))
+    second = await other.execute(ACCOUNT, request_of(jobs(), "k"))
     assert second == CommandResult(first.sequence, first.events, replayed=True)
 
 
@@ -164,19 +169,19 @@ class Slow(MemoryLog):
         return await super().append(subject, commit, after=after)
 
 
-async def test_a_repeat_of_what_is_not_answered_yet_is_told_so(
+async def test_a_repeat_of_a_request_that_is_not_answered_yet_is_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(account_commands, "IN_FLIGHT_SECONDS", 0.05)
     log = Slow()
-    desk, _ = a_desk(log)
-    first = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k")))
+    handler, _ = a_handler(log)
+    first = asyncio.create_task(handler.execute(ACCOUNT, request_of(GrantCredits(1, "r"), "k")))
     await log.asked.wait()
     with pytest.raises(Refused, match="idempotency_in_flight"):
-        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+        await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r"), "k"))
     log.let.set()
     assert (await first).sequence == 1
-    assert (await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))).sequence == 1
+    assert (await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r"), "k"))).sequence == 1
 
 
 class Away(MemoryLog):
@@ -193,28 +198,32 @@ class Contended(MemoryLog):
 
 @pytest.mark.parametrize("log", [Away(), Contended()])
 async def test_an_unknown_outcome_is_never_an_answer(log: MemoryLog) -> None:
-    desk, _ = a_desk(log)
+    handler, _ = a_handler(log)
     with pytest.raises(Exception, match=r"away|busy"):
-        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
+        await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r")))
 
 
 async def test_a_caller_that_leaves_cancels_nobody() -> None:
     log = Slow()
-    desk, _ = a_desk(log)
-    leaver = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(1, "r"))))
-    stayer = asyncio.create_task(desk.execute(ACCOUNT, wish(GrantCredits(2, "r"))))
+    handler, _ = a_handler(log)
+    leaver = asyncio.create_task(handler.execute(ACCOUNT, request_of(GrantCredits(1, "r"))))
+    stayer = asyncio.create_task(handler.execute(ACCOUNT, request_of(GrantCredits(2, "r"))))
     await log.asked.wait()
     leaver.cancel()
     log.let.set()
     assert (await stayer).sequence == 1
 
 
-async def test_only_what_stood_in_the_commit_is_not_known() -> None:
-    desk, row = a_desk(MemoryLog())
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+async def test_only_the_requests_of_the_commit_that_may_be_stored_have_an_unknown_outcome() -> None:
+    handler, row = a_handler(MemoryLog())
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
     away = AccountCommandHandler(Away(), row.read, row.changes)
     await row.position()
-    asked = (wish(jobs(1)), wish(jobs_of_bytes(190_000)), wish(jobs_of_bytes(190_000)))
+    asked = (
+        request_of(jobs(1)),
+        request_of(jobs_of_bytes(190_000)),
+        request_of(jobs_of_bytes(190_000)),
+    )
     answers = await asyncio.gather(
         *(away.execute(ACCOUNT, each) for each in asked), return_exceptions=True
     )
@@ -228,35 +237,36 @@ class Full(MemoryLog):
         return Unavailable("maximum bytes exceeded", full=True)
 
 
-async def test_what_the_log_has_refused_is_known_not_to_be_there() -> None:
-    desk, _ = a_desk(Full())
+async def test_what_a_full_log_has_refused_has_a_known_outcome() -> None:
+    handler, _ = a_handler(Full())
     with pytest.raises(LogUnavailable) as caught:
-        await desk.execute(ACCOUNT, wish(GrantCredits(1, "r")))
+        await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r")))
     assert not isinstance(caught.value, OutcomeUnknown)
 
 
-async def test_nobody_is_refused_for_a_neighbour_that_came_to_nothing() -> None:
-    desk, row = a_desk(MemoryLog())
+async def test_no_request_is_refused_because_of_one_whose_commit_was_not_stored() -> None:
+    handler, row = a_handler(MemoryLog())
     away = AccountCommandHandler(Away(), row.read, row.changes)
     issue = IssueToken(TokenId("t"), "ab", Role.USER)
     first = GrantCredits(1, "r", AccountId("first"))
     second = GrantCredits(1, "r", AccountId("second"))
     answers = await asyncio.gather(
-        *(away.execute(ACCOUNT, wish(each)) for each in (first, second)), return_exceptions=True
+        *(away.execute(ACCOUNT, request_of(each)) for each in (first, second)),
+        return_exceptions=True,
     )
     assert not [answer for answer in answers if isinstance(answer, Refused)]
-    assert (await desk.execute(ACCOUNT, wish(issue))).sequence == 1
+    assert (await handler.execute(ACCOUNT, request_of(issue))).sequence == 1
 
 
 async def test_an_earlier_answer_is_found_before_anything_is_decided() -> None:
-    desk, row = a_desk(MemoryLog())
-    first = await desk.execute(ACCOUNT, wish(GrantCredits(1, "r"), "k"))
+    handler, row = a_handler(MemoryLog())
+    first = await handler.execute(ACCOUNT, request_of(GrantCredits(1, "r"), "k"))
     fingerprint = repr(GrantCredits)
-    found = await desk.earlier_result(ACCOUNT, "k", fingerprint)
+    found = await handler.earlier_result(ACCOUNT, "k", fingerprint)
     assert found == CommandResult(first.sequence, first.events, replayed=True)
-    assert await desk.earlier_result(ACCOUNT, "other", fingerprint) is None
+    assert await handler.earlier_result(ACCOUNT, "other", fingerprint) is None
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.earlier_result(ACCOUNT, "k", "other content")
-    stranger = AccountCommandHandler(desk._log, row.read, row.changes)
+        await handler.earlier_result(ACCOUNT, "k", "other content")
+    stranger = AccountCommandHandler(handler._log, row.read, row.changes)
     assert await stranger.earlier_result(ACCOUNT, "k", fingerprint) is None
     assert await stranger.earlier_result(ACCOUNT, "k", fingerprint, fresh=True) == found

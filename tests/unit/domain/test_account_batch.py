@@ -15,7 +15,7 @@ from domain.refusals import Refused
 from domain.tokens import IssueToken, RevokeToken
 from tests.support.examples import ACCOUNT
 from tests.support.memory_log import MemoryLog
-from tests.unit.application.test_account_commands import a_desk, jobs, jobs_of_bytes, wish
+from tests.unit.application.test_account_commands import a_handler, jobs, jobs_of_bytes, request_of
 
 
 @pytest.mark.parametrize(("count", "size"), [(24, 16_000), (5, 40_000), (64, 4_000)])
@@ -23,20 +23,23 @@ async def test_requests_that_are_too_large_for_one_commit_become_several(
     count: int, size: int
 ) -> None:
     log = MemoryLog()
-    desk, _ = a_desk(log)
-    await desk.execute(ACCOUNT, wish(GrantCredits(100, "r")))
+    handler, _ = a_handler(log)
+    await handler.execute(ACCOUNT, request_of(GrantCredits(100, "r")))
     answers = await asyncio.gather(
-        *(desk.execute(ACCOUNT, wish(jobs_of_bytes(size))) for _ in range(count))
+        *(handler.execute(ACCOUNT, request_of(jobs_of_bytes(size))) for _ in range(count))
     )
     assert len({answer.events[1].job_id for answer in answers}) == count  # type: ignore[union-attr]
     assert 2 < await log.end() < 2 + count
 
 
 async def test_one_that_is_too_large_by_itself_is_refused_and_its_neighbours_are_not() -> None:
-    desk, _ = a_desk(MemoryLog())
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+    handler, _ = a_handler(MemoryLog())
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
     answers = await asyncio.gather(
-        *(desk.execute(ACCOUNT, wish(jobs_of_bytes(size))) for size in (100, 300_000, 200)),
+        *(
+            handler.execute(ACCOUNT, request_of(jobs_of_bytes(size)))
+            for size in (100, 300_000, 200)
+        ),
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [CommandResult, Refused, CommandResult]
@@ -46,11 +49,11 @@ async def test_one_that_is_too_large_by_itself_is_refused_and_its_neighbours_are
 
 async def test_of_two_services_at_once_one_gets_the_account() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
+    handler, row = a_handler(log)
     other = AccountCommandHandler(log, row.read, row.changes)
     asked = [
-        each.execute(ACCOUNT, wish(GrantCredits(1, "r", AccountId(f"service{number}"))))
-        for number, each in enumerate((desk, other) * 8)
+        each.execute(ACCOUNT, request_of(GrantCredits(1, "r", AccountId(f"service{number}"))))
+        for number, each in enumerate((handler, other) * 8)
     ]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(answer, CommandResult) for answer in answers) == 1
@@ -58,15 +61,16 @@ async def test_of_two_services_at_once_one_gets_the_account() -> None:
     assert refused == ["forbidden"] * 15
 
 
-async def test_forty_endpoints_at_once_through_two_desks_are_as_many_as_may_be() -> None:
+async def test_of_forty_endpoints_at_once_through_two_handlers_as_many_stand_as_may() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
+    handler, row = a_handler(log)
     other = AccountCommandHandler(log, row.read, row.changes)
     asked = [
         each.execute(
-            ACCOUNT, wish(RegisterEndpoint(EndpointId(f"e{number}"), Sealed(box=b"u"), ("t",)))
+            ACCOUNT,
+            request_of(RegisterEndpoint(EndpointId(f"e{number}"), Sealed(box=b"u"), ("t",))),
         )
-        for number, each in enumerate((desk, other) * 20)
+        for number, each in enumerate((handler, other) * 20)
     ]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(answer, CommandResult) for answer in answers) == ENDPOINTS_MAX
@@ -74,21 +78,21 @@ async def test_forty_endpoints_at_once_through_two_desks_are_as_many_as_may_be()
     assert refused == ["too_many_endpoints"] * (40 - ENDPOINTS_MAX)
 
 
-async def test_what_is_as_wished_already_writes_nothing() -> None:
+async def test_a_request_for_what_is_so_already_writes_nothing() -> None:
     log = MemoryLog()
-    desk, row = a_desk(log)
-    await desk.execute(ACCOUNT, wish(IssueToken(TokenId("t"), "ab", Role.USER)))
-    first = await desk.execute(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    handler, row = a_handler(log)
+    await handler.execute(ACCOUNT, request_of(IssueToken(TokenId("t"), "ab", Role.USER)))
+    first = await handler.execute(ACCOUNT, request_of(RevokeToken(TokenId("t"))))
     await row.position()
-    second = await desk.execute(ACCOUNT, wish(RevokeToken(TokenId("t"))))
+    second = await handler.execute(ACCOUNT, request_of(RevokeToken(TokenId("t"))))
     assert (first.sequence, len(first.events)) == (2, 1)
     assert second == CommandResult(2, ())
     assert await log.end() == 2
 
 
-async def test_a_key_of_many_wishes_stands_for_one_content() -> None:
-    desk, _ = a_desk(MemoryLog())
-    await desk.execute(ACCOUNT, wish(GrantCredits(10, "r")))
+async def test_a_key_of_many_requests_stands_for_one_content() -> None:
+    handler, _ = a_handler(MemoryLog())
+    await handler.execute(ACCOUNT, request_of(GrantCredits(10, "r")))
 
     def one_of_many(each: str, content: str) -> AccountRequest:
         return AccountRequest(
@@ -100,11 +104,11 @@ async def test_a_key_of_many_wishes_stands_for_one_content() -> None:
             fingerprint=content,
         )
 
-    first = await desk.execute(ACCOUNT, one_of_many("1", "content"))
-    await desk.execute(ACCOUNT, one_of_many("2", "content"))
-    again = await desk.execute(ACCOUNT, one_of_many("1", "content"))
+    first = await handler.execute(ACCOUNT, one_of_many("1", "content"))
+    await handler.execute(ACCOUNT, one_of_many("2", "content"))
+    again = await handler.execute(ACCOUNT, one_of_many("1", "content"))
     assert (again.events, again.replayed) == (first.events, True)
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.execute(ACCOUNT, one_of_many("3", "other"))
+        await handler.execute(ACCOUNT, one_of_many("3", "other"))
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        await desk.earlier_result(ACCOUNT, "own:k", "other")
+        await handler.earlier_result(ACCOUNT, "own:k", "other")

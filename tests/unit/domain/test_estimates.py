@@ -50,8 +50,8 @@ def test_the_recent_past_outweighs_the_old() -> None:
 
 def test_what_is_left_counts_down_to_the_p50_then_to_the_p90_then_nobody_knows() -> None:
     expected = Expectation(30 * SECOND, 50 * SECOND)
-    told = [eta_seconds(expected, seconds * SECOND) for seconds in (0, 29, 30, 49, 50, 99)]
-    assert told == [30, 1, 20, 1, None, None]
+    shown = [eta_seconds(expected, seconds * SECOND) for seconds in (0, 29, 30, 49, 50, 99)]
+    assert shown == [30, 1, 20, 1, None, None]
 
 
 @given(

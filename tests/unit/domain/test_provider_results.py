@@ -1,4 +1,4 @@
-"""What a provider says is told apart: a result, a failure in plain words, or nothing yet."""
+"""What a provider answered is a result, a failure in plain words, or nothing yet."""
 
 import pytest
 

@@ -55,7 +55,7 @@ def connection() -> Iterator[Connection]:
 
 
 class History:
-    """Applies commits one after the other, each with the state that a desk would carry."""
+    """Applies commits in order, each with the state that a command handler would carry."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection
 
 from adapters.database import DatabaseUnavailable
 from application.ports import NotThereYet
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
 from contracts.subjects import account_subject
-from services.api.streams import LOOK_SECONDS, TICK_SECONDS
+from services.api.streams import PROGRESS_SECONDS, REREAD_SECONDS
 from tests.support.examples import a_job_id
 from tests.support.memory import MemoryDatabase
 from tests.support.streaming import Projected, opened, played
@@ -25,8 +24,8 @@ class SlowDatabase:
         self._database = database
         self.delays = [1.0, 0.1]
 
-    async def read(self, work: Callable[[Connection], Any]) -> Any:
-        found = self._database.now(work)
+    async def read(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        found = self._database.now(work, *arguments)
         await asyncio.sleep(self.delays.pop(0) if self.delays else 0.0)
         return found
 
@@ -51,7 +50,7 @@ def test_clients_that_open_an_accounts_first_streams_at_once_miss_nothing() -> N
 
 def test_a_channel_that_cannot_begin_refuses_all_who_wait_and_leaves_nothing() -> None:
     class AwayDatabase:
-        async def read(self, work: Callable[[Connection], Any]) -> Any:
+        async def read(self, work: Callable[..., Any], *_: Any) -> Any:
             await asyncio.sleep(0.1)
             raise DatabaseUnavailable(repr(work))
 
@@ -109,7 +108,7 @@ def test_a_lost_announcement_is_missed_even_when_no_other_ever_comes() -> None:
     async def play(world: Projected) -> None:
         _, told = await opened(world)
         await world.granted(tell=False)
-        await asyncio.sleep(LOOK_SECONDS + TICK_SECONDS + 0.1)
+        await asyncio.sleep(REREAD_SECONDS + PROGRESS_SECONDS + 0.1)
         assert [frame.event for frame in told] == ["credits"]
 
     played(play)

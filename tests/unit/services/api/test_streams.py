@@ -14,7 +14,7 @@ from domain.refusals import Refused
 from services.api import streams as streams_module
 from services.api.documents import etag_of, progress_of
 from services.api.frames import ROWS_MAX, Frame
-from services.api.handlers.authenticate_callers import Caller
+from services.api.handlers.callers import Caller
 from tests.support import examples
 from tests.support.examples import ACCOUNT, a_job_id
 from tests.support.streaming import Projected, opened, played
@@ -183,16 +183,16 @@ def test_a_retry_is_told_as_a_change_of_the_retried_job_too() -> None:
     played(play)
 
 
-def test_a_bar_moves_between_changes_under_ids_that_continue_exactly() -> None:
+def test_progress_is_told_between_changes_under_ids_that_continue_exactly() -> None:
     async def play(world: Projected) -> None:
         job = a_job_id()
         await world.asked(job)
         await world.project(job_subject(job), examples.started(job))
         _, told = await opened(world)
         await asyncio.sleep(20)
-        bars = [msgspec.json.decode(frame.body)["progress"] for frame in told]
-        assert len(bars) >= 5
-        assert bars == sorted(set(bars))
+        percents = [msgspec.json.decode(frame.body)["progress"] for frame in told]
+        assert len(percents) >= 5
+        assert percents == sorted(set(percents))
         assert len({frame.cursor for frame in told}) == len(told)
         _, rest = await opened(world, parse_cursor(told[-1].cursor))
         assert not rest
@@ -200,7 +200,7 @@ def test_a_bar_moves_between_changes_under_ids_that_continue_exactly() -> None:
     played(play)
 
 
-def test_a_bar_moves_also_while_other_jobs_change_all_the_time() -> None:
+def test_progress_is_told_also_while_other_jobs_change_all_the_time() -> None:
     async def play(world: Projected) -> None:
         job = a_job_id()
         await world.asked(job)

@@ -67,7 +67,7 @@ def test_a_revoked_token_is_refused_at_once_and_within_a_second_if_nobody_tells(
 def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered() -> None:
     async def play(world: Projected) -> None:
         await issued(world)
-        world.api.database = cast("Any", SlowDatabase(world.database))
+        world.authenticator._database = cast("Any", SlowDatabase(world.database))
         looking = asyncio.create_task(world.authenticator.caller(HEADER))
         await asyncio.sleep(0.1)
         await world.project(SUBJECT, REVOKED)

@@ -155,9 +155,9 @@ def test_a_provider_that_takes_posts_and_says_nothing_opens_the_breaker() -> Non
     ("outcome", "told"),
     [
         (ACCEPTED, ["JobSubmitted"]),
-        (fal.SubmissionRejected(422, "no"), ["JobFailed", "CreditsReleased"]),
+        (fal.SubmissionRejected("no"), ["JobFailed", "CreditsReleased"]),
         (fal.SubmissionRefused("HTTP 503"), ["AttemptFailed"]),
-        (fal.OperatorTrouble(403, "locked"), ["AttemptFailed"]),
+        (fal.OperatorTrouble("locked"), ["AttemptFailed"]),
     ],
 )
 def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(

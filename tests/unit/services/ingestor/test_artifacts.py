@@ -1,13 +1,25 @@
-"""Artifacts: each belongs to one job, also where names of before were shared."""
+"""Media: which files are fetched, what is believed of them, and whose the stored ones are."""
 
+import hashlib
+import io
+import re
+import struct
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
 import msgspec
+import pytest
+from PIL import Image
 
 from contracts.events import Artifact, JobCompleted, JobDeleted
 from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
-from domain.artifacts import Place, key_of
+from domain.artifacts import ArtifactRefused, Place, key_of
+from domain.job_kinds.base import ProviderFile, ProviderText
 from read_models import jobs
-from services.ingestor.artifacts import removable
+from services.ingestor.artifacts import keep, removable
+from services.ingestor.downloads import FileUnavailable, check_host, decode_picture
 from services.ingestor.handlers.settle_results import settle
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
@@ -70,3 +82,204 @@ def test_a_name_tells_account_job_place_and_content_apart() -> None:
         for digest in ("aa", "bb")
     }
     assert len(names) == 16
+
+
+def encoded(format_name: str, width: int = 6, height: int = 4) -> bytes:
+    body = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(body, format_name)
+    return body.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG of few bytes whose head says that it is large."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    ) + encoded("PNG")[33:]
+
+
+ALLOWED = frozenset({"media.example", "files.example:8443"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://media.example/a.png",
+        "https://media.example:443/a.png",
+        "https://media.example/a%20b.png?x=1&y=@",
+        "https://MEDIA.example/a.png",
+        "HTTPS://media.example/é.png",
+        "https://files.example:8443/a.png",
+    ],
+)
+def test_a_file_on_an_allowed_host_is_fetched(url: str) -> None:
+    check_host(url, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/a.png",
+        "https://media.example.evil.example/a.png",
+        "https://sub.media.example/a.png",
+        "https://media.example:8443/a.png",
+        "https://media.example:99999/a.png",
+        "https://files.example/a.png",
+        "http://media.example/a.png",
+        "ftp://media.example/a.png",
+        "//media.example/a.png",
+        "file:///etc/passwd",
+        "https://media.example@evil.example/a.png",
+        "https://user@media.example/a.png",
+        "https://user:password@media.example/a.png",
+        "https://evil.example/?https://media.example/",
+        "https://evil.example\\@media.example/a.png",
+    ],
+)
+def test_a_file_on_another_host_or_port_or_with_a_user_is_refused(url: str) -> None:
+    with pytest.raises(ArtifactRefused) as caught:
+        check_host(url, ALLOWED)
+    assert caught.value.code == "media_host_refused"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://media.example/" + "x" * 5000,
+        "https://[::1/a.png",
+        "https://media.example/\x00",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_a_bad_result(url: str) -> None:
+    with pytest.raises(ArtifactRefused) as caught:
+        check_host(url, ALLOWED)
+    assert caught.value.code == "bad_result"
+
+
+def test_what_is_said_of_a_refused_host_is_short() -> None:
+    with pytest.raises(ArtifactRefused) as caught:
+        check_host(f"https://{'x' * 50}.{'y' * 3000}/", ALLOWED)
+    assert len(caught.value.detail) <= 200
+
+
+@pytest.mark.parametrize(
+    ("format_name", "extension", "media_type"),
+    [("PNG", "png", "image/png"), ("JPEG", "jpg", "image/jpeg"), ("WEBP", "webp", "image/webp")],
+)
+def test_a_picture_is_what_decoding_it_says(
+    format_name: str, extension: str, media_type: str
+) -> None:
+    found = decode_picture(encoded(format_name))
+    assert (found.extension, found.media_type) == (extension, media_type)
+    assert (found.width, found.height) == (6, 4)
+
+
+NO_PICTURES = {
+    "nothing": b"",
+    "text": b"<html>not found</html>",
+    "another format": encoded("GIF"),
+    "a head alone": encoded("PNG")[:33],
+    "a truncated png": encoded("PNG", 400, 400)[:-30],
+    "a truncated jpeg": encoded("JPEG", 400, 400)[:-200],
+    "a truncated webp": encoded("WEBP", 400, 400)[:-50],
+    "too many pixels": png_that_claims(7000, 7000),
+    "a bomb": png_that_claims(10_000, 10_000),
+    "a bomb beyond Pillow's own limit": png_that_claims(60_000, 60_000),
+}
+
+
+@pytest.mark.parametrize("body", NO_PICTURES.values(), ids=NO_PICTURES)
+def test_what_is_no_whole_picture_of_a_sane_size_is_a_bad_result(body: bytes) -> None:
+    with pytest.raises(ArtifactRefused) as caught:
+        decode_picture(body)
+    assert caught.value.code == "bad_result"
+
+
+PLACE = Place(JobId("job-1"), 0)
+FILE = ProviderFile(url="https://media.example/red", content_type="image/png")
+
+
+async def kept_from(answer: httpx.Response) -> Artifact:
+    """Keep a file that the media host answers with."""
+    world = IngestingWorld()
+    world.ingestor.media = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer))
+    return await keep(world.ingestor, ACCOUNT, PLACE, FILE)
+
+
+async def test_a_file_is_stored_under_its_own_name_with_what_it_is() -> None:
+    world = IngestingWorld()
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, FILE)
+    assert artifact.key is not None
+    body = world.storage.objects[artifact.key]
+    assert artifact.sha256 == hashlib.sha256(body).hexdigest()
+    assert (artifact.size_bytes, artifact.width, artifact.height) == (len(body), 4, 4)
+    name = key_of(MASTER_KEY, ACCOUNT, PLACE, artifact.sha256)
+    assert artifact.key == f"{name}.png"
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 451, 301, 302])
+async def test_a_file_that_is_gone_or_elsewhere_is_a_bad_result(status: int) -> None:
+    with pytest.raises(ArtifactRefused, match=str(status)):
+        await kept_from(httpx.Response(status, headers={"Location": "https://evil.example/"}))
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_a_file_that_cannot_be_had_now_is_waited_for(status: int) -> None:
+    with pytest.raises(FileUnavailable, match=str(status)):
+        await kept_from(httpx.Response(status))
+
+
+async def test_a_file_that_comes_shorter_than_said_is_waited_for() -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield b"x" * 50
+
+    with pytest.raises(FileUnavailable, match="truncated"):
+        await kept_from(httpx.Response(200, headers={"Content-Length": "100"}, content=half()))
+
+
+async def test_a_file_that_does_not_end_is_given_up_as_too_large() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1024 * 1024)
+
+    with pytest.raises(ArtifactRefused, match="more than") as caught:
+        await kept_from(httpx.Response(200, content=endless()))
+    assert caught.value.code == "bad_result"
+
+
+async def test_a_text_is_sealed_and_one_that_is_too_long_is_a_bad_result() -> None:
+    world = IngestingWorld()
+    text = ProviderText(text="Coral é")
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, text)
+    assert artifact.text is not None
+    assert await world.vault.unseal(ACCOUNT, artifact.text) == "Coral é".encode()
+    with pytest.raises(ArtifactRefused, match="of text"):
+        await keep(world.ingestor, ACCOUNT, PLACE, ProviderText(text="é" * 600_000))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("image/webp", "image/webp"),
+        (None, "image/png"),
+        ("", "image/png"),
+        ("text/html\r\nX: y", "image/png"),
+        ("nonsense", "image/png"),
+    ],
+)
+async def test_where_links_are_kept_nothing_is_fetched_and_only_a_media_type_is_shown(
+    said: str | None, shown: str
+) -> None:
+    world = IngestingWorld(artifacts="link")
+    file = ProviderFile(url=FILE.url, content_type=said, width=7, height=8)
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, file)
+    assert (artifact.url, artifact.key, artifact.media_type) == (FILE.url, None, shown)
+    assert (artifact.width, artifact.height) == (7, 8)
+    assert world.storage.objects == {}
+
+
+def test_a_name_says_nothing_and_cannot_be_guessed_without_the_secret() -> None:
+    name = key_of(MASTER_KEY, ACCOUNT, PLACE, "aa")
+    assert re.fullmatch("artifacts/[0-9a-f]{40}", name)
+    assert name == key_of(MASTER_KEY, ACCOUNT, PLACE, "aa")
+    assert name != key_of(bytes(32), ACCOUNT, PLACE, "aa")

@@ -17,7 +17,9 @@ from application.event_log import (
 )
 from application.ports import NotThereYet
 from domain.refusals import Refused
-from services.api.handlers.answer_errors import carried_out, on_error
+from services.api.handlers.answer_errors import on_error
+from services.api.handlers.request_context import context_of
+from tests.support.streaming import CALLER
 
 
 def a_request() -> AnyRequest:
@@ -50,7 +52,7 @@ def test_an_append_that_was_refused_is_not_in_the_log() -> None:
 def test_a_failure_after_the_commit_does_not_mean_that_nothing_was_done() -> None:
     request = a_request()
     assert code_of(request, NotThereYet()) == (503, "unavailable")
-    carried_out(request)
+    context_of(request, CALLER).is_carried_out = True
     assert code_of(request, NotThereYet()) == (503, "outcome_unknown")
     assert code_of(request, Refused("not_found", "gone")) == (404, "not_found")
 

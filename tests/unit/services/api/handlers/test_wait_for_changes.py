@@ -17,7 +17,7 @@ from contracts.ids import JobId
 from domain.job_status import JobStatus
 from domain.refusals import Refused
 from read_models.jobs import Job
-from services.api.handlers.authenticate_callers import Caller
+from services.api.handlers.callers import Caller
 from services.api.handlers.wait_for_changes import WAITS_OF_TOKEN_MAX, wait_for_news
 from tests.support.examples import ACCOUNT, a_job_id
 from tests.support.virtual_time import VirtualLoop, run
@@ -61,7 +61,11 @@ class Waited:
 
     async def wait(self, seconds: float = 30.0, known: str = "", caller: Caller = CALLER) -> Job:
         itself = cast("Any", self)
-        return await wait_for_news(itself, itself, caller, self.job, known, seconds)
+        return await wait_for_news(itself, caller, self.job, known, seconds)
+
+    @property
+    def authenticator(self) -> "Waited":
+        return self
 
     @contextmanager
     def following(self, _caller: Caller, _wake: Callable[[], None]) -> Iterator[Any]:

@@ -61,12 +61,12 @@ async def test_a_repeated_settle_writes_the_same_object() -> None:
     async def die(*_: object, **__: object) -> None:
         raise Died
 
-    desk = world.ingestor.jobs
-    decide, desk.decide = desk.decide, die  # type: ignore[method-assign,assignment]
+    jobs = world.ingestor.jobs
+    decide, jobs.decide = jobs.decide, die  # type: ignore[method-assign,assignment]
     with pytest.raises(Died):
         await settle(world.ingestor, result, CAUSE)
     before = dict(world.storage.objects)
-    desk.decide = decide  # type: ignore[method-assign]
+    jobs.decide = decide  # type: ignore[method-assign]
     await settle(world.ingestor, result, CAUSE)
     assert world.storage.objects == before
     assert (await completed(world, job)).artifacts[0].key in before

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.usage import Usage
 from contracts.cursor import Cursor
-from domain.refusals import Refused
 from services.api import frames
 from services.api.dependencies import LISTS_AT_ONCE
 from services.api.documents import job_document
@@ -46,21 +44,12 @@ def test_a_heap_of_readers_with_much_to_catch_up_lets_others_in_between(
     played(play)
 
 
-def test_accounts_do_not_wait_in_each_others_lanes() -> None:
+def test_accounts_do_not_wait_for_each_others_lists() -> None:
     async def play(world: Projected) -> None:
-        lane = world.api.lane(ACCOUNT)
+        slots = world.api.list_slots(ACCOUNT)
         for _ in range(LISTS_AT_ONCE):
-            await lane.acquire()
-        assert world.api.lane(ACCOUNT).locked()
-        assert not world.api.lane(OTHER).locked()
+            await slots.acquire()
+        assert world.api.list_slots(ACCOUNT).locked()
+        assert not world.api.list_slots(OTHER).locked()
 
     played(play)
-
-
-def test_a_request_that_stands_for_many_counts_as_many() -> None:
-    usage = Usage("one")
-    usage.take("token:t", 100, 99)
-    usage.take("token:t", 100)
-    with pytest.raises(Refused) as caught:
-        usage.take("token:t", 100)
-    assert caught.value.code == "rate_limited"

@@ -1,0 +1,90 @@
+"""Lists an account's jobs, a page at a time."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.params import FromQuery
+
+from adapters.http_server import AnyResponse
+from contracts.ids import AccountId
+from domain.job_kinds.infograph import Infograph
+from domain.job_status import JobStatus
+from domain.refusals import invalid
+from read_models import job_lists
+from read_models.job_lists import Filter
+from read_models.jobs import Job
+from services.api.dependencies import Api, Injected
+from services.api.documents import each_of, job_document, list_document
+from services.api.handlers.callers import Caller
+from services.api.handlers.pages import LIMIT, check_limit, place_of
+
+
+@get("/list")
+async def list_infographs(
+    api: Injected[Api],
+    caller: Injected[Caller],
+    status: FromQuery[str | None] = None,
+    limit: FromQuery[int] = LIMIT,
+    cursor: FromQuery[str | None] = None,
+) -> AnyResponse:
+    """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
+    async with api.list_slots(caller.account_id):
+        found = await _page(api, caller.account_id, Infograph.name, status, limit, cursor)
+        items = await each_of(found, lambda job: list_document(api, job))
+    headers = {}
+    if len(found) == limit:
+        query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (
+            f"&status={status}" if status else ""
+        )
+        path = f"{api.settings.origin}/api/infographs/list/{query}"
+        headers["Link"] = f'<{path}>; rel="next"'
+    return Response(items, headers=headers)
+
+
+@get("/jobs")
+async def list_jobs(
+    api: Injected[Api],
+    caller: Injected[Caller],
+    kind: FromQuery[str | None] = None,
+    status: FromQuery[str | None] = None,
+    limit: FromQuery[int] = LIMIT,
+    cursor: FromQuery[str | None] = None,
+) -> dict[str, Any]:
+    """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
+    async with api.list_slots(caller.account_id):
+        found = await _page(api, caller.account_id, kind, status, limit, cursor)
+        items = await each_of(found, lambda job: job_document(api, job))
+    return {"items": items, "next": _cursor(found[-1]) if len(found) == limit else None}
+
+
+async def _page(
+    api: Api,
+    account: AccountId,
+    kind: str | None,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+) -> list[Job]:
+    check_limit(limit)
+    wanted = Filter(
+        account_id=account,
+        kind=kind,
+        statuses=_statuses(status),
+        before=place_of(cursor),
+        limit=limit,
+    )
+    return await api.database.read(job_lists.newest, wanted)
+
+
+def _statuses(text: str | None) -> frozenset[str]:
+    """Read `?status=`, in any case; `failed` includes the cancelled, as the views show them."""
+    if text is None:
+        return frozenset(JobStatus)
+    status = text.lower()
+    if status not in set(JobStatus):
+        raise invalid("status", f"must be one of {', '.join(JobStatus)}")
+    return frozenset({status, "cancelled"} if status == "failed" else {status})
+
+
+def _cursor(job: Job) -> str:
+    return str(job.place)

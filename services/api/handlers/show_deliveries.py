@@ -1,0 +1,73 @@
+"""Shows what was sent to an endpoint, and sends it again."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+
+from adapters.http_server import AnyResponse
+from domain.delivery_status import DeliveryStatus
+from domain.endpoints import RequestNotification
+from domain.refusals import Refused
+from domain.times import text_of
+from read_models import deliveries
+from read_models.deliveries import Delivery
+from services.api.dependencies import Api, Injected
+from services.api.handlers.answers import NO_STORE, of_result
+from services.api.handlers.callers import Caller
+from services.api.handlers.idempotency import NoBody, execute_once
+from services.api.handlers.pages import LIMIT, check_limit
+from services.api.handlers.register_endpoints import endpoint_of
+from services.api.handlers.request_context import RequestContext
+
+
+@get("/{id:str}/deliveries")
+async def list_deliveries(
+    api: Injected[Api],
+    caller: Injected[Caller],
+    id: FromPath[str],  # noqa: A002
+    limit: FromQuery[int] = LIMIT,
+) -> dict[str, Any]:
+    """List what was sent to an endpoint or has yet to be sent, newest first."""
+    check_limit(limit)
+    endpoint = await endpoint_of(api, caller.account_id, id)
+    found = await api.database.read(deliveries.of_endpoint, endpoint.endpoint_id, limit)
+    return {"items": [_document(each) for each in found]}
+
+
+@post("/{id:str}/deliveries/{delivery_id:str}/resend", status_code=202)
+async def resend_delivery(
+    api: Injected[Api],
+    context: Injected[RequestContext],
+    id: FromPath[str],  # noqa: A002
+    delivery_id: FromPath[str],
+) -> AnyResponse:
+    """Send it once more, under the same message id."""
+    account = context.caller.account_id
+
+    async def prepare() -> RequestNotification:
+        await api.take_work(account)
+        endpoint = await endpoint_of(api, account, id)
+        found = await api.database.read(deliveries.find, delivery_id)
+        if found is None or found.endpoint_id != endpoint.endpoint_id:
+            raise Refused("not_found", "there is no such delivery")
+        return RequestNotification(endpoint.endpoint_id, delivery_id)
+
+    result = await execute_once(api, context, NoBody(), prepare)
+    document = {"id": delivery_id, "status": DeliveryStatus.WAITING}
+    return of_result(api, result, document, 202, NO_STORE)
+
+
+def _document(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.delivery_id,
+        "type": delivery.type,
+        "object_id": delivery.object_id,
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "next_at": text_of(delivery.next_at) if delivery.next_at is not None else None,
+        "last_status": delivery.last_status,
+        "last_error": delivery.last_error,
+        "created_at": text_of(delivery.created_at),
+        "updated_at": text_of(delivery.updated_at),
+    }

@@ -1,0 +1,37 @@
+"""Reads JSON bodies strictly: a value is taken as it was sent, or refused."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """Decodes a body once, into the type of the handler's `data`. Litestar itself would decode it
+    leniently, and take the text `"2"` for a number.
+    """
+
+    async def json(self) -> Any:
+        field = self.route_handler.parsed_data_field
+        return decode_strictly(await self.body(), field.annotation if field is not None else Any)
+
+
+def decode_strictly(body: bytes, kind: Any) -> Any:
+    """Decode without conversions; raise a msgspec.DecodeError, of which ValidationError is one."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        return msgspec.convert(_with_whole_numbers(msgspec.json.decode(body)), kind)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Make integers of whole numbers: JSON knows one kind of number, so 3.0 is a count too."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _with_whole_numbers(each) for name, each in value.items()}
+        case list():
+            return [_with_whole_numbers(each) for each in value]
+        case _:
+            return value

@@ -1,0 +1,30 @@
+"""Lists of jobs: which statuses are asked for."""
+
+import pytest
+
+from domain.job_status import JobStatus
+from domain.refusals import Refused
+from services.api.handlers.list_jobs import _statuses
+
+
+def test_without_a_status_jobs_of_every_status_are_listed() -> None:
+    assert _statuses(None) == frozenset(JobStatus)
+
+
+@pytest.mark.parametrize("text", ["completed", "COMPLETED", "Completed"])
+def test_a_status_may_be_written_in_any_case(text: str) -> None:
+    assert _statuses(text) == {JobStatus.COMPLETED}
+
+
+def test_failed_includes_the_cancelled_which_the_views_show_as_failed() -> None:
+    assert _statuses("failed") == {JobStatus.FAILED, JobStatus.CANCELLED}
+    assert _statuses("cancelled") == {JobStatus.CANCELLED}
+
+
+@pytest.mark.parametrize("text", ["", "done", "pending,failed", " pending"])
+def test_an_unknown_status_is_refused_and_the_known_ones_named(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        _statuses(text)
+    (error,) = caught.value.errors
+    assert error["field"] == "status"
+    assert all(str(status) in error["message"] for status in JobStatus)

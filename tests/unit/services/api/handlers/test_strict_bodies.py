@@ -1,0 +1,29 @@
+"""Bodies are read as they were sent: no text is a number, but 3.0 is a whole one."""
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from services.api.handlers.strict_bodies import decode_strictly
+
+
+class Order(Struct, forbid_unknown_fields=True):
+    count: int
+    names: list[str] = []
+
+
+@pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": 3.0}', b'{"count": 3e0}'])
+def test_json_knows_one_kind_of_number(body: bytes) -> None:
+    assert decode_strictly(body, Order) == Order(3)
+
+
+@pytest.mark.parametrize("value", ['"3"', "3.5", "true", "null", "[3]"])
+def test_nothing_is_converted(value: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.count"):
+        decode_strictly(b'{"count": %s}' % value.encode(), Order)
+
+
+def test_what_is_no_json_is_told_from_a_wrong_value() -> None:
+    with pytest.raises(msgspec.DecodeError) as caught:
+        decode_strictly(b'{"count": "3", ', Order)
+    assert not isinstance(caught.value, msgspec.ValidationError)
