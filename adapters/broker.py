@@ -166,7 +166,7 @@ async def _delivery(message: NatsMessage) -> DeliveredMessage:
     raw = message.raw_message
     tokens = raw.reply.split(".")
     deliveries, sequence = tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
-    commit_kind = (raw.headers or {}).get("Darkroom-CommitKind", "")
+    commit_kind = (raw.headers or {}).get("Darkroom-Commit-Kind", "")
     return DeliveredMessage(raw, commit_kind, int(sequence), int(deliveries))
 
 

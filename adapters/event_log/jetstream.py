@@ -116,7 +116,7 @@ class JetStreamLog:
         body = codec.encode(commit)
         if len(body) > COMMIT_BYTES_MAX:
             return Unavailable(f"the commit has {len(body)} bytes", full=True)
-        headers = {"Nats-Msg-Id": commit.id, "Darkroom-CommitKind": commit.kind.value}
+        headers = {"Nats-Msg-Id": commit.id, "Darkroom-Commit-Kind": commit.kind.value}
         if after is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
         clock = asyncio.get_running_loop().time
