@@ -82,7 +82,7 @@ async def test_each_commit_is_applied_once_across_restarts(
 async def test_rows_that_were_let_go_are_made_anew_though_nothing_is_written(
     client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(handler, "REBUILD_CHECK_SECONDS", 0.05)
     log = MemoryLog()
     await append(log, 5)
     projector = Projector(log, database, client)
