@@ -29,7 +29,8 @@ from domain.account import Account, NeededFacts
 from domain.balance import EFFECTS, JOBS_OPEN, MOVES, available
 from domain.endpoints import Registered
 from read_models import access_tokens, answered_requests, endpoints, exclusive_keys, job_links
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
+from read_models.tables import METADATA, Short, reader, table_of
+from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 
 table = Table(
     "accounts",
@@ -46,23 +47,6 @@ table = Table(
     Column("change", Integer, nullable=False),
 )
 RANK = 1  # Among the streamed tables.
-entries = Table(
-    "credit_entries",
-    METADATA,
-    Column("sequence", BigInteger, primary_key=True),
-    Column("index", Integer, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("at", Micros, nullable=False),
-    Column("move", Text, nullable=False),
-    Column("amount", BigInteger, nullable=False),
-    Column("job_id", Text),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text),
-    Column("available_after", BigInteger, nullable=False),
-    Column("held_after", BigInteger, nullable=False),
-    Index("credit_entries_of_account", "account_id", "sequence", "index"),
-)
-
 SUMS = ("granted", "revoked", "charged", "held")
 
 # Commits of the account that change nothing of what a reader sees in its row.
@@ -75,7 +59,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     """One move of credits, and the balance after it. `at` is in microseconds."""
 
     sequence: int
-    index: int
+    index: Short
     account_id: str
     at: int
     move: str
@@ -85,6 +69,15 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     reason: str | None
     available_after: int
     held_after: int
+
+
+entries = table_of(
+    "credit_entries",
+    LedgerEntry,
+    Index("credit_entries_of_account", "account_id", "sequence", "index"),
+    keys=2,
+)
+_read = reader(LedgerEntry)
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -217,4 +210,4 @@ def newest_entries(
     if before is not None:
         query = query.where(tuple_(entries.c.sequence, entries.c.index) < before)
     query = query.order_by(entries.c.sequence.desc(), entries.c.index.desc()).limit(limit)
-    return [LedgerEntry(**found._mapping) for found in connection.execute(query)]  # noqa: SLF001
+    return [_read(found) for found in connection.execute(query)]

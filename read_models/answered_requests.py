@@ -20,7 +20,8 @@ from contracts.commit import Recorded
 from contracts.ids import AccountId
 from domain.account import EarlierAnswer
 from domain.times import micros_of
-from read_models.unit_of_work import METADATA, Micros, UnitOfWork
+from read_models.tables import METADATA, Micros
+from read_models.unit_of_work import UnitOfWork
 
 KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
 PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.

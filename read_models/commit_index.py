@@ -15,7 +15,7 @@ from contracts.commit import Recorded
 from contracts.events import Event
 from contracts.ids import AccountId
 from domain.times import micros_of
-from read_models.unit_of_work import METADATA, Micros
+from read_models.tables import METADATA, Micros
 
 BLOCK_COMMITS = 60  # Below the bits of a signed number, which is what both databases have.
 SPAN_BLOCKS = 1024

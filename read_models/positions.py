@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from contracts.commit import Mark
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 
 NAME = "read_models"
 REVISION = 1  # Raised when a projection changes what it writes into tables of the same shape.

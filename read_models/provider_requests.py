@@ -23,7 +23,8 @@ from contracts.commit import Recorded
 from contracts.events import AttemptFailed, JobSubmitted, ResultReceived
 from contracts.ids import JobId
 from domain.times import micros_of
-from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork
+from read_models.tables import METADATA, Micros
+from read_models.unit_of_work import KEYS_A_SELECT, UnitOfWork
 
 TAKEN = "taken"
 OF_ATTEMPT_MAX = 32
