@@ -76,10 +76,7 @@ def decide(command: JobCommand, job: JobState) -> list[events.JobEvent]:
             return _give_up(command, job)
         case Complete(attempt=attempt, artifacts=artifacts):
             completed = events.JobCompleted(
-                job_id=job.job_id,
-                account_id=job.account_id,
-                attempt=attempt,
-                artifacts=artifacts,
+                job_id=job.job_id, account_id=job.account_id, attempt=attempt, artifacts=artifacts
             )
             return [] if job.end else [completed, _charge(job)]
         case Fail(code=code, message=message, detail=detail):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts import events
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from domain.waiting import JobWait, WaitReason, is_left_behind
 
 

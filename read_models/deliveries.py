@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Index, bindparam, select, text
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
-from domain.delivery_status import DeliveryStatus
+from domain.statuses import DeliveryStatus
 from domain.times import micros_of
 from domain.turns import Turn
 from read_models.tables import Short, partial_index, reader, table_of

@@ -22,7 +22,7 @@ from contracts.events import (
 )
 from contracts.ids import AccountId, JobId
 from contracts.sealed import Sealed
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from read_models.tables import Short, partial_index, reader, table_of
 from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 

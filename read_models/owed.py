@@ -7,13 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Index, bindparam, select
 
-from contracts.events import (
-    ArtifactsRemoved,
-    CancellationAnswered,
-    Event,
-    JobDeleted,
-    JobSubmitted,
-)
+from contracts.events import ArtifactsRemoved, CancellationAnswered, Event, JobDeleted, JobSubmitted
 from contracts.ids import AccountId, JobId
 from domain.owed import Duty, duty_after, is_cancelled_at_provider
 from domain.turns import Turn

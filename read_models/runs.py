@@ -8,29 +8,14 @@ from msgspec import Struct
 from sqlalchemy import Connection, Index, bindparam, literal_column, select
 
 from contracts import events
-from contracts.ids import AccountId, JobId, RunId
-from contracts.sealed import Sealed
-from domain.run_status import RunStatus, StepStatus
+from contracts.ids import AccountId, RunId
+from domain.statuses import RunStatus, ShownStep, StepStatus
 from domain.times import micros_of
 from read_models.tables import Short, partial_index, reader, table_of
 from read_models.unit_of_work import At, Model, Row, UnitOfWork
 from read_models.waiting_runs import key
 
 RANK = 2  # Among the streamed tables.
-
-
-class ShownStep(Struct, kw_only=True, omit_defaults=True):
-    """A step as its owner sees it. Times are in microseconds."""
-
-    step: int
-    name: str
-    job_id: JobId
-    status: StepStatus = StepStatus.PENDING
-    code: str | None = None
-    message: Sealed | None = None
-    started_at: int | None = None
-    ended_at: int | None = None
-    taken: bool = False  # From the run that this one continues.
 
 
 class Run(Struct, frozen=True, kw_only=True):
