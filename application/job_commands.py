@@ -24,7 +24,6 @@ def requested_job(recorded: Recorded, job: JobId) -> JobState | None:
 _DECIDER: Decider[JobState, JobCommand] = Decider(
     subject=job_subject,
     id_of=attrgetter("job_id"),
-    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
     requested=requested_job,

@@ -23,7 +23,6 @@ def requested_run(recorded: Recorded, run: RunId) -> RunState | None:
 _DECIDER: Decider[RunState, RunCommand] = Decider(
     subject=run_subject,
     id_of=attrgetter("run_id"),
-    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
     requested=requested_run,

@@ -11,7 +11,7 @@ from contracts.commit import Recorded
 from contracts.events import AttemptFailed, JobSubmitted, ResultReceived
 from contracts.ids import JobId
 from domain.times import micros_of
-from read_models.tables import METADATA, Micros
+from read_models.tables import METADATA, Micros, by_dialect
 from read_models.unit_of_work import KEYS_A_SELECT, UnitOfWork
 
 TAKEN = "taken"
@@ -62,14 +62,10 @@ _OWNED = sa.select(table.c.request_id).where(
     table.c.request_id.in_(sa.bindparam("request_ids", expanding=True))
 )
 # In the driver's own form: it is read for every webhook.
-_OF_ATTEMPT_TEXT = (
+_OF_ATTEMPT = by_dialect(
     "SELECT request_id, said FROM provider_requests WHERE job_id = {} AND attempt = {} "
     "ORDER BY sequence LIMIT {}"
 )
-_OF_ATTEMPT = {
-    "sqlite": _OF_ATTEMPT_TEXT.format("?", "?", "?"),
-    "postgresql": _OF_ATTEMPT_TEXT.format("$1", "$2", "$3"),
-}
 _LOST = (
     sa.select(lost_attempts.c.job_id, lost_attempts.c.attempt)
     .where(

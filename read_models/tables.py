@@ -48,6 +48,12 @@ def reader(row: type[R]) -> Callable[[Any], R]:
     return read
 
 
+def by_dialect(sql: str) -> dict[str, str]:
+    """Return a statement in each driver's own form; `{}` stands for a parameter."""
+    numbered = (f"${number}" for number in range(1, sql.count("{}") + 1))
+    return {"sqlite": sql.replace("{}", "?"), "postgresql": sql.format(*numbered)}
+
+
 def _reader_of(field: structs.FieldInfo) -> Callable[[Any], Any] | None:
     kind = _kind_of(field)
     if isinstance(kind, inspect.EnumType):
