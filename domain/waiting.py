@@ -22,9 +22,7 @@ class WaitReason(StrEnum):
     """What an open job waits for. Beside each: since when, and which service acts on it."""
 
     RUN = "run"  # Since it was requested. Its run starts it.
-    TO_SUBMIT = (
-        "to_submit"  # Since it was requested, or from when it may be tried again. Dispatcher.
-    )
+    TO_SUBMIT = "to_submit"  # Since its request, or from when it may be tried again. Dispatcher.
     OUTCOME = "outcome"  # Since the POST was about to be sent. Dispatcher, ingestor.
     RESULT = "result"  # Since the provider took it. Ingestor.
     STORING = "storing"  # Since the result came. Ingestor.
