@@ -16,7 +16,7 @@ from nats.js.errors import NotFoundError
 
 from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
 from adapters.dead_letters import GIVEN_UP
-from adapters.event_log.jetstream import EPOCH_KEY
+from adapters.event_log.jetstream import EPOCH_KEY, FORMAT, FORMAT_KEY, require_format
 from contracts.commit import CommitKind
 from contracts.subjects import (
     ACCOUNTS,
@@ -106,13 +106,14 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas:
         deny_delete=True,
         deny_purge=True,
         allow_direct=False,
-        metadata={EPOCH_KEY: token_hex(4)},
+        metadata={EPOCH_KEY: token_hex(4), FORMAT_KEY: FORMAT},
     )
     try:
         found = await jetstream.stream_info(STREAM)
     except NotFoundError:
         await jetstream.add_stream(config)
         return str((config.metadata or {})[EPOCH_KEY])
+    require_format(found.config.metadata)
     config.metadata = found.config.metadata
     config.num_replicas = max(found.config.num_replicas or 1, replicas)
     is_unbounded = (found.config.max_bytes or -1) < 0

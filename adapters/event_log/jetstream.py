@@ -30,6 +30,7 @@ from contracts.subjects import STREAM, Subject
 logger = structlog.get_logger()
 
 EPOCH_KEY = "darkroom-epoch"
+FORMAT_KEY, FORMAT = "darkroom-format", "2"  # Of events and carried states, as no upcaster knows.
 READ_TIMEOUT_SECONDS = 2.0
 ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is no hurry yet.
 
@@ -104,11 +105,13 @@ class JetStreamLog:
     async def open(cls, client: Client) -> "JetStreamLog":
         """Return the log of the stream that exists already; raise LogUnavailable."""
         log = cls(client, "")
-        log.epoch = _epoch_of(await log._info())
+        info = await log._info()
+        log.epoch = _epoch_of(info)
         if not log.epoch:
             raise LogUnavailable(
                 f"the stream {STREAM} has no epoch: it was not made by `darkroom broker setup`"
             )
+        require_format(info.config.metadata if info.config else None)
         log.expect(Mark(log.epoch, 0))
         return log
 
@@ -270,6 +273,15 @@ class JetStreamLog:
         """
         async with asyncio.timeout(seconds + 0.5):
             return await self._client.request(subject, body, timeout=seconds, headers=headers)
+
+
+def require_format(metadata: dict[str, str] | None) -> None:
+    """Raise LogUnavailable for a log from before the names in events were settled."""
+    if (metadata or {}).get(FORMAT_KEY) != FORMAT:
+        raise LogUnavailable(
+            "the log is of version 0.1, whose events have other names: begin in an empty folder,"
+            " or delete this world (`make clean-world`)"
+        )
 
 
 def _found(reply: Msg) -> Recorded | None:
