@@ -33,7 +33,7 @@ async def show_generation_status(
     caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
 ) -> dict[str, Any]:
-    """The newest run of a project, in seed 003's shape. An unknown project is idle."""
+    """How far the newest run of a project is. An unknown project is idle."""
     run = await newest_run(api, caller.account_id, projectId)
     steps = run.steps if run is not None else ()
     current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
