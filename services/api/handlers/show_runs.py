@@ -21,9 +21,7 @@ NO_SUCH_RUN = "there is no such run in this account"
 
 @get("/runs/{id:str}")
 async def show_run(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
 ) -> dict[str, Any]:
     """One run with its steps."""
     return await run_document(api, await run_of(api, caller.account_id, id))
@@ -35,7 +33,7 @@ async def show_generation_status(
     caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
 ) -> dict[str, Any]:
-    """The newest run of a project, in seed 003's shape. An unknown project is idle."""
+    """How far the newest run of a project is. An unknown project is idle."""
     run = await newest_run(api, caller.account_id, projectId)
     steps = run.steps if run is not None else ()
     current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
@@ -76,9 +74,7 @@ async def show_content(
 
 @get("/jobs/{id:str}/text")
 async def show_text(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
 ) -> dict[str, Any]:
     """The text that a job wrote. 404 when it wrote none."""
     job = await api.job_of(caller.account_id, id)
