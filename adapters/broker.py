@@ -122,9 +122,7 @@ async def start(broker: NatsBroker) -> None:
 
 
 async def stop(broker: NatsBroker, seconds: float) -> None:
-    """Stop its subscribers, within so many seconds. With a broker that is away or frozen this
-    fails, which is logged only: the rest of the shutdown has to go on.
-    """
+    """Stop its subscribers in time. A broker that is away makes this fail, which is only logged."""
     stopping = asyncio.create_task(broker.stop())
     done, _ = await asyncio.wait({stopping}, timeout=seconds)
     if not done:
@@ -137,8 +135,8 @@ async def stop(broker: NatsBroker, seconds: float) -> None:
 def subscriber(
     broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
 ) -> Callable[[Handler], Handler]:
-    """Register a handler. A delivery that fails comes again after a pause; after six the commit
-    becomes a dead letter. The handler must be harmless to repeat.
+    """Register a handler, which must be harmless to repeat. A delivery that fails comes again after
+    a pause; after six the commit becomes a dead letter.
     """
 
     def register(handler: Handler) -> Handler:

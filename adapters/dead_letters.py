@@ -22,10 +22,8 @@ Handler = Callable[[Recorded], Awaitable[None]]
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A commit that a handler failed to handle after several deliveries.
-
-    `id` is its sequence in the stream of dead letters; `sequence` that of the commit in the log,
-    which keeps it.
+    """A commit that a handler failed to handle after several deliveries. `id` is its sequence in
+    the stream of dead letters; `sequence` that of the commit in the log, which keeps it.
     """
 
     durable: str

@@ -45,10 +45,8 @@ class EndpointSecrets:
         self._boxes = SealedBox(derive(master_key, "endpoint secrets"))
 
     async def keep(self, endpoint: EndpointId, secret: str, sequence: int = 0) -> None:
-        """Keep a secret; the one before it stays valid for a day.
-
-        Of two that come at once the one of the later commit is kept. The same one again changes
-        nothing.
+        """Keep a secret; the one before it stays valid for a day. Of two that come at once the one
+        of the later commit is kept. The same one again changes nothing.
         """
         for _ in range(TRIES_MAX):
             try:

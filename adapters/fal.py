@@ -60,9 +60,8 @@ class SubmissionAccepted(ProviderRequest, frozen=True):
 
 
 class SubmissionRefused(Struct, frozen=True):
-    """The provider took nothing (no connection, or 429 or 5xx without a request id).
-
-    `is_busy`: it was a 429, and the provider is not in trouble.
+    """The provider took nothing (no connection, or 429 or 5xx without a request id). `is_busy`: it
+    was a 429, and the provider is not in trouble.
     """
 
     words: str
@@ -71,9 +70,7 @@ class SubmissionRefused(Struct, frozen=True):
 
 
 class SubmissionRejected(Struct, frozen=True):
-    """The provider will never take this (404, 422 and other 4xx). `is_input_refused`: for what
-    the job's owner asked for (422).
-    """
+    """The provider will never take this (404, 422, other 4xx). `is_input_refused`: a 422."""
 
     words: str
     is_input_refused: bool = False
@@ -86,9 +83,7 @@ class OperatorTrouble(Struct, frozen=True):
 
 
 class SubmissionUnknown(Struct, frozen=True):
-    """The POST was sent and nobody can say whether it was taken. `has_hung`: the provider took it
-    and said nothing until the time was up; else the reply was lost on its way.
-    """
+    """Nobody knows whether the POST was taken. `has_hung`: no answer came until the time was up."""
 
     words: str
     has_hung: bool = False
@@ -147,7 +142,6 @@ _listings = msgspec.json.Decoder(_Listing)
 
 class FalGateway:
     """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS.
-
     `platform_url` is where requests can be listed, empty where they cannot.
     """
 
@@ -182,10 +176,8 @@ class FalGateway:
         return accepted
 
     async def poll_result(self, endpoint: str, request: ProviderRequest) -> PollOutcome:
-        """Ask once for the status, and for the result when it says COMPLETED.
-
-        COMPLETED is no success: requests that failed or were cancelled have this status too. Only
-        the result says what happened.
+        """Ask once for the status, and for the result when it says COMPLETED: requests that failed
+        or were cancelled have this status too, and only the result says what happened.
         """
         request = self._on_own_host(endpoint, request)
         try:
@@ -211,7 +203,6 @@ class FalGateway:
 
     async def list_requests(self, endpoint: str, since: datetime) -> list[ListedRequest] | None:
         """List what was sent to an endpoint since then, with its input; None without an answer.
-
         Requests that are not listed may exist all the same, above all those that have not ended.
         """
         if not self._platform_url:
@@ -251,8 +242,8 @@ class FalGateway:
         return response
 
     def _on_own_host(self, endpoint: str, request: ProviderRequest) -> ProviderRequest:
-        """Use the URLs that came with the request if all are on the provider's own host, because
-        our key is sent there; else those that its id gives.
+        """Use the URLs that came with the request only if all are on the provider's own host,
+        because our key is sent there; else those that its id gives.
         """
         urls = (request.status_url, request.response_url, request.cancel_url)
         is_own = all(url.startswith(OWN_HOST) for url in urls)

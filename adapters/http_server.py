@@ -1,6 +1,4 @@
-"""Serving HTTP: uvicorn within bounds. It stops when an event is set, not at a signal. Answers that
-do not mention caches are kept by none.
-"""
+"""Serving HTTP: uvicorn within bounds, until an event is set, and the headers of every answer."""
 
 import asyncio
 import contextlib
@@ -70,9 +68,7 @@ async def serve(
     *,
     sockets: bool = False,
 ) -> None:
-    """Serve until `stop` is set, then give open requests six seconds to end: open streams would
-    keep uvicorn running for ever.
-    """
+    """Serve until `stop` is set, and then GRACE_SECONDS more: open streams would never end."""
     config = uvicorn.Config(
         guarded(app),
         host=host,
@@ -107,9 +103,7 @@ class _CutOff(BaseException):
 
 
 def guarded(app: AsgiApp) -> AsgiApp:
-    """Add the headers that every answer has. A request whose client is gone is ended, and is not
-    reported as an error.
-    """
+    """Add every answer's headers. A request whose client is gone is ended, and is no error."""
 
     async def run(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,6 +1,5 @@
 """The journal of requests: a restart reads them again, and their lines are sealed, prompts and all.
-
-The key is derived from the key that signs webhooks, which only the owner of the files can read.
+The key is derived from the one that signs webhooks, which only the files' owner can read.
 """
 
 import os

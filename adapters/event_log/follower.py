@@ -28,10 +28,8 @@ class _Broken(Exception):
 async def follow(
     client: Client, after: int, check: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[list[LogMessage]]:
-    """Yield batches of messages, without a gap, from the one after sequence `after` on; start over
-    on any fault.
-
-    Each start first checks that it is still the same log; the LogSetBack of `check` ends this.
+    """Yield batches of messages after sequence `after`, without a gap; start over on any fault.
+    Each start first checks that it is still the same log; `check`'s LogSetBack ends this.
     """
     while True:
         consumer = _Consumer(client)

@@ -265,9 +265,7 @@ class JetStreamLog:
         seconds: float = READ_TIMEOUT_SECONDS,
         headers: dict[str, str] | None = None,
     ) -> Msg:
-        """The client times out its wait for the reply only; sending can wait too, while it
-        reconnects, so the whole is bounded here.
-        """
+        """Bound the whole: the client bounds the wait for a reply, not that for a connection."""
         async with asyncio.timeout(seconds + 0.5):
             return await self._client.request(subject, body, timeout=seconds, headers=headers)
 
