@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from adapters.dead_letters import DeadLetter, Handler, store_dead_letter
 from adapters.eager_pull import EagerPull
+from adapters.pull_inbox import delivery_of
 from application.clock import now
 from contracts import codec
 from contracts.commit import CommitKind, Recorded
@@ -37,8 +38,6 @@ DEAD_LETTERS = Counter(
 BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker reported asynchronously", ["kind"]
 )
-
-
 # FastStream's subscribers that wait for their broker's start.
 _EAGER: dict[NatsBroker, list[tuple[Any, str]]] = {}
 
@@ -162,8 +161,7 @@ def subscriber(
 
 async def _delivery(message: NatsMessage) -> DeliveredMessage:
     raw = message.raw_message
-    tokens = raw.reply.split(".")
-    deliveries, sequence = tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
+    deliveries, sequence = delivery_of(raw)
     commit_kind = (raw.headers or {}).get("Darkroom-Commit-Kind", "")
     return DeliveredMessage(raw, commit_kind, int(sequence), int(deliveries))
 
@@ -171,16 +169,14 @@ async def _delivery(message: NatsMessage) -> DeliveredMessage:
 async def _deliver(
     broker: NatsBroker, subscription: Subscription, handler: Handler, delivery: DeliveredMessage
 ) -> None:
-    if delivery.commit_kind not in subscription.commit_kinds:
-        await delivery.message.ack()
-        return
     message = delivery.message
+    if delivery.commit_kind not in subscription.commit_kinds:
+        await message.ack()
+        return
     try:
         commit = codec.decode(message.data)
         async with asyncio.timeout(HANDLER_SECONDS_MAX):
             await handler(Recorded(delivery.sequence, Subject(message.subject), commit))
-    except asyncio.CancelledError:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost.
         await _failed(broker, subscription, delivery, error)
     else:

@@ -162,12 +162,6 @@ class PostgresDatabase:
         )
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._run(work, *arguments, **named)
-
-    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._run(work, *arguments, **named)
-
-    async def _run(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work, *arguments, **named)
@@ -175,6 +169,8 @@ class PostgresDatabase:
             raise _error_of(error) from None
         except (PoolTimeoutError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error)) from error
+
+    write = read  # Each is one transaction.
 
     async def close(self) -> None:
         await self._engine.dispose()

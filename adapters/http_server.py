@@ -21,6 +21,7 @@ logger = structlog.get_logger()
 GRACE_SECONDS = 6
 IDLE_SECONDS = 75
 SOCKET_BYTES_MAX = 4096  # What clients send is not read.
+DEFAULT_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 TICKS_A_SECOND = 10  # Of uvicorn's main loop.
 
 AnyRequest = Request[Any, Any, Any]
@@ -147,11 +148,7 @@ def _completed(headers: Any) -> list[tuple[bytes, bytes]]:
     """Forbid caches to keep what does not mention them, and browsers to guess its type."""
     found = list(headers)
     names = {name.lower() for name, _ in found}
-    if b"cache-control" not in names:
-        found.append((b"cache-control", b"no-store"))
-    if b"x-content-type-options" not in names:
-        found.append((b"x-content-type-options", b"nosniff"))
-    return found
+    return found + [header for header in DEFAULT_HEADERS if header[0] not in names]
 
 
 def _is_storage_away(error: LitestarException) -> bool:
