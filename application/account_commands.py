@@ -12,13 +12,7 @@ from contracts.events import AccountEvent
 from contracts.ids import AccountId
 from contracts.subjects import account_subject
 from domain.account import Account, EarlierAnswer, NeededFacts, earlier_answer, evolve_commit
-from domain.account_batch import (
-    LIMITS,
-    AccountRequest,
-    BatchDecision,
-    decide_batch,
-    needed_facts,
-)
+from domain.account_batch import LIMITS, AccountRequest, BatchDecision, decide_batch, needed_facts
 from domain.refusals import Refused
 
 TRIES_MAX = 64

@@ -17,8 +17,7 @@ def now() -> datetime:
 
 
 def use(
-    source: Callable[[], datetime] = _MACHINE,
-    entropy: Callable[[int], bytes] = os.urandom,
+    source: Callable[[], datetime] = _MACHINE, entropy: Callable[[int], bytes] = os.urandom
 ) -> None:
     """Take time and randomness from a simulation; without arguments from the machine again."""
     global _source, _entropy

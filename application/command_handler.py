@@ -9,11 +9,13 @@ from application.clock import fresh_commit_id, now
 from application.event_log import EventLog, LogUnavailable, require_stored
 from contracts.commit import Commit, CommitRequest, Recorded
 from contracts.ids import CommitId
+from contracts.job_state import JobState
+from contracts.run_state import RunState
 from contracts.subjects import Subject
 
 TRIES_MAX = 16
 
-State = TypeVar("State")
+State = TypeVar("State", bound=JobState | RunState)
 Command = TypeVar("Command")
 
 
@@ -44,7 +46,6 @@ class Decider(Struct, Generic[State, Command], frozen=True):
 
     subject: Callable[[Any], Subject]
     id_of: Callable[[State], Any]
-    requested_sequence: Callable[[State], int]
     decide: Callable[[Command, State], Iterable[Any]]
     evolve: Callable[[State, Any], State]
     requested: Callable[[Recorded, Any], State | None]
@@ -87,7 +88,7 @@ class CommandHandler(Generic[State, Command]):
             if decision is not None:
                 return decision
             state, decider = loaded.state, self._decider
-            found = await self.load(decider.id_of(state), decider.requested_sequence(state))
+            found = await self.load(decider.id_of(state), state.requested_sequence)
             loaded = found or loaded
         raise LogUnavailable("others decide about the same all the time")
 

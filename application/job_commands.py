@@ -17,16 +17,13 @@ JobDecision = Decision[JobState]
 
 def requested_job(recorded: Recorded, job: JobId) -> JobState | None:
     """Return a job as its account's commit requests it, None when the commit does not."""
-    for event in recorded.commit.events:
-        if isinstance(event, JobRequested) and event.job_id == job:
-            return requested(event, recorded.sequence)
-    return None
+    event = recorded.commit.find(JobRequested, job_id=job)
+    return requested(event, recorded.sequence) if event is not None else None
 
 
 _DECIDER: Decider[JobState, JobCommand] = Decider(
     subject=job_subject,
     id_of=attrgetter("job_id"),
-    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
     requested=requested_job,

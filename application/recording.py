@@ -2,35 +2,25 @@
 
 from application.clock import fresh_commit_id, now
 from application.event_log import EventLog, require_stored
+from contracts import events
 from contracts.commit import Commit
-from contracts.events import (
-    ArtifactsRemoved,
-    CancellationAnswered,
-    Event,
-    EvidenceEvent,
-    JobSubmitted,
-    NotificationFailed,
-    NotificationSent,
-    OperatorActed,
-    ResultReceived,
-)
 from contracts.ids import CommitId
 from contracts.subjects import OPERATOR, Subject, evidence_subject
 
-_SUBJECTS: dict[type[Event], Subject] = {
-    JobSubmitted: evidence_subject("submitted"),
-    ResultReceived: evidence_subject("result"),
-    CancellationAnswered: evidence_subject("cancellation"),
-    ArtifactsRemoved: evidence_subject("removal"),
-    NotificationSent: evidence_subject("notification"),
-    NotificationFailed: evidence_subject("notification"),
-    OperatorActed: OPERATOR,
+_SUBJECTS: dict[type[events.Event], Subject] = {
+    events.JobSubmitted: evidence_subject("submitted"),
+    events.ResultReceived: evidence_subject("result"),
+    events.CancellationAnswered: evidence_subject("cancellation"),
+    events.ArtifactsRemoved: evidence_subject("removal"),
+    events.NotificationSent: evidence_subject("notification"),
+    events.NotificationFailed: evidence_subject("notification"),
+    events.OperatorActed: OPERATOR,
 }
 
 
 async def record(
     log: EventLog,
-    event: EvidenceEvent | OperatorActed,
+    event: events.EvidenceEvent | events.OperatorActed,
     *,
     commit_id: CommitId | None = None,
     causation: CommitId | None = None,

@@ -16,16 +16,13 @@ LoadedRun = Loaded[RunState]
 
 def requested_run(recorded: Recorded, run: RunId) -> RunState | None:
     """Return a run as its account's commit requests it, None when the commit does not."""
-    for event in recorded.commit.events:
-        if isinstance(event, RunRequested) and event.run_id == run:
-            return requested(event, recorded.sequence)
-    return None
+    event = recorded.commit.find(RunRequested, run_id=run)
+    return requested(event, recorded.sequence) if event is not None else None
 
 
 _DECIDER: Decider[RunState, RunCommand] = Decider(
     subject=run_subject,
     id_of=attrgetter("run_id"),
-    requested_sequence=attrgetter("requested_sequence"),
     decide=decide,
     evolve=evolve,
     requested=requested_run,

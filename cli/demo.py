@@ -17,7 +17,7 @@ from cli.output import FAILED, runs, say, stop_with
 from cli.running import running
 from cli.up import settings_for
 from cli.world import World
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 
 DEMO_SECONDS_MAX = 120.0
 FOLLOW_SECONDS = 0.3

@@ -27,7 +27,7 @@ from cli.output import (
 )
 from cli.world import World, read_world
 from contracts.ids import checked
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from domain.text import check_json
 
 POLL_SECONDS = 0.5

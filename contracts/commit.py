@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar, get_args
 
 from msgspec import Struct
 
@@ -37,46 +38,33 @@ class CommitKind(StrEnum):
     OPERATOR_ACTED = "operator_acted"
 
 
-# In order of precedence: a commit that answers several requests is about the first it matches.
 COMMIT_KINDS: dict[type[e.Event], CommitKind] = {
+    **dict.fromkeys(get_args(e.AccountEvent), CommitKind.ACCOUNT_CHANGED),
+    **dict.fromkeys(get_args(e.RunEvent), CommitKind.RUN_CHANGED),
+    **dict.fromkeys((*e.JOB_ENDS, e.CreditsCharged, e.CreditsReleased), CommitKind.JOB_ENDED),
     e.RunRequested: CommitKind.RUN_REQUESTED,
     e.JobRequested: CommitKind.WORK_REQUESTED,
     e.CreditsReserved: CommitKind.WORK_REQUESTED,
-    e.AccountOpened: CommitKind.ACCOUNT_CHANGED,
-    e.CreditsGranted: CommitKind.ACCOUNT_CHANGED,
-    e.CreditsRevoked: CommitKind.ACCOUNT_CHANGED,
-    e.AccessTokenIssued: CommitKind.ACCOUNT_CHANGED,
-    e.AccessTokenRevoked: CommitKind.ACCOUNT_CHANGED,
-    e.EndpointRegistered: CommitKind.ACCOUNT_CHANGED,
-    e.EndpointSecretRotated: CommitKind.ACCOUNT_CHANGED,
-    e.EndpointRemoved: CommitKind.ACCOUNT_CHANGED,
-    e.NotificationRequested: CommitKind.ACCOUNT_CHANGED,
     e.SubmissionStarted: CommitKind.SUBMISSION_STARTED,
     e.AttemptFailed: CommitKind.ATTEMPT_FAILED,
-    e.JobCompleted: CommitKind.JOB_ENDED,
-    e.JobFailed: CommitKind.JOB_ENDED,
-    e.JobCancelled: CommitKind.JOB_ENDED,
-    e.CreditsCharged: CommitKind.JOB_ENDED,
-    e.CreditsReleased: CommitKind.JOB_ENDED,
     e.JobDeleted: CommitKind.JOB_DELETED,
     e.JobSubmitted: CommitKind.SUBMITTED,
     e.ResultReceived: CommitKind.RESULT,
     e.CancellationAnswered: CommitKind.CANCELLATION,
     e.ArtifactsRemoved: CommitKind.REMOVAL,
-    e.RunStepStarted: CommitKind.RUN_CHANGED,
-    e.RunStepSettled: CommitKind.RUN_CHANGED,
-    e.RunCompleted: CommitKind.RUN_CHANGED,
-    e.RunFailed: CommitKind.RUN_CHANGED,
-    e.RunCancelled: CommitKind.RUN_CHANGED,
     e.NotificationSent: CommitKind.NOTIFICATION,
     e.NotificationFailed: CommitKind.NOTIFICATION,
     e.OperatorActed: CommitKind.OPERATOR_ACTED,
 }
+# A commit that answers several requests is about the first kind that it matches.
 _PRECEDENCE = {commit_kind: rank for rank, commit_kind in enumerate(CommitKind)}
 
 
 def commit_kind_of(events: Iterable[e.Event]) -> CommitKind:
     return min((COMMIT_KINDS[type(event)] for event in events), key=_PRECEDENCE.__getitem__)
+
+
+E = TypeVar("E", bound=e.Event)
 
 
 class CommitRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,9 +74,8 @@ class CommitRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     correlation_id: str
     events: tuple[int, ...]
     idempotency_key: str | None = None
-    fingerprint: str | None = (
-        None  # Of the request's content: the same key with another is refused.
-    )
+    # Of the request's content: the same key with another content is refused.
+    fingerprint: str | None = None
     trace_id: str | None = None  # The W3C trace of the request, if it came with one.
 
 
@@ -106,6 +93,15 @@ class Commit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def kind(self) -> CommitKind:
         return commit_kind_of(self.events)
+
+    def find(self, event_type: type[E], **fields: str) -> E | None:
+        """Return the first event of the type whose fields have these values, as `job_id=…`."""
+        for event in self.events:
+            if isinstance(event, event_type) and all(
+                getattr(event, name) == value for name, value in fields.items()
+            ):
+                return event
+        return None
 
     def request_of(self, index: int) -> CommitRequest | None:
         """Return the request that the event with this index answers, if it answers one."""

@@ -1,26 +1,11 @@
 """The account: what it has, what it holds, whose it is, what it was already answered."""
 
 from collections.abc import Mapping
-from typing import assert_never
 
 from msgspec import Struct, structs
 
+from contracts import events
 from contracts.commit import CommitRequest, Recorded
-from contracts.events import (
-    AccessTokenIssued,
-    AccessTokenRevoked,
-    AccountEvent,
-    AccountOpened,
-    CreditsGranted,
-    CreditsReserved,
-    CreditsRevoked,
-    EndpointRegistered,
-    EndpointRemoved,
-    EndpointSecretRotated,
-    JobRequested,
-    NotificationRequested,
-    RunRequested,
-)
 from contracts.ids import AccountId, JobId, TokenId
 from domain.balance import MOVES, available
 from domain.endpoints import EndpointCommand, Endpoints, decide_endpoint, evolve_endpoints
@@ -100,9 +85,9 @@ class RevokeCredits(Struct, frozen=True):
 class RequestJobs(Struct, frozen=True):
     """All of the jobs or none; with `run`, they are its steps."""
 
-    jobs: tuple[JobRequested, ...]
+    jobs: tuple[events.JobRequested, ...]
     in_flight_max: int = JOBS_IN_FLIGHT_MAX
-    run: RunRequested | None = None
+    run: events.RunRequested | None = None
 
 
 AccountCommand = (
@@ -110,22 +95,22 @@ AccountCommand = (
 )
 
 
-def decide(command: AccountCommand, account: Account) -> list[AccountEvent]:
+def decide(command: AccountCommand, account: Account) -> list[events.AccountEvent]:
     """Return what happens; raise Refused when it may not."""
     match command:
         case GrantCredits(amount, reason, by):
             _check_amount(amount)
-            granted = CreditsGranted(account_id=account.id, amount=amount, reason=reason)
+            granted = events.CreditsGranted(account_id=account.id, amount=amount, reason=reason)
             return [*_opening(by, account), granted]
         case RevokeCredits(amount, reason):
             _check_amount(amount)
             _check_available(amount, account)
-            return [CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
+            return [events.CreditsRevoked(account_id=account.id, amount=amount, reason=reason)]
         case RequestJobs(jobs, in_flight_max, run):
             _check_exclusive_keys(command, account)
             _check_in_flight(len(jobs), in_flight_max, account)
-            events = _request_jobs(jobs, account)
-            return events if run is None else [run, *events]
+            requested = _request_jobs(jobs, account)
+            return requested if run is None else [run, *requested]
         case IssueToken():
             return [*_opening(command.by, account), issue(command, account.id)]
         case RevokeToken():
@@ -144,33 +129,26 @@ def earlier_answer(
     return found
 
 
-def evolve(account: Account, event: AccountEvent) -> Account:
+def evolve(account: Account, event: events.AccountEvent) -> Account:
     match event:
-        case CreditsGranted() | CreditsRevoked() | CreditsReserved():
+        case events.CreditsGranted() | events.CreditsRevoked() | events.CreditsReserved():
             return _moved(account, event)
-        case JobRequested() | RunRequested():
+        case events.JobRequested() | events.RunRequested():
             return _requested(account, event)
-        case AccountOpened(owner=owner):
+        case events.AccountOpened(owner=owner):
             return structs.replace(account, opened=True, owner=owner)
-        case AccessTokenIssued():
+        case events.AccessTokenIssued():
             return account
-        case AccessTokenRevoked(token_id=token):
+        case events.AccessTokenRevoked(token_id=token):
             return structs.replace(account, revoked_tokens=account.revoked_tokens | {token})
-        case (
-            EndpointRegistered()
-            | EndpointSecretRotated()
-            | EndpointRemoved()
-            | NotificationRequested()
-        ):
-            return structs.replace(account, endpoints=evolve_endpoints(account.endpoints, event))
         case _:
-            assert_never(event)
+            return structs.replace(account, endpoints=evolve_endpoints(account.endpoints, event))
 
 
 def evolve_commit(account: Account, recorded: Recorded) -> Account:
     """Fold one commit of the account's own subject: its events and the requests it answered."""
     for event in recorded.commit.events:
-        if isinstance(event, AccountEvent):
+        if isinstance(event, events.AccountEvent):
             account = evolve(account, event)
     answered = dict(account.answered)
     for request in recorded.commit.requests:
@@ -183,36 +161,42 @@ def answered_by(request: CommitRequest, sequence: int) -> EarlierAnswer:
     return EarlierAnswer(request.fingerprint or "", sequence, request.events)
 
 
-def _request_jobs(jobs: tuple[JobRequested, ...], account: Account) -> list[AccountEvent]:
+def _request_jobs(
+    jobs: tuple[events.JobRequested, ...], account: Account
+) -> list[events.AccountEvent]:
     for job in jobs:
         if job.retry_of is not None and job.retry_of in account.retried:
             retry = account.retried[job.retry_of]
             raise Refused("already_retried", f"it is retried as {retry}", retried_as=retry)
     _check_available(sum(job.price_credits for job in jobs), account)
-    events: list[AccountEvent] = []
+    requested: list[events.AccountEvent] = []
     for job in jobs:
-        hold = CreditsReserved(account_id=account.id, job_id=job.job_id, amount=job.price_credits)
-        events += [hold, job]
-    return events
+        hold = events.CreditsReserved(
+            account_id=account.id, job_id=job.job_id, amount=job.price_credits
+        )
+        requested += [hold, job]
+    return requested
 
 
-def _opening(by: AccountId | None, account: Account) -> list[AccountEvent]:
+def _opening(by: AccountId | None, account: Account) -> list[events.AccountEvent]:
     """Open the account with its first commit. From then on no other service may act on it."""
     if not account.exists:
-        return [AccountOpened(account_id=account.id, owner=by)]
+        return [events.AccountOpened(account_id=account.id, owner=by)]
     if by is not None and by != account.owner:
         raise Refused("forbidden", "the account exists already, and is not one of yours")
     return []
 
 
-def _moved(account: Account, event: CreditsGranted | CreditsRevoked | CreditsReserved) -> Account:
+def _moved(
+    account: Account, event: events.CreditsGranted | events.CreditsRevoked | events.CreditsReserved
+) -> Account:
     _, effects = MOVES[type(event)]
     sums = {name: getattr(account, name) + sign * event.amount for name, sign in effects.items()}
     return structs.replace(account, **sums)
 
 
-def _requested(account: Account, event: JobRequested | RunRequested) -> Account:
-    if isinstance(event, RunRequested):
+def _requested(account: Account, event: events.JobRequested | events.RunRequested) -> Account:
+    if isinstance(event, events.RunRequested):
         return _opened(account, event.exclusive_key, event.run_id)
     retried = account.retried
     if event.retry_of is not None:

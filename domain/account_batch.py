@@ -106,11 +106,7 @@ def decide_batch(
 
 
 def _decide_one(
-    batch: BatchDecision,
-    account: Account,
-    index: int,
-    request: AccountRequest,
-    limits: BatchLimits,
+    batch: BatchDecision, account: Account, index: int, request: AccountRequest, limits: BatchLimits
 ) -> Account:
     """Decide on one request; return the account after it."""
     whole = earlier_answer(request.whole_key, request.fingerprint, account)

@@ -5,19 +5,7 @@ from typing import assert_never
 
 from msgspec import Struct, structs
 
-from contracts.events import (
-    Artifact,
-    AttemptFailed,
-    CreditsCharged,
-    CreditsReleased,
-    JobCancelled,
-    JobCompleted,
-    JobDeleted,
-    JobEvent,
-    JobFailed,
-    JobRequested,
-    SubmissionStarted,
-)
+from contracts import events
 from contracts.job_state import Attempt, End, JobState, Outcome
 from contracts.sealed import Sealed
 from domain.refusals import Refused
@@ -42,7 +30,7 @@ class GiveUpAttempt(Struct, frozen=True, kw_only=True):
 
 class Complete(Struct, frozen=True, kw_only=True):
     attempt: int
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[events.Artifact, ...]
 
 
 class Fail(Struct, frozen=True, kw_only=True):
@@ -63,7 +51,7 @@ class Delete(Struct, frozen=True, kw_only=True):
 JobCommand = StartSubmission | GiveUpAttempt | Complete | Fail | Cancel | Delete
 
 
-def requested(event: JobRequested, sequence: int) -> JobState:
+def requested(event: events.JobRequested, sequence: int) -> JobState:
     """Return the state of a job that has no commit of its own yet."""
     return JobState(
         job_id=event.job_id,
@@ -79,7 +67,7 @@ def requested(event: JobRequested, sequence: int) -> JobState:
     )
 
 
-def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
+def decide(command: JobCommand, job: JobState) -> list[events.JobEvent]:
     """Return what happens: nothing for a repeat. Raise Refused when it may not."""
     match command:
         case StartSubmission():
@@ -87,15 +75,12 @@ def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
         case GiveUpAttempt():
             return _give_up(command, job)
         case Complete(attempt=attempt, artifacts=artifacts):
-            completed = JobCompleted(
-                job_id=job.job_id,
-                account_id=job.account_id,
-                attempt=attempt,
-                artifacts=artifacts,
+            completed = events.JobCompleted(
+                job_id=job.job_id, account_id=job.account_id, attempt=attempt, artifacts=artifacts
             )
             return [] if job.end else [completed, _charge(job)]
         case Fail(code=code, message=message, detail=detail):
-            failed = JobFailed(
+            failed = events.JobFailed(
                 job_id=job.job_id,
                 account_id=job.account_id,
                 code=code,
@@ -108,31 +93,31 @@ def decide(command: JobCommand, job: JobState) -> list[JobEvent]:
         case Delete(by=by):
             if job.end is None:
                 raise Refused("job_open", "a job can be deleted once it has ended")
-            deleted = JobDeleted(job_id=job.job_id, account_id=job.account_id, by=by)
+            deleted = events.JobDeleted(job_id=job.job_id, account_id=job.account_id, by=by)
             return [] if job.deleted else [deleted]
         case _:
             assert_never(command)
 
 
-def evolve(job: JobState, event: JobEvent) -> JobState:
+def evolve(job: JobState, event: events.JobEvent) -> JobState:
     match event:
-        case SubmissionStarted(deadline_at=deadline_at):
+        case events.SubmissionStarted(deadline_at=deadline_at):
             attempts = (*job.attempts, Attempt(outcome=Outcome.OPEN))
             deadline_at = deadline_at or job.deadline_at
             return structs.replace(job, attempts=attempts, deadline_at=deadline_at)
-        case AttemptFailed(may_have_run=may_have_run, not_before=not_before):
+        case events.AttemptFailed(may_have_run=may_have_run, not_before=not_before):
             outcome = Outcome.UNKNOWN if may_have_run else Outcome.REFUSED
             closed = Attempt(outcome=outcome, not_before=not_before)
             return structs.replace(job, attempts=_closed(job.attempts[:-1], closed))
-        case JobCompleted():
+        case events.JobCompleted():
             return structs.replace(job, end=End.COMPLETED)
-        case JobFailed():
+        case events.JobFailed():
             return structs.replace(job, end=End.FAILED)
-        case JobCancelled():
+        case events.JobCancelled():
             return structs.replace(job, end=End.CANCELLED)
-        case JobDeleted():
+        case events.JobDeleted():
             return structs.replace(job, deleted=True)
-        case CreditsCharged() | CreditsReleased():
+        case events.CreditsCharged() | events.CreditsReleased():
             return structs.replace(job, hold=0)
         case _:
             assert_never(event)
@@ -145,13 +130,13 @@ def _closed(before: tuple[Attempt, ...], closed: Attempt) -> tuple[Attempt, ...]
     return (*before, closed)
 
 
-def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
+def _start(command: StartSubmission, job: JobState) -> list[events.JobEvent]:
     if job.end is not None:
         raise Refused("job_ended", "the job has ended")
     if job.attempts and job.attempts[-1].outcome is Outcome.OPEN:
         raise Refused("job_open", "an attempt is under way")
     return [
-        SubmissionStarted(
+        events.SubmissionStarted(
             job_id=job.job_id,
             account_id=job.account_id,
             attempt=job.attempt + 1,
@@ -163,13 +148,13 @@ def _start(command: StartSubmission, job: JobState) -> list[JobEvent]:
     ]
 
 
-def _give_up(command: GiveUpAttempt, job: JobState) -> list[JobEvent]:
+def _give_up(command: GiveUpAttempt, job: JobState) -> list[events.JobEvent]:
     last = job.attempts[-1].outcome if job.attempts else None
     is_current = job.attempt == command.attempt and last is Outcome.OPEN
     if job.end is not None or not is_current:
         return []
     return [
-        AttemptFailed(
+        events.AttemptFailed(
             job_id=job.job_id,
             account_id=job.account_id,
             attempt=command.attempt,
@@ -181,20 +166,20 @@ def _give_up(command: GiveUpAttempt, job: JobState) -> list[JobEvent]:
     ]
 
 
-def _cancel(command: Cancel, job: JobState) -> list[JobEvent]:
+def _cancel(command: Cancel, job: JobState) -> list[events.JobEvent]:
     if job.end is End.CANCELLED:
         return []
     if job.end is not None:
         raise Refused("job_ended", f"the job has {job.end.value} already")
-    cancelled = JobCancelled(
+    cancelled = events.JobCancelled(
         job_id=job.job_id, account_id=job.account_id, by=command.by, reason=command.reason
     )
     return [cancelled, _release(job)]
 
 
-def _charge(job: JobState) -> CreditsCharged:
-    return CreditsCharged(account_id=job.account_id, job_id=job.job_id, amount=job.hold)
+def _charge(job: JobState) -> events.CreditsCharged:
+    return events.CreditsCharged(account_id=job.account_id, job_id=job.job_id, amount=job.hold)
 
 
-def _release(job: JobState) -> CreditsReleased:
-    return CreditsReleased(account_id=job.account_id, job_id=job.job_id, amount=job.hold)
+def _release(job: JobState) -> events.CreditsReleased:
+    return events.CreditsReleased(account_id=job.account_id, job_id=job.job_id, amount=job.hold)

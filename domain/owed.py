@@ -4,16 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from contracts.events import (
-    ArtifactsRemoved,
-    CancellationAnswered,
-    Event,
-    JobCancelled,
-    JobFailed,
-    JobSubmitted,
-    SubmissionStarted,
-)
-from domain.job_status import JobStatus
+from contracts import events
+from domain.statuses import JobStatus
 from domain.waiting import JobWait, WaitReason, is_left_behind
 
 
@@ -26,7 +18,7 @@ class Duty(StrEnum):
     ANSWERED = "answered"  # A cancellation that is done: heard of again, the request owes nothing.
 
 
-def duty_left(wait: JobWait, event: Event) -> Duty | None:
+def duty_left(wait: JobWait, event: events.Event) -> Duty | None:
     """Return what an event leaves to be done about a request that nobody waits for any more.
 
     The request is the event's own when the event is a JobSubmitted, and the newest attempt's
@@ -36,15 +28,15 @@ def duty_left(wait: JobWait, event: Event) -> Duty | None:
     return left(wait, event) if left is not None else None
 
 
-def _left_by_reply(wait: JobWait, event: JobSubmitted) -> Duty | None:
+def _left_by_reply(wait: JobWait, event: events.JobSubmitted) -> Duty | None:
     return Duty.CANCELLATION if is_left_behind(wait, event) else None
 
 
-def _left_by_attempt(wait: JobWait, _event: SubmissionStarted) -> Duty | None:
+def _left_by_attempt(wait: JobWait, _event: events.SubmissionStarted) -> Duty | None:
     return Duty.CANCELLATION if wait.request_id is not None else None
 
 
-def _left_by_end(wait: JobWait, _event: JobFailed | JobCancelled) -> Duty | None:
+def _left_by_end(wait: JobWait, _event: events.JobFailed | events.JobCancelled) -> Duty | None:
     """The provider has the job or may have it. It also has a request that was given up and then
     became known.
     """
@@ -53,11 +45,11 @@ def _left_by_end(wait: JobWait, _event: JobFailed | JobCancelled) -> Duty | None
     return Duty.REPLY if wait.reason in _POST_MAY_RUN else None
 
 
-_LEFT: dict[type[Event], Callable[[JobWait, Any], Duty | None]] = {
-    JobSubmitted: _left_by_reply,
-    SubmissionStarted: _left_by_attempt,
-    JobFailed: _left_by_end,
-    JobCancelled: _left_by_end,
+_LEFT: dict[type[events.Event], Callable[[JobWait, Any], Duty | None]] = {
+    events.JobSubmitted: _left_by_reply,
+    events.SubmissionStarted: _left_by_attempt,
+    events.JobFailed: _left_by_end,
+    events.JobCancelled: _left_by_end,
 }
 _POST_MAY_RUN = frozenset({WaitReason.OUTCOME, WaitReason.RESULT})
 _REQUEST_MAY_RUN = _POST_MAY_RUN | {WaitReason.TO_SUBMIT}
@@ -74,12 +66,12 @@ _WITHOUT_SUCCESS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 def duty_after(
-    duty: Duty, request_id: str | None, event: CancellationAnswered | ArtifactsRemoved
+    duty: Duty, request_id: str | None, event: events.CancellationAnswered | events.ArtifactsRemoved
 ) -> Duty | None:
     """Return what is owed after an answer, None when nothing is. An answer about another request
     settles nothing.
     """
-    if isinstance(event, ArtifactsRemoved):
+    if isinstance(event, events.ArtifactsRemoved):
         return None
     if (event.request_id or None) != request_id:
         return duty

@@ -62,12 +62,7 @@ class Refused(Exception):
     """
 
     def __init__(
-        self,
-        code: str,
-        detail: str,
-        *,
-        errors: list[dict[str, str]] | None = None,
-        **extra: Any,
+        self, code: str, detail: str, *, errors: list[dict[str, str]] | None = None, **extra: Any
     ) -> None:
         super().__init__(code, detail)
         self.code = code

@@ -1,32 +1,14 @@
 """What may be run again: a failed job as a new job, the failed steps of a run as a new run."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from contracts.events import RequestedStep
-from contracts.ids import JobId, RunId
+from contracts.ids import RunId
 from contracts.job_state import End, JobState
 from domain import job_kinds
 from domain.refusals import Refused, invalid
-from domain.run_status import RunStatus, StepStatus
+from domain.statuses import RunStatus, ShownStep
 from domain.times import time_of
-
-
-class EarlierStep(Protocol):
-    """A step of the run that a new run continues. `ended_at` is in microseconds."""
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def job_id(self) -> JobId: ...
-    @property
-    def status(self) -> StepStatus: ...
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def ended_at(self) -> int | None: ...
 
 
 def check_job_can_be_retried(job: JobState | None) -> None:
@@ -50,7 +32,7 @@ def kind_to_retry(name: str, plain: bytes) -> job_kinds.AnyJobKind:
 
 
 def steps_to_retry(
-    run_id: RunId, status: RunStatus, steps: Sequence[EarlierStep], wanted: Iterable[int] | None
+    run_id: RunId, status: RunStatus, steps: Sequence[ShownStep], wanted: Iterable[int] | None
 ) -> set[int]:
     """Return which steps of a run are run again: the wanted ones, or all that failed. Raise
     Refused while the run is under way, and for a step that has not failed.
@@ -67,7 +49,7 @@ def steps_to_retry(
     return chosen
 
 
-def taken_over(step: EarlierStep) -> RequestedStep:
+def taken_over(step: ShownStep) -> RequestedStep:
     """Return a step as the new run has it when it is not run again: with its job, and as it ended.
     It costs nothing more.
     """

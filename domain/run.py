@@ -5,15 +5,7 @@ from typing import assert_never
 
 from msgspec import Struct, structs
 
-from contracts.events import (
-    RunCancelled,
-    RunCompleted,
-    RunEvent,
-    RunFailed,
-    RunRequested,
-    RunStepSettled,
-    RunStepStarted,
-)
+from contracts import events
 from contracts.job_state import End
 from contracts.run_state import RunState, StepState
 from contracts.sealed import Sealed
@@ -38,7 +30,7 @@ class CancelRun(Struct, frozen=True, kw_only=True):
 RunCommand = StartStep | SettleStep | CancelRun
 
 
-def requested(event: RunRequested, sequence: int) -> RunState:
+def requested(event: events.RunRequested, sequence: int) -> RunState:
     """Return the state of a run that has no commit of its own yet."""
     return RunState(
         run_id=event.run_id,
@@ -66,7 +58,7 @@ def under_way(run: RunState) -> list[StepState]:
     return [each for each in run.steps if each.started and each.end is None]
 
 
-def decide(command: RunCommand, run: RunState) -> list[RunEvent]:
+def decide(command: RunCommand, run: RunState) -> list[events.RunEvent]:
     """Return what happens: nothing for a repeat. Raise Refused when it may not."""
     match command:
         case StartStep():
@@ -78,35 +70,35 @@ def decide(command: RunCommand, run: RunState) -> list[RunEvent]:
                 return []
             if run.end is not None:
                 raise Refused("run_ended", f"the run has {run.end.value} already")
-            return [RunCancelled(run_id=run.run_id, account_id=run.account_id, by=by)]
+            return [events.RunCancelled(run_id=run.run_id, account_id=run.account_id, by=by)]
         case _:
             assert_never(command)
 
 
-def evolve(run: RunState, event: RunEvent) -> RunState:
+def evolve(run: RunState, event: events.RunEvent) -> RunState:
     match event:
-        case RunStepStarted(step=step):
+        case events.RunStepStarted(step=step):
             return _with_step(run, step, started=True)
-        case RunStepSettled(step=step, end=end):
+        case events.RunStepSettled(step=step, end=end):
             return _with_step(run, step, end=end)
-        case RunCompleted():
+        case events.RunCompleted():
             return structs.replace(run, end=End.COMPLETED)
-        case RunFailed():
+        case events.RunFailed():
             return structs.replace(run, end=End.FAILED)
-        case RunCancelled():
+        case events.RunCancelled():
             return structs.replace(run, end=End.CANCELLED)
         case _:
             assert_never(event)
 
 
-def _start(command: StartStep, run: RunState) -> list[RunEvent]:
+def _start(command: StartStep, run: RunState) -> list[events.RunEvent]:
     if run.end is not None:
         raise Refused("run_ended", f"the run has {run.end.value}")
     step = _step(run, command.step)
     if step.started:
         return []
     return [
-        RunStepStarted(
+        events.RunStepStarted(
             run_id=run.run_id,
             account_id=run.account_id,
             step=step.step,
@@ -117,11 +109,11 @@ def _start(command: StartStep, run: RunState) -> list[RunEvent]:
     ]
 
 
-def _settle(command: SettleStep, run: RunState) -> list[RunEvent]:
+def _settle(command: SettleStep, run: RunState) -> list[events.RunEvent]:
     step = _step(run, command.step)
     if step.end is not None:
         return []
-    settled: RunEvent = RunStepSettled(
+    settled: events.RunEvent = events.RunStepSettled(
         run_id=run.run_id,
         account_id=run.account_id,
         step=step.step,
@@ -131,7 +123,7 @@ def _settle(command: SettleStep, run: RunState) -> list[RunEvent]:
     ends = [each.end for each in evolve(run, settled).steps]
     if run.end is not None or None in ends:
         return [settled]
-    kind = RunCompleted if set(ends) == {End.COMPLETED} else RunFailed
+    kind = events.RunCompleted if set(ends) == {End.COMPLETED} else events.RunFailed
     return [settled, kind(run_id=run.run_id, account_id=run.account_id)]
 
 

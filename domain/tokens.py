@@ -71,10 +71,7 @@ def issue(command: IssueToken, account: AccountId) -> AccessTokenIssued:
 
 
 def revoke(
-    command: RevokeToken,
-    account: AccountId,
-    owner: AccountId | None,
-    revoked: AbstractSet[TokenId],
+    command: RevokeToken, account: AccountId, owner: AccountId | None, revoked: AbstractSet[TokenId]
 ) -> list[AccessTokenRevoked]:
     """`owner` is the service that made the account. A token that is revoked stays revoked."""
     if command.by is not None and command.by != owner:

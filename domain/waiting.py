@@ -9,21 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from contracts.events import (
-    JOB_ENDS,
-    RUN_ENDS,
-    AttemptFailed,
-    Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    JobRequested,
-    JobSubmitted,
-    ResultReceived,
-    RunRequested,
-    RunStepStarted,
-    SubmissionStarted,
-)
+from contracts import events
 from contracts.events.evidence import Verdict
 from domain.times import micros_of
 
@@ -60,18 +46,18 @@ class JobWait(Struct, frozen=True, gc=False):
 
 
 JobProgress = (
-    RunStepStarted
-    | SubmissionStarted
-    | AttemptFailed
-    | JobSubmitted
-    | ResultReceived
-    | JobCompleted
-    | JobFailed
-    | JobCancelled
+    events.RunStepStarted
+    | events.SubmissionStarted
+    | events.AttemptFailed
+    | events.JobSubmitted
+    | events.ResultReceived
+    | events.JobCompleted
+    | events.JobFailed
+    | events.JobCancelled
 )
 
 
-def first_wait(event: JobRequested, at: int) -> JobWait:
+def first_wait(event: events.JobRequested, at: int) -> JobWait:
     """A step of a run waits until its run starts it; any other job can be submitted."""
     reason = WaitReason.TO_SUBMIT if event.run_id is None else WaitReason.RUN
     return JobWait(reason, at, micros_of(event.deadline_at))
@@ -86,7 +72,7 @@ def next_wait(wait: JobWait, event: JobProgress, at: int) -> JobWait | None:
     return change(wait, event, at) if change is not None else None
 
 
-def is_left_behind(wait: JobWait, event: JobSubmitted) -> bool:
+def is_left_behind(wait: JobWait, event: events.JobSubmitted) -> bool:
     """Tell whether the provider took an older attempt while a newer one is under way. If the newer
     one was refused, the older is the only one there is, and is awaited.
     """
@@ -102,24 +88,24 @@ def makes_reply_unneeded(wait: JobWait, event: Any) -> bool:
     return wait.reason is WaitReason.OUTCOME
 
 
-def _let_go(wait: JobWait, event: RunStepStarted, at: int) -> JobWait:
+def _let_go(wait: JobWait, event: events.RunStepStarted, at: int) -> JobWait:
     """Its run starts it. The deadline that it had before was for waiting for its run."""
     deadline_at = micros_of(event.deadline_at)
     return JobWait(WaitReason.TO_SUBMIT, at, deadline_at, wait.attempt, wait.request_id)
 
 
-def _started(wait: JobWait, event: SubmissionStarted, at: int) -> JobWait:
+def _started(wait: JobWait, event: events.SubmissionStarted, at: int) -> JobWait:
     """The POST is about to be sent. The request of an earlier attempt is not this one's."""
     return JobWait(WaitReason.OUTCOME, at, wait.deadline_at, event.attempt)
 
 
-def _given_up(wait: JobWait, event: AttemptFailed, _at: int) -> JobWait:
+def _given_up(wait: JobWait, event: events.AttemptFailed, _at: int) -> JobWait:
     """The provider refused the attempt, or never answered: there may be another attempt later."""
     since = micros_of(event.not_before)
     return JobWait(WaitReason.TO_SUBMIT, since, wait.deadline_at, wait.attempt, wait.request_id)
 
 
-def _submitted(wait: JobWait, event: JobSubmitted, at: int) -> JobWait:
+def _submitted(wait: JobWait, event: events.JobSubmitted, at: int) -> JobWait:
     """The provider took it. A job whose result is there already goes on being stored."""
     if is_left_behind(wait, event):
         return wait
@@ -128,7 +114,7 @@ def _submitted(wait: JobWait, event: JobSubmitted, at: int) -> JobWait:
     return JobWait(reason, since, wait.deadline_at, wait.attempt, event.request_id)
 
 
-def _received(wait: JobWait, event: ResultReceived, at: int) -> JobWait:
+def _received(wait: JobWait, event: events.ResultReceived, at: int) -> JobWait:
     """A success of an older attempt counts; its failure does not, since the newer one is awaited.
     A delivery that says neither yes nor no is no result yet: the deadline goes on.
     """
@@ -140,14 +126,14 @@ def _received(wait: JobWait, event: ResultReceived, at: int) -> JobWait:
 
 
 # By type, because the projection asks for every event: what is not here ends the job.
-_NEXT: dict[type[Event], Callable[[JobWait, Any, int], JobWait]] = {
-    RunStepStarted: _let_go,
-    SubmissionStarted: _started,
-    AttemptFailed: _given_up,
-    JobSubmitted: _submitted,
-    ResultReceived: _received,
+_NEXT: dict[type[events.Event], Callable[[JobWait, Any, int], JobWait]] = {
+    events.RunStepStarted: _let_go,
+    events.SubmissionStarted: _started,
+    events.AttemptFailed: _given_up,
+    events.JobSubmitted: _submitted,
+    events.ResultReceived: _received,
 }
-_RESULTS = frozenset({ResultReceived, JobCompleted})
+_RESULTS = frozenset({events.ResultReceived, events.JobCompleted})
 _BEFORE_SUBMITTED = frozenset({WaitReason.TO_SUBMIT, WaitReason.OUTCOME})
 
 
@@ -159,15 +145,15 @@ class RunWait(Struct, frozen=True, gc=False):
     has_ended: bool = False
 
 
-def first_run_wait(event: RunRequested, at: int) -> RunWait:
+def first_run_wait(event: events.RunRequested, at: int) -> RunWait:
     return RunWait(at, sum(step.end is None for step in event.steps))
 
 
-def next_run_wait(wait: RunWait, event: Event, at: int) -> RunWait | None:
+def next_run_wait(wait: RunWait, event: events.Event, at: int) -> RunWait | None:
     """Return when the run is due after the event; None once it and all its jobs have ended: until
     then a cancelled run still has jobs to cancel.
     """
-    due_at = at + STEP_UNDER_WAY_MICROS if isinstance(event, RunStepStarted) else at
-    open_jobs = wait.open_jobs - isinstance(event, JOB_ENDS)
-    has_ended = wait.has_ended or isinstance(event, RUN_ENDS)
+    due_at = at + STEP_UNDER_WAY_MICROS if isinstance(event, events.RunStepStarted) else at
+    open_jobs = wait.open_jobs - isinstance(event, events.JOB_ENDS)
+    has_ended = wait.has_ended or isinstance(event, events.RUN_ENDS)
     return None if has_ended and open_jobs == 0 else RunWait(due_at, open_jobs, has_ended)

@@ -1,36 +1,13 @@
 """Access tokens: only their hashes, whose they are and what they may."""
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Index,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, Index, bindparam, select
 
 from contracts.events import AccessTokenIssued, AccessTokenRevoked, Event
 from contracts.events.account import Role
 from contracts.ids import AccountId
-from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by
-
-table = Table(
-    "access_tokens",
-    METADATA,
-    Column("token_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("revoked", Boolean, nullable=False),
-    Column("created_at", Micros, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Index("access_tokens_by_hash", "sha256"),
-    Index("access_tokens_of_account", "account_id", "created_at", "token_id"),
-)
+from read_models.tables import reader, table_of
+from read_models.unit_of_work import At, Model, UnitOfWork, key_by
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):
@@ -41,6 +18,15 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     revoked: bool
     created_at: int
     sequence: int
+
+
+table = table_of(
+    "access_tokens",
+    AccessToken,
+    Index("access_tokens_by_hash", "sha256"),
+    Index("access_tokens_of_account", "account_id", "created_at", "token_id"),
+)
+_read = reader(AccessToken)
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -77,17 +63,13 @@ _REVOKED = select(table.c.token_id).where(
 def by_hash(connection: Connection, sha256: str) -> AccessToken | None:
     """Return the token with this hash if it was not revoked."""
     found = connection.execute(_BY_HASH, {"sha256": sha256}).one_or_none()
-    if found is None or found.revoked:
-        return None
-    return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
+    return _read(found) if found is not None and not found.revoked else None
 
 
 def find(connection: Connection, token_id: str) -> AccessToken | None:
     """Return the token, revoked or not."""
     found = connection.execute(select(table).where(table.c.token_id == token_id)).one_or_none()
-    if found is None:
-        return None
-    return AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
+    return _read(found) if found is not None else None
 
 
 def holds(connection: Connection, token_id: str) -> bool:
@@ -106,7 +88,4 @@ def of_account(connection: Connection, account: AccountId | None) -> list[Access
     query = select(table).order_by(table.c.created_at, table.c.token_id)
     if account is not None:
         query = query.where(table.c.account_id == account)
-    return [
-        AccessToken(**{**found._mapping, "role": Role(found.role)})  # noqa: SLF001
-        for found in connection.execute(query)
-    ]
+    return [_read(found) for found in connection.execute(query)]

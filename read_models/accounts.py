@@ -1,18 +1,7 @@
 """Accounts: their credits, and every entry that moved them."""
 
+import sqlalchemy as sa
 from msgspec import Struct, structs
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    bindparam,
-    select,
-    tuple_,
-)
 
 from contracts.events import (
     AccessTokenIssued,
@@ -29,40 +18,25 @@ from domain.account import Account, NeededFacts
 from domain.balance import EFFECTS, JOBS_OPEN, MOVES, available
 from domain.endpoints import Registered
 from read_models import access_tokens, answered_requests, endpoints, exclusive_keys, job_links
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
+from read_models.tables import METADATA, Short, reader, table_of
+from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 
-table = Table(
+table = sa.Table(
     "accounts",
     METADATA,
-    Column("account_id", Text, primary_key=True),
-    Column("owner", Text),  # The account of the service that made it.
-    Column("granted", BigInteger, nullable=False),
-    Column("revoked", BigInteger, nullable=False),
-    Column("charged", BigInteger, nullable=False),
-    Column("held", BigInteger, nullable=False),
-    Column("jobs_open", BigInteger, nullable=False),
-    Column("own_sequence", BigInteger, nullable=False),  # Of its last commit on its own subject.
-    Column("sequence", BigInteger, nullable=False),
-    Column("change", Integer, nullable=False),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text),  # The account of the service that made it.
+    sa.Column("granted", sa.BigInteger, nullable=False),
+    sa.Column("revoked", sa.BigInteger, nullable=False),
+    sa.Column("charged", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+    sa.Column("jobs_open", sa.BigInteger, nullable=False),
+    # Of its last commit on its own subject.
+    sa.Column("own_sequence", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("change", sa.Integer, nullable=False),
 )
 RANK = 1  # Among the streamed tables.
-entries = Table(
-    "credit_entries",
-    METADATA,
-    Column("sequence", BigInteger, primary_key=True),
-    Column("index", Integer, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("at", Micros, nullable=False),
-    Column("move", Text, nullable=False),
-    Column("amount", BigInteger, nullable=False),
-    Column("job_id", Text),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text),
-    Column("available_after", BigInteger, nullable=False),
-    Column("held_after", BigInteger, nullable=False),
-    Index("credit_entries_of_account", "account_id", "sequence", "index"),
-)
-
 SUMS = ("granted", "revoked", "charged", "held")
 
 # Commits of the account that change nothing of what a reader sees in its row.
@@ -75,7 +49,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     """One move of credits, and the balance after it. `at` is in microseconds."""
 
     sequence: int
-    index: int
+    index: Short
     account_id: str
     at: int
     move: str
@@ -85,6 +59,15 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     reason: str | None
     available_after: int
     held_after: int
+
+
+entries = table_of(
+    "credit_entries",
+    LedgerEntry,
+    sa.Index("credit_entries_of_account", "account_id", "sequence", "index"),
+    keys=2,
+)
+_read = reader(LedgerEntry)
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -131,7 +114,7 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
 
 
 def _opened(account: str) -> Row:
-    names = (column.name for column in table.columns if not isinstance(column.type, Text))
+    names = (column.name for column in table.columns if not isinstance(column.type, sa.Text))
     return {"account_id": account, "owner": None, **dict.fromkeys(map(str, names), 0)}
 
 
@@ -142,7 +125,7 @@ MODEL = Model(
     project,
 )
 
-_BY_ID = select(table).where(table.c.account_id == bindparam("account_id"))
+_BY_ID = sa.select(table).where(table.c.account_id == sa.bindparam("account_id"))
 
 
 class Balance(Struct, frozen=True):
@@ -151,7 +134,7 @@ class Balance(Struct, frozen=True):
     change: int = 0
 
 
-def find(connection: Connection, account: AccountId) -> Balance:
+def find(connection: sa.Connection, account: AccountId) -> Balance:
     """Return the account; one without entries has zeros."""
     found = connection.execute(_BY_ID, {"account_id": account}).one_or_none()
     if found is None:
@@ -169,11 +152,11 @@ def find(connection: Connection, account: AccountId) -> Balance:
     return Balance(state, found.sequence, found.change)
 
 
-def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
+def as_of(connection: sa.Connection, account: AccountId, sequence: int) -> Balance:
     """Return the account as the commit at `sequence` left it, by taking back what came after."""
     balance = find(connection, account)
     sums = {name: getattr(balance.account, name) for name in SUMS}
-    since = select(entries.c.move, entries.c.amount).where(
+    since = sa.select(entries.c.move, entries.c.amount).where(
         entries.c.account_id == account, entries.c.sequence > sequence
     )
     for entry in connection.execute(since):
@@ -182,7 +165,7 @@ def as_of(connection: Connection, account: AccountId, sequence: int) -> Balance:
     return structs.replace(balance, account=structs.replace(balance.account, **sums))
 
 
-def snapshot(connection: Connection, account: AccountId, wanted: NeededFacts) -> Account:
+def snapshot(connection: sa.Connection, account: AccountId, wanted: NeededFacts) -> Account:
     """Return what a decision needs: the row, and what it wants to know beside it."""
     state = find(connection, account).account
     if wanted.keys:
@@ -207,14 +190,11 @@ def snapshot(connection: Connection, account: AccountId, wanted: NeededFacts) ->
 
 
 def newest_entries(
-    connection: Connection,
-    account: AccountId,
-    before: tuple[int, int] | None,
-    limit: int,
+    connection: sa.Connection, account: AccountId, before: tuple[int, int] | None, limit: int
 ) -> list[LedgerEntry]:
     """Return entries, newest first; `before` is the `(sequence, index)` of the last one seen."""
-    query = select(entries).where(entries.c.account_id == account)
+    query = sa.select(entries).where(entries.c.account_id == account)
     if before is not None:
-        query = query.where(tuple_(entries.c.sequence, entries.c.index) < before)
+        query = query.where(sa.tuple_(entries.c.sequence, entries.c.index) < before)
     query = query.order_by(entries.c.sequence.desc(), entries.c.index.desc()).limit(limit)
-    return [LedgerEntry(**found._mapping) for found in connection.execute(query)]  # noqa: SLF001
+    return [_read(found) for found in connection.execute(query)]

@@ -4,44 +4,35 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    LargeBinary,
-    Table,
-    Text,
-    bindparam,
-    delete,
-    select,
-)
+import sqlalchemy as sa
 
 from contracts.commit import Recorded
 from contracts.ids import AccountId
 from domain.account import EarlierAnswer
 from domain.times import micros_of
-from read_models.unit_of_work import METADATA, Micros, UnitOfWork
+from read_models.tables import METADATA, Micros
+from read_models.unit_of_work import UnitOfWork
 
 KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
 PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.
 # PostgreSQL's index takes 2.7 KB. Operators' commands once took any key; a longer one is not kept.
 KEY_LENGTH_MAX = 600
 
-table = Table(
+table = sa.Table(
     "answered_requests",
     METADATA,
-    Column("key", Text, primary_key=True),  # The account and the Idempotency-Key.
-    Column("fingerprint", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("events", LargeBinary, nullable=False),
-    Column("at", Micros, nullable=False, index=True),
+    sa.Column("key", sa.Text, primary_key=True),  # The account and the Idempotency-Key.
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("events", sa.LargeBinary, nullable=False),
+    sa.Column("at", Micros, nullable=False, index=True),
 )
 
 
 _indices = msgspec.json.Decoder(tuple[int, ...])
-_BY_KEYS = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
-_OLD = select(table.c.key).where(table.c.at < bindparam("until")).limit(PRUNED_A_BATCH)
-_PRUNE = delete(table).where(table.c.key.in_(_OLD))
+_BY_KEYS = sa.select(table).where(table.c.key.in_(sa.bindparam("keys", expanding=True)))
+_OLD = sa.select(table.c.key).where(table.c.at < sa.bindparam("until")).limit(PRUNED_A_BATCH)
+_PRUNE = sa.delete(table).where(table.c.key.in_(_OLD))
 
 
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
@@ -61,7 +52,7 @@ def project(recorded: Recorded, unit: UnitOfWork) -> None:
         unit.put(table, key, row)
 
 
-def prune(connection: Connection, batch: Sequence[Recorded]) -> None:
+def prune(connection: sa.Connection, batch: Sequence[Recorded]) -> None:
     """Forget what is too old, by the commits' own times; a batch that adds none prunes none."""
     times = [
         recorded.commit.at
@@ -73,7 +64,7 @@ def prune(connection: Connection, batch: Sequence[Recorded]) -> None:
 
 
 def find(
-    connection: Connection, account: AccountId, keys: Sequence[str]
+    connection: sa.Connection, account: AccountId, keys: Sequence[str]
 ) -> dict[str, EarlierAnswer]:
     wanted = {_key(account, key): key for key in keys}
     found = connection.execute(_BY_KEYS, {"keys": list(wanted)})

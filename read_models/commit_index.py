@@ -15,7 +15,7 @@ from contracts.commit import Recorded
 from contracts.events import Event
 from contracts.ids import AccountId
 from domain.times import micros_of
-from read_models.unit_of_work import METADATA, Micros
+from read_models.tables import METADATA, Micros, by_dialect
 
 BLOCK_COMMITS = 60  # Below the bits of a signed number, which is what both databases have.
 SPAN_BLOCKS = 1024
@@ -140,24 +140,14 @@ def _bits(connection: Connection, term: str, within: dict[str, int]) -> dict[int
 
 
 # In the drivers' own form, as the rows' other writes: SQLAlchemy's share would be the greater.
-_ADD_BITS_TEXT = (
+_ADD_BITS = by_dialect(
     "INSERT INTO commit_index (term, block, bits) VALUES ({}, {}, {}) "
     "ON CONFLICT (block, term) DO UPDATE SET bits = commit_index.bits | excluded.bits"
 )
-_ADD_SPANS_TEXT = "INSERT INTO commit_spans (term, span) VALUES ({}, {}) ON CONFLICT DO NOTHING"
-_ADD_TIMES_TEXT = (
+_ADD_SPANS = by_dialect(
+    "INSERT INTO commit_spans (term, span) VALUES ({}, {}) ON CONFLICT DO NOTHING"
+)
+_ADD_TIMES = by_dialect(
     "INSERT INTO commit_times (block, at_max) VALUES ({}, {}) ON CONFLICT (block) DO UPDATE SET "
     "at_max = excluded.at_max WHERE excluded.at_max > commit_times.at_max"
 )
-_ADD_BITS = {
-    "sqlite": _ADD_BITS_TEXT.format("?", "?", "?"),
-    "postgresql": _ADD_BITS_TEXT.format("$1", "$2", "$3"),
-}
-_ADD_SPANS = {
-    "sqlite": _ADD_SPANS_TEXT.format("?", "?"),
-    "postgresql": _ADD_SPANS_TEXT.format("$1", "$2"),
-}
-_ADD_TIMES = {
-    "sqlite": _ADD_TIMES_TEXT.format("?", "?"),
-    "postgresql": _ADD_TIMES_TEXT.format("$1", "$2"),
-}

@@ -3,54 +3,16 @@
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    bindparam,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Index, bindparam, select, text
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
-from domain.delivery_status import DeliveryStatus
+from domain.statuses import DeliveryStatus
 from domain.times import micros_of
 from domain.turns import Turn
+from read_models.tables import Short, partial_index, reader, table_of
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork, key_by
-
-
-def _waiting(name: str, *columns: str) -> Index:
-    """An index of the rows that wait, so that a query never reads past those sent long ago."""
-    waits = text("next_at IS NOT NULL")
-    return Index(name, *columns, sqlite_where=waits, postgresql_where=waits)
-
-
-table = Table(
-    "deliveries",
-    METADATA,
-    Column("delivery_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("endpoint_id", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("object_id", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_at", Micros),  # None unless it waits.
-    Column("last_status", Integer),
-    Column("last_error", Text),
-    Column("created_at", Micros, nullable=False),
-    Column("updated_at", Micros, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    _waiting("deliveries_due", "next_at", "delivery_id"),
-    _waiting("deliveries_due_of_endpoint", "endpoint_id", "next_at", "delivery_id"),
-    Index("deliveries_of_endpoint", "endpoint_id", "created_at", "delivery_id"),
-)
+from read_models.unit_of_work import At, Model, UnitOfWork, key_by
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -62,9 +24,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
     type: str
     object_id: str
     status: DeliveryStatus
-    attempts: int
-    next_at: int | None
-    last_status: int | None
+    attempts: Short
+    next_at: int | None  # None unless it waits.
+    last_status: Short | None
     last_error: str | None
     created_at: int
     updated_at: int
@@ -77,6 +39,17 @@ class Delivery(Struct, frozen=True, kw_only=True):
     @property
     def lane(self) -> str:
         return self.endpoint_id
+
+
+_waits = text("next_at IS NOT NULL")
+table = table_of(
+    "deliveries",
+    Delivery,
+    partial_index("deliveries_due", _waits, "next_at", "delivery_id"),
+    partial_index("deliveries_due_of_endpoint", _waits, "endpoint_id", "next_at", "delivery_id"),
+    Index("deliveries_of_endpoint", "endpoint_id", "created_at", "delivery_id"),
+)
+_read = reader(Delivery)
 
 
 def owe(event: Any, endpoint: EndpointId, wanted: str, at: At, unit: UnitOfWork) -> None:
@@ -137,20 +110,16 @@ _OF_ENDPOINT = (
 
 def due(connection: Connection, turn: Turn) -> list[Delivery]:
     """Return what is owed by now, in turn by endpoint."""
-    return [_delivery(row) for row in _LANES.take(connection, turn)]
+    return [_read(row) for row in _LANES.take(connection, turn)]
 
 
 def of_endpoint(connection: Connection, endpoint: EndpointId, limit: int) -> list[Delivery]:
     """Return an endpoint's deliveries, newest first."""
     found = connection.execute(_OF_ENDPOINT, {"endpoint_id": endpoint, "limit": limit})
-    return [_delivery(row) for row in found]
+    return [_read(row) for row in found]
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
     query = select(table).where(table.c.delivery_id == delivery_id)
     row = connection.execute(query).one_or_none()
-    return _delivery(row) if row is not None else None
-
-
-def _delivery(row: Any) -> Delivery:
-    return Delivery(**{**row._mapping, "status": DeliveryStatus(row.status)})  # noqa: SLF001
+    return _read(row) if row is not None else None

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 from contracts.events import Event, JobCompleted, SubmissionStarted
 from domain.estimates import Durations
 from read_models import jobs
-from read_models.unit_of_work import METADATA, At, Model, UnitOfWork
+from read_models.tables import METADATA
+from read_models.unit_of_work import At, Model, UnitOfWork
 
 table = Table(
     "durations",

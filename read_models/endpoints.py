@@ -17,7 +17,8 @@ from contracts.ids import AccountId, EndpointId
 from contracts.sealed import Sealed
 from domain.notifications import TYPES
 from read_models import deliveries
-from read_models.unit_of_work import METADATA, At, Model, UnitOfWork, key_by
+from read_models.tables import METADATA
+from read_models.unit_of_work import At, Model, UnitOfWork, key_by
 
 table = Table(
     "endpoints",

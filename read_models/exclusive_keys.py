@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, bin
 
 from contracts.events import JOB_ENDS, RUN_ENDS, Event, JobRequested, RunRequested
 from contracts.ids import AccountId
-from read_models.unit_of_work import METADATA, At, Model, UnitOfWork
+from read_models.tables import METADATA
+from read_models.unit_of_work import At, Model, UnitOfWork
 
 table = Table(
     "exclusive_keys",

@@ -4,7 +4,8 @@ from sqlalchemy import BigInteger, Column, Connection, Table, Text, select
 
 from contracts.commit import Recorded
 from contracts.ids import JobId
-from read_models.unit_of_work import METADATA, UnitOfWork
+from read_models.tables import METADATA
+from read_models.unit_of_work import UnitOfWork
 
 table = Table(
     "job_commits",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, select
 
 from contracts.ids import JobId
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from read_models.jobs import table
 
 # Only the newest retry can stand: while one does, the account refuses another.

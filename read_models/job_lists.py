@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, asc, bindparam, desc, select, union_all
 
 from contracts.ids import AccountId
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from read_models.jobs import Job, job_of, table
 
 OPEN = frozenset({JobStatus.PENDING, JobStatus.PROCESSING})

@@ -5,19 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, Index, bindparam, select
 
 from contracts.events import (
     JOB_ENDS,
@@ -34,67 +22,14 @@ from contracts.events import (
 )
 from contracts.ids import AccountId, JobId
 from contracts.sealed import Sealed
-from domain.job_status import JobStatus
-from read_models.unit_of_work import (
-    METADATA,
-    At,
-    Micros,
-    Model,
-    Row,
-    UnitOfWork,
-    key_by,
-)
-
-table = Table(
-    "jobs",
-    METADATA,
-    Column("job_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("input", LargeBinary, nullable=False),
-    Column("price_credits", Integer, nullable=False),
-    Column("provider", Text),
-    Column("request_id", Text),
-    Column("attempt", Integer, nullable=False),
-    Column("artifacts", LargeBinary),
-    Column("error_code", Text),
-    Column("error_message", LargeBinary),
-    Column("retry_of", Text),
-    Column("retried_as", Text),  # The newest retry of it.
-    Column("duration_class", Text, nullable=False),
-    Column("run_id", Text),
-    Column("step", Integer),
-    Column("exclusive_key", Text),
-    Column("started_at", Micros),
-    Column("expected_p50", BigInteger),  # Of its duration, as of its start; microseconds.
-    Column("expected_p90", BigInteger),
-    Column("deleted", Boolean, nullable=False),
-    Column("requested_sequence", BigInteger, nullable=False),
-    Column("place", BigInteger, nullable=False),  # In lists: of its JobRequested in the log.
-    Column("created_at", Micros, nullable=False),
-    Column("updated_at", Micros, nullable=False),
-    Column("ended_at", Micros),
-    Column("sequence", BigInteger, nullable=False),
-    Column("change", Integer, nullable=False),  # Which change of that commit, see At.change.
-    Index("jobs_changed", "account_id", "sequence", "change"),
-)
-# Lists walk along one of these for every status that they show: see read_models/job_lists.py.
-for _name, _columns in {
-    "jobs_listed": ("account_id", "status", "place"),
-    "jobs_listed_by_kind": ("account_id", "kind", "status", "place"),
-}.items():
-    _shown = table.c.deleted.is_(False)
-    Index(
-        _name, *(table.c[each] for each in _columns), sqlite_where=_shown, postgresql_where=_shown
-    )
+from domain.statuses import JobStatus
+from read_models.tables import Short, partial_index, reader, table_of
+from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 
 RANK = 0  # Among the streamed tables.
 RANK_RETRIED = 3
 EVENTS_OF_COMMIT_MAX = 100_000  # More than fit into the bytes of a commit.
 _encode = msgspec.json.Encoder().encode
-_sealed = msgspec.json.Decoder(Sealed)
-_artifacts = msgspec.json.Decoder(tuple[Artifact, ...])
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -105,30 +40,38 @@ class Job(Struct, frozen=True, kw_only=True):
     kind: str
     status: JobStatus
     input: Sealed
-    price_credits: int
+    price_credits: Short
     provider: str | None
     request_id: str | None
-    attempt: int
-    artifacts: tuple[Artifact, ...]
+    attempt: Short
+    artifacts: tuple[Artifact, ...] = ()
     error_code: str | None
     error_message: Sealed | None
     retry_of: str | None
-    retried_as: str | None
+    retried_as: str | None  # The newest retry of it.
     duration_class: str
     run_id: str | None
-    step: int | None
+    step: Short | None
     exclusive_key: str | None
     started_at: int | None
-    expected_p50: int | None
+    expected_p50: int | None  # Of its duration, as of its start; microseconds.
     expected_p90: int | None
     deleted: bool
     requested_sequence: int
-    place: int
+    place: int  # In lists: of its JobRequested in the log.
     created_at: int
     updated_at: int
     ended_at: int | None
     sequence: int
-    change: int
+    change: Short  # Which change of that commit, see At.change.
+
+
+table = table_of("jobs", Job, Index("jobs_changed", "account_id", "sequence", "change"))
+# Lists walk along one of these for every status that they show: see read_models/job_lists.py.
+_shown, _of = table.c.deleted.is_(False), table.c
+partial_index("jobs_listed", _shown, _of.account_id, _of.status, _of.place)
+partial_index("jobs_listed_by_kind", _shown, _of.account_id, _of.kind, _of.status, _of.place)
+job_of = reader(Job)
 
 
 def project(event: Event, at: At, unit: UnitOfWork) -> None:
@@ -246,14 +189,3 @@ def changed_since(connection: Connection, account: AccountId, after: int, limit:
     """Return the account's jobs that changed after the sequence `after`, oldest change first."""
     wanted = {"account_id": account, "after": after, "limit": limit}
     return [job_of(found) for found in connection.execute(_CHANGED, wanted)]
-
-
-def job_of(found: Any) -> Job:
-    """Read a row of the table."""
-    fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
-    fields["status"] = JobStatus(found.status)
-    fields["input"] = _sealed.decode(found.input)
-    fields["artifacts"] = _artifacts.decode(found.artifacts) if found.artifacts else ()
-    message = found.error_message
-    fields["error_message"] = _sealed.decode(message) if message else None
-    return Job(**fields)

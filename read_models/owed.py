@@ -5,48 +5,16 @@ the provider, a removal of files. Each is a row of its own, so that none can ove
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, Index, bindparam, select
 
-from contracts.events import (
-    ArtifactsRemoved,
-    CancellationAnswered,
-    Event,
-    JobDeleted,
-    JobSubmitted,
-)
+from contracts.events import ArtifactsRemoved, CancellationAnswered, Event, JobDeleted, JobSubmitted
 from contracts.ids import AccountId, JobId
 from domain.owed import Duty, duty_after, is_cancelled_at_provider
 from domain.turns import Turn
 from read_models import jobs
+from read_models.tables import Short, reader, table_of
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
-
-table = Table(
-    "owed",
-    METADATA,
-    Column("key", Text, primary_key=True),
-    Column("duty", Text, nullable=False),
-    Column("job_id", Text, nullable=False),
-    Column("account_id", Text, nullable=False),
-    Column("owed_from", Micros, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("endpoint", Text),
-    Column("request_id", Text),
-    Column("cancel_url", Text),
-    Column("sequence", BigInteger, nullable=False),
-    Index("owed_due", "duty", "owed_from", "key"),
-    Index("owed_of_account", "duty", "account_id", "owed_from", "key"),
-)
+from read_models.unit_of_work import At, Model, Row, UnitOfWork
 
 
 class Owed(Struct, frozen=True, kw_only=True):
@@ -57,7 +25,7 @@ class Owed(Struct, frozen=True, kw_only=True):
     job_id: JobId
     account_id: AccountId
     owed_from: int
-    attempt: int
+    attempt: Short
     endpoint: str | None
     request_id: str | None
     cancel_url: str | None
@@ -66,6 +34,15 @@ class Owed(Struct, frozen=True, kw_only=True):
     @property
     def lane(self) -> str:
         return self.account_id
+
+
+table = table_of(
+    "owed",
+    Owed,
+    Index("owed_due", "duty", "owed_from", "key"),
+    Index("owed_of_account", "duty", "account_id", "owed_from", "key"),
+)
+_read = reader(Owed)
 
 
 def put(duty: Duty, row: Row, request: JobSubmitted | None, at: At, unit: UnitOfWork) -> None:
@@ -171,8 +148,7 @@ _UNANSWERED = (
 
 def due(connection: Connection, turn: Turn, duty: Duty) -> list[Owed]:
     """Return what is owed since `turn.until` or longer, in turn by account."""
-    rows = _LANES.take(connection, turn, duty=duty.value)
-    return [Owed(**{**row._mapping, "duty": Duty(row.duty)}) for row in rows]  # noqa: SLF001
+    return [_read(row) for row in _LANES.take(connection, turn, duty=duty.value)]
 
 
 def unanswered(

@@ -4,46 +4,34 @@ import hashlib
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Row,
-    Table,
-    Text,
-    delete,
-    insert,
-    inspect,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from contracts.commit import Mark
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 
 NAME = "read_models"
 REVISION = 1  # Raised when a projection changes what it writes into tables of the same shape.
 
-table = Table(
+table = sa.Table(
     "positions",
     METADATA,
-    Column("name", Text, primary_key=True),
-    Column("epoch", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("commit_id", Text, nullable=False),  # Of the commit at `sequence`; empty at 0.
-    Column("shape", Text, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("commit_id", sa.Text, nullable=False),  # Of the commit at `sequence`; empty at 0.
+    sa.Column("shape", sa.Text, nullable=False),
 )
 
 
-_READ = select(table).where(table.c.name == NAME)
+_READ = sa.select(table).where(table.c.name == NAME)
 
 
 class Fenced(Exception):
     """Another projector has moved the position: this one has to stop and look again."""
 
 
-def create(connection: Connection, epoch: str) -> Mark:
+def create(connection: sa.Connection, epoch: str) -> Mark:
     """Return where the read models are, with tables of the shape that this version writes.
 
     Tables of another shape are made anew, which is safe: everything in them comes from the log.
@@ -55,11 +43,11 @@ def create(connection: Connection, epoch: str) -> Mark:
     METADATA.drop_all(connection)
     METADATA.create_all(connection)
     row = {"name": NAME, "epoch": epoch, "sequence": 0, "commit_id": "", "shape": shape()}
-    connection.execute(insert(table).values(row))
+    connection.execute(sa.insert(table).values(row))
     return Mark(epoch, 0)
 
 
-def find(connection: Connection) -> Mark | None:
+def find(connection: sa.Connection) -> Mark | None:
     """Return where the read models are; None when there are none of this version's shape."""
     found = connection.execute(_READ).one_or_none()
     if found is None or found.shape != shape():
@@ -67,15 +55,15 @@ def find(connection: Connection) -> Mark | None:
     return Mark(found.epoch, found.sequence, found.commit_id)
 
 
-def read(connection: Connection) -> int:
+def read(connection: sa.Connection) -> int:
     found = connection.execute(_READ).one_or_none()
     return int(found.sequence) if found is not None else 0
 
 
-def advance(connection: Connection, previous: int, position: int, commit_id: str = "") -> None:
+def advance(connection: sa.Connection, previous: int, position: int, commit_id: str = "") -> None:
     """Move the position, if it is where we left it; raise Fenced otherwise."""
     moved = connection.execute(
-        update(table)
+        sa.update(table)
         .where(table.c.name == NAME, table.c.sequence == previous)
         .values(sequence=position, commit_id=commit_id)
     )
@@ -83,11 +71,11 @@ def advance(connection: Connection, previous: int, position: int, commit_id: str
         raise Fenced
 
 
-def forget(connection: Connection) -> None:
+def forget(connection: sa.Connection) -> None:
     """Let the read models be made anew: the projector finds no position, and begins at the log's
     beginning.
     """
-    connection.execute(delete(table))
+    connection.execute(sa.delete(table))
 
 
 @cache
@@ -100,9 +88,9 @@ def shape() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _found(connection: Connection) -> Row[Any] | None:
+def _found(connection: sa.Connection) -> sa.Row[Any] | None:
     """Return the row, also of tables that an older version made without a shape."""
-    columns = inspect(connection)
+    columns = sa.inspect(connection)
     if not columns.has_table(table.name):
         return None
     if "shape" not in {column["name"] for column in columns.get_columns(table.name)}:

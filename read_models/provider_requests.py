@@ -4,49 +4,40 @@ which attempts have no known request.
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    and_,
-    bindparam,
-    exists,
-    select,
-)
 
 from contracts.commit import Recorded
 from contracts.events import AttemptFailed, JobSubmitted, ResultReceived
 from contracts.ids import JobId
 from domain.times import micros_of
-from read_models.unit_of_work import KEYS_A_SELECT, METADATA, Micros, UnitOfWork
+from read_models.tables import METADATA, Micros, by_dialect
+from read_models.unit_of_work import KEYS_A_SELECT, UnitOfWork
 
 TAKEN = "taken"
 OF_ATTEMPT_MAX = 32
 REQUEST_ID_LENGTH_MAX = 500
 
-table = Table(
+table = sa.Table(
     "provider_requests",
     METADATA,
-    Column("job_id", Text, primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    Column("request_id", Text, primary_key=True),
-    Column("said", Text, primary_key=True),  # A result's verdict; TAKEN where it took the job.
-    Column("sequence", BigInteger, nullable=False),
-    Index("provider_requests_by_id", "request_id"),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column(
+        "said", sa.Text, primary_key=True
+    ),  # A result's verdict; TAKEN where it took the job.
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Index("provider_requests_by_id", "request_id"),
 )
 # Given up on, or overtaken by an older attempt's result (waiting_jobs), while nobody could tell
 # whether the provider had taken them. Rare.
-lost_attempts = Table(
+lost_attempts = sa.Table(
     "lost_attempts",
     METADATA,
-    Column("job_id", Text, primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    Column("at", Micros, nullable=False),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("at", Micros, nullable=False),
 )
 
 
@@ -67,30 +58,25 @@ def _can_be_found(request_id: str) -> bool:
     return 0 < len(request_id) <= REQUEST_ID_LENGTH_MAX
 
 
-_OWNED = select(table.c.request_id).where(
-    table.c.request_id.in_(bindparam("request_ids", expanding=True))
+_OWNED = sa.select(table.c.request_id).where(
+    table.c.request_id.in_(sa.bindparam("request_ids", expanding=True))
 )
 # In the driver's own form: it is read for every webhook.
-_OF_ATTEMPT_TEXT = (
+_OF_ATTEMPT = by_dialect(
     "SELECT request_id, said FROM provider_requests WHERE job_id = {} AND attempt = {} "
     "ORDER BY sequence LIMIT {}"
 )
-_OF_ATTEMPT = {
-    "sqlite": _OF_ATTEMPT_TEXT.format("?", "?", "?"),
-    "postgresql": _OF_ATTEMPT_TEXT.format("$1", "$2", "$3"),
-}
 _LOST = (
-    select(lost_attempts.c.job_id, lost_attempts.c.attempt)
+    sa.select(lost_attempts.c.job_id, lost_attempts.c.attempt)
     .where(
-        lost_attempts.c.at >= bindparam("since"),
-        ~exists().where(
-            and_(
-                table.c.job_id == lost_attempts.c.job_id,
-                table.c.attempt == lost_attempts.c.attempt,
+        lost_attempts.c.at >= sa.bindparam("since"),
+        ~sa.exists().where(
+            sa.and_(
+                table.c.job_id == lost_attempts.c.job_id, table.c.attempt == lost_attempts.c.attempt
             )
         ),
     )
-    .limit(bindparam("limit"))
+    .limit(sa.bindparam("limit"))
 )
 
 
@@ -101,7 +87,7 @@ class AttemptRequests(Struct, frozen=True):
     results: frozenset[tuple[str, str]] = frozenset()  # Request id and verdict of each result.
 
 
-def of_attempt(connection: Connection, job: JobId, attempt: int) -> AttemptRequests:
+def of_attempt(connection: sa.Connection, job: JobId, attempt: int) -> AttemptRequests:
     """Return an attempt's requests: those that the provider named in answer to the POST, or else
     the first one that evidence named.
     """
@@ -114,7 +100,7 @@ def of_attempt(connection: Connection, job: JobId, attempt: int) -> AttemptReque
     return AttemptRequests(frozenset(taken or first), results)
 
 
-def owned(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+def owned(connection: sa.Connection, request_ids: Sequence[str]) -> set[str]:
     """Return which of the provider's requests are known to be a job's."""
     found: set[str] = set()
     for start in range(0, len(request_ids), KEYS_A_SELECT):
@@ -123,7 +109,7 @@ def owned(connection: Connection, request_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def lost(connection: Connection, since: int, limit: int) -> list[tuple[JobId, int]]:
+def lost(connection: sa.Connection, since: int, limit: int) -> list[tuple[JobId, int]]:
     """Return the attempts that were given up on since then and never learnt their request."""
     rows = connection.execute(_LOST, {"since": since, "limit": limit})
     return [(JobId(row.job_id), row.attempt) for row in rows]

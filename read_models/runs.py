@@ -5,81 +5,17 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    bindparam,
-    literal_column,
-    select,
-)
+from sqlalchemy import Connection, Index, bindparam, literal_column, select
 
-from contracts.events import (
-    Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunRequested,
-    RunStepStarted,
-)
-from contracts.ids import AccountId, JobId, RunId
-from contracts.sealed import Sealed
-from domain.run_status import RunStatus, StepStatus
+from contracts import events
+from contracts.ids import AccountId, RunId
+from domain.statuses import RunStatus, ShownStep, StepStatus
 from domain.times import micros_of
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork
+from read_models.tables import Short, partial_index, reader, table_of
+from read_models.unit_of_work import At, Model, Row, UnitOfWork
 from read_models.waiting_runs import key
 
-table = Table(
-    "runs",
-    METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("funnel", Text, nullable=False),
-    Column("project_id", Text, nullable=False),
-    Column("intake_id", Text),
-    Column("continues", Text),
-    Column("status", Text, nullable=False),
-    Column("steps", LargeBinary, nullable=False),
-    Column("requested_sequence", BigInteger, nullable=False),
-    Column("started_at", Micros, nullable=False),
-    Column("ended_at", Micros),
-    Column("updated_at", Micros, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("change", Integer, nullable=False),
-    Index("runs_changed", "account_id", "sequence", "change"),
-)
-# No parameter: the index names it.
-_is_running = table.c.status == literal_column(f"'{RunStatus.RUNNING}'")
-Index(
-    "runs_running",
-    table.c.account_id,
-    table.c.requested_sequence,
-    sqlite_where=_is_running,
-    postgresql_where=_is_running,
-)
 RANK = 2  # Among the streamed tables.
-
-
-class ShownStep(Struct, kw_only=True, omit_defaults=True):
-    """A step as its owner sees it. Times are in microseconds."""
-
-    step: int
-    name: str
-    job_id: JobId
-    status: StepStatus = StepStatus.PENDING
-    code: str | None = None
-    message: Sealed | None = None
-    started_at: int | None = None
-    ended_at: int | None = None
-    taken: bool = False  # From the run that this one continues.
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -98,15 +34,20 @@ class Run(Struct, frozen=True, kw_only=True):
     ended_at: int | None
     updated_at: int
     sequence: int
-    change: int
+    change: Short
 
 
+table = table_of("runs", Run, Index("runs_changed", "account_id", "sequence", "change"))
+# No parameter: the index names it.
+_is_running = table.c.status == literal_column(f"'{RunStatus.RUNNING}'")
+partial_index("runs_running", _is_running, table.c.account_id, table.c.requested_sequence)
+_read = reader(Run)
 _steps = msgspec.json.Decoder(tuple[ShownStep, ...])
 
 
-def project(event: Event, at: At, unit: UnitOfWork) -> None:
+def project(event: events.Event, at: At, unit: UnitOfWork) -> None:
     run_id = str(key(event, at))
-    if isinstance(event, RunRequested):
+    if isinstance(event, events.RunRequested):
         unit.put(table, run_id, _requested(event, at))
         return
     row = unit.row(table, run_id)
@@ -123,37 +64,37 @@ def project(event: Event, at: At, unit: UnitOfWork) -> None:
     row |= {"updated_at": at.micros, "sequence": at.sequence, "change": at.change(RANK)}
 
 
-def _started(_event: RunStepStarted, step: ShownStep, at: At) -> None:
+def _started(_event: events.RunStepStarted, step: ShownStep, at: At) -> None:
     step.status, step.started_at = StepStatus.IN_PROGRESS, at.micros
 
 
-def _completed(_event: JobCompleted, step: ShownStep, at: At) -> None:
+def _completed(_event: events.JobCompleted, step: ShownStep, at: At) -> None:
     step.status, step.ended_at = StepStatus.COMPLETED, at.micros
 
 
-def _failed(event: JobFailed, step: ShownStep, at: At) -> None:
+def _failed(event: events.JobFailed, step: ShownStep, at: At) -> None:
     step.status, step.ended_at = StepStatus.FAILED, at.micros
     step.code, step.message = event.code, event.message
 
 
-def _cancelled(_event: JobCancelled, step: ShownStep, at: At) -> None:
+def _cancelled(_event: events.JobCancelled, step: ShownStep, at: At) -> None:
     step.status, step.ended_at, step.code = StepStatus.CANCELLED, at.micros, "cancelled"
 
 
-_STEP_CHANGES: dict[type[Event], Callable[[Any, ShownStep, At], None]] = {
-    RunStepStarted: _started,
-    JobCompleted: _completed,
-    JobFailed: _failed,
-    JobCancelled: _cancelled,
+_STEP_CHANGES: dict[type[events.Event], Callable[[Any, ShownStep, At], None]] = {
+    events.RunStepStarted: _started,
+    events.JobCompleted: _completed,
+    events.JobFailed: _failed,
+    events.JobCancelled: _cancelled,
 }
-_ENDS: dict[type[Event], RunStatus] = {
-    RunCompleted: RunStatus.COMPLETED,
-    RunFailed: RunStatus.FAILED,
-    RunCancelled: RunStatus.CANCELLED,
+_ENDS: dict[type[events.Event], RunStatus] = {
+    events.RunCompleted: RunStatus.COMPLETED,
+    events.RunFailed: RunStatus.FAILED,
+    events.RunCancelled: RunStatus.CANCELLED,
 }
 
 
-def _requested(event: RunRequested, at: At) -> Row:
+def _requested(event: events.RunRequested, at: At) -> Row:
     steps = [
         ShownStep(
             step=each.step,
@@ -184,7 +125,7 @@ def _requested(event: RunRequested, at: At) -> Row:
     }
 
 
-MODEL = Model(table, frozenset({RunRequested, *_STEP_CHANGES, *_ENDS}), key, project)
+MODEL = Model(table, frozenset({events.RunRequested, *_STEP_CHANGES, *_ENDS}), key, project)
 
 _BY_ID = select(table).where(table.c.run_id == bindparam("run_id"))
 _CHANGED = (
@@ -205,23 +146,16 @@ _RUNNING = (
 
 def find(connection: Connection, run: RunId) -> Run | None:
     found = connection.execute(_BY_ID, {"run_id": run}).one_or_none()
-    return _run(found) if found is not None else None
+    return _read(found) if found is not None else None
 
 
 def changed_since(connection: Connection, account: AccountId, after: int, limit: int) -> list[Run]:
     """Return the account's runs that changed after the sequence `after`, oldest change first."""
     wanted = {"account_id": account, "after": after, "limit": limit}
-    return [_run(found) for found in connection.execute(_CHANGED, wanted)]
+    return [_read(found) for found in connection.execute(_CHANGED, wanted)]
 
 
 def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Run]:
     """Return the account's runs that have not ended, oldest first."""
     found = connection.execute(_RUNNING, {"account_id": account, "limit": limit})
-    return [_run(row) for row in found]
-
-
-def _run(found: Any) -> Run:
-    fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a dict.
-    fields["status"] = RunStatus(found.status)
-    fields["steps"] = _steps.decode(found.steps)
-    return Run(**fields)
+    return [_read(row) for row in found]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, Dialect, MetaData, Table, bindparam, delete
+from sqlalchemy import Connection, Dialect, Table, bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -19,17 +19,10 @@ from contracts.job_state import JobState
 from contracts.run_state import RunState
 from domain.times import micros_of
 
-METADATA = MetaData()
-Micros = BigInteger  # A time: microseconds since 1970, UTC.
 KEYS_A_SELECT = 500
 STREAMED_TABLES = 4
-TABLES_WITH_READERS = (
-    "jobs",
-    "accounts",
-    "access_tokens",
-    "runs",
-    "deliveries",
-)  # What an announcement names.
+# What an announcement names.
+TABLES_WITH_READERS = ("jobs", "accounts", "access_tokens", "runs", "deliveries")
 
 Row = dict[str, Any]
 _keys = msgspec.json.Encoder()

@@ -6,18 +6,7 @@ The rows hold ids, times and states only, so that no content can stop the projec
 from typing import Any, get_args
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Table,
-    Text,
-    bindparam,
-    func,
-    select,
-)
+from sqlalchemy import Connection, Index, bindparam, func, select
 
 from contracts.events import (
     JobRequested,
@@ -38,38 +27,9 @@ from domain.waiting import (
     next_wait,
 )
 from read_models import owed, provider_requests
+from read_models.tables import Short, reader, table_of
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, Row, UnitOfWork, key_by
-
-table = Table(
-    "waiting_jobs",
-    METADATA,
-    Column("job_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("wait_reason", Text, nullable=False),
-    Column("waiting_since", Micros, nullable=False),
-    Column("deadline_at", Micros),  # None once a result is recorded.
-    Column("requested_sequence", BigInteger, nullable=False),
-    Column("started_sequence", BigInteger),  # The run's commit that let it go.
-    Column("arguments_sequence", BigInteger),  # The commit that holds what is sent to the provider.
-    Column("result_sequence", BigInteger),
-    Column("attempt", Integer, nullable=False),
-    Column("endpoint", Text),
-    Column("request_id", Text),
-    Column("status_url", Text),
-    Column("response_url", Text),
-    Column("cancel_url", Text),
-    Column("sequence", BigInteger, nullable=False),
-    Index("waiting_jobs_due", "wait_reason", "waiting_since", "job_id"),
-    Index("waiting_jobs_of_account", "wait_reason", "account_id", "waiting_since", "job_id"),
-    Index("waiting_jobs_deadline", "deadline_at", "job_id"),
-    Index("waiting_jobs_deadline_of_account", "account_id", "deadline_at", "job_id"),
-)
-
-
-_NO_URLS = dict.fromkeys(("status_url", "response_url", "cancel_url"))
-_EMPTY: Row = dict.fromkeys(table.columns.keys())
-_REASONS = {each.value: each for each in WaitReason}
+from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 
 
 class WaitingJob(Struct, frozen=True, kw_only=True):
@@ -79,12 +39,12 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
     account_id: AccountId
     wait_reason: WaitReason
     waiting_since: int
-    deadline_at: int | None
+    deadline_at: int | None  # None once a result is recorded.
     requested_sequence: int
-    started_sequence: int | None
-    arguments_sequence: int | None
+    started_sequence: int | None  # The run's commit that let it go.
+    arguments_sequence: int | None  # The commit that holds what is sent to the provider.
     result_sequence: int | None
-    attempt: int
+    attempt: Short
     endpoint: str | None
     request_id: str | None
     status_url: str | None
@@ -99,6 +59,20 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
     @property
     def lane(self) -> str:
         return self.account_id
+
+
+table = table_of(
+    "waiting_jobs",
+    WaitingJob,
+    Index("waiting_jobs_due", "wait_reason", "waiting_since", "job_id"),
+    Index("waiting_jobs_of_account", "wait_reason", "account_id", "waiting_since", "job_id"),
+    Index("waiting_jobs_deadline", "deadline_at", "job_id"),
+    Index("waiting_jobs_deadline_of_account", "account_id", "deadline_at", "job_id"),
+)
+_read = reader(WaitingJob)
+_NO_URLS = dict.fromkeys(("status_url", "response_url", "cancel_url"))
+_EMPTY: Row = dict.fromkeys(table.columns.keys())
+_REASONS = {each.value: each for each in WaitReason}
 
 
 def project(event: Any, at: At, unit: UnitOfWork) -> None:
@@ -190,18 +164,18 @@ _BY_ID = select(table).where(table.c.job_id == bindparam("job_id"))
 
 def due(connection: Connection, turn: Turn, wait_reason: WaitReason) -> list[WaitingJob]:
     """Return who has waited since `turn.until` or longer, in turn by account."""
-    return [_waiting(row) for row in _LANES.take(connection, turn, wait_reason=wait_reason.value)]
+    return [_read(row) for row in _LANES.take(connection, turn, wait_reason=wait_reason.value)]
 
 
 def past_deadline(connection: Connection, turn: Turn) -> list[WaitingJob]:
     """Return the open jobs without a recorded result whose deadline has passed, in turn."""
-    return [_waiting(row) for row in _LATE.take(connection, turn)]
+    return [_read(row) for row in _LATE.take(connection, turn)]
 
 
 def unanswered(connection: Connection, endpoint: str, since: int, limit: int) -> list[WaitingJob]:
     """Return the open jobs whose last POST to this endpoint was not answered yet."""
     wanted = {"endpoint": endpoint, "since": since, "limit": limit}
-    return [_waiting(row) for row in connection.execute(_UNANSWERED, wanted)]
+    return [_read(row) for row in connection.execute(_UNANSWERED, wanted)]
 
 
 _AT_PROVIDER = select(table.c.job_id).where(
@@ -224,8 +198,4 @@ def count_open(connection: Connection) -> int:
 
 def find(connection: Connection, job: JobId) -> WaitingJob | None:
     found = connection.execute(_BY_ID, {"job_id": job}).one_or_none()
-    return _waiting(found) if found is not None else None
-
-
-def _waiting(found: Any) -> WaitingJob:
-    return WaitingJob(**{**found._mapping, "wait_reason": WaitReason(found.wait_reason)})  # noqa: SLF001
+    return _read(found) if found is not None else None

@@ -8,19 +8,13 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text
 
-from contracts.events import (
-    JOB_ENDS,
-    RUN_ENDS,
-    Event,
-    RunRequested,
-    RunStepSettled,
-    RunStepStarted,
-)
+from contracts.events import JOB_ENDS, RUN_ENDS, Event, RunRequested, RunStepSettled, RunStepStarted
 from contracts.ids import AccountId, RunId
 from domain.turns import Turn
 from domain.waiting import RunWait, first_run_wait, next_run_wait
+from read_models.tables import METADATA, Micros
 from read_models.turns import Lanes
-from read_models.unit_of_work import METADATA, At, Micros, Model, UnitOfWork
+from read_models.unit_of_work import At, Model, UnitOfWork
 
 table = Table(
     "waiting_runs",

@@ -12,10 +12,10 @@ from contracts.events.account import (
     EndpointSecretRotated,
     JobRequested,
     NotificationRequested,
-    RequestedStep,
     RunRequested,
 )
-from contracts.events.base import Event
+from contracts.events.account import RequestedStep as RequestedStep
+from contracts.events.base import Event as Event
 from contracts.events.evidence import (
     ArtifactsRemoved,
     CancellationAnswered,
@@ -24,8 +24,8 @@ from contracts.events.evidence import (
     NotificationSent,
     ResultReceived,
 )
+from contracts.events.job import Artifact as Artifact
 from contracts.events.job import (
-    Artifact,
     AttemptFailed,
     CreditsCharged,
     CreditsReleased,
@@ -82,48 +82,3 @@ JOB_ENDS = (JobCompleted, JobFailed, JobCancelled)
 RUN_ENDS = (RunCompleted, RunFailed, RunCancelled)
 
 AnyEvent = AccountEvent | JobEvent | RunEvent | EvidenceEvent | OperatorActed
-
-__all__ = [
-    "JOB_ENDS",
-    "RUN_ENDS",
-    "AccessTokenIssued",
-    "AccessTokenRevoked",
-    "AccountEvent",
-    "AccountOpened",
-    "AnyEvent",
-    "Artifact",
-    "ArtifactsRemoved",
-    "AttemptFailed",
-    "CancellationAnswered",
-    "CreditsCharged",
-    "CreditsGranted",
-    "CreditsReleased",
-    "CreditsReserved",
-    "CreditsRevoked",
-    "EndpointRegistered",
-    "EndpointRemoved",
-    "EndpointSecretRotated",
-    "Event",
-    "EvidenceEvent",
-    "JobCancelled",
-    "JobCompleted",
-    "JobDeleted",
-    "JobEvent",
-    "JobFailed",
-    "JobRequested",
-    "JobSubmitted",
-    "NotificationFailed",
-    "NotificationRequested",
-    "NotificationSent",
-    "OperatorActed",
-    "RequestedStep",
-    "ResultReceived",
-    "RunCancelled",
-    "RunCompleted",
-    "RunEvent",
-    "RunFailed",
-    "RunRequested",
-    "RunStepSettled",
-    "RunStepStarted",
-    "SubmissionStarted",
-]

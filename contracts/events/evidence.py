@@ -3,8 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
-from contracts.events.base import Event
-from contracts.ids import AccountId, EndpointId, JobId
+from contracts.events.base import Event, EventOfJob
+from contracts.ids import AccountId, EndpointId
 from contracts.sealed import Sealed
 
 
@@ -26,9 +26,7 @@ class LearntFrom(StrEnum):
     LISTING = "listing"  # The reply was lost; the provider lists the request.
 
 
-class JobSubmitted(Event, frozen=True, kw_only=True, tag="job.submitted.v1"):
-    job_id: JobId
-    account_id: AccountId
+class JobSubmitted(EventOfJob, frozen=True, kw_only=True, tag="job.submitted.v1"):
     attempt: int
     provider: str
     request_id: str
@@ -38,9 +36,7 @@ class JobSubmitted(Event, frozen=True, kw_only=True, tag="job.submitted.v1"):
     learnt_from: LearntFrom = LearntFrom.REPLY
 
 
-class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1"):
-    job_id: JobId
-    account_id: AccountId
+class ResultReceived(EventOfJob, frozen=True, kw_only=True, tag="result.received.v1"):
     attempt: int
     via: Via
     request_id: str
@@ -48,21 +44,17 @@ class ResultReceived(Event, frozen=True, kw_only=True, tag="result.received.v1")
     body: Sealed  # The raw bytes, as they came.
 
 
-class CancellationAnswered(Event, frozen=True, kw_only=True, tag="cancellation.answered.v1"):
+class CancellationAnswered(EventOfJob, frozen=True, kw_only=True, tag="cancellation.answered.v1"):
     """The provider's answer to a request to cancel an attempt. Without a request id there was
     nothing to cancel: the reply to the attempt's POST never came.
     """
 
-    job_id: JobId
-    account_id: AccountId
     request_id: str
     answer: str
     attempt: int = 1
 
 
-class ArtifactsRemoved(Event, frozen=True, kw_only=True, tag="artifacts.removed.v1"):
-    job_id: JobId
-    account_id: AccountId
+class ArtifactsRemoved(EventOfJob, frozen=True, kw_only=True, tag="artifacts.removed.v1"):
     keys: tuple[str, ...]
 
 

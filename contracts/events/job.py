@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from contracts.events.base import Event
+from contracts.events.base import Event, EventOfJob
 from contracts.ids import AccountId, JobId
 from contracts.sealed import Sealed
 
@@ -24,14 +24,12 @@ class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: Sealed | None = None  # A text lies here: what people got is sealed.
 
 
-class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.started.v1"):
+class SubmissionStarted(EventOfJob, frozen=True, kw_only=True, tag="submission.started.v1"):
     """Written before the paid POST: from here on the provider may have been asked.
 
     A later attempt sends the same arguments, and its event leaves them out.
     """
 
-    job_id: JobId
-    account_id: AccountId
     attempt: int
     provider: str
     endpoint: str
@@ -39,14 +37,12 @@ class SubmissionStarted(Event, frozen=True, kw_only=True, tag="submission.starte
     deadline_at: datetime | None = None  # For a job that waited for its run: the time starts then.
 
 
-class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt.failed.v1"):
+class AttemptFailed(EventOfJob, frozen=True, kw_only=True, tag="attempt.failed.v1"):
     """The attempt is over without a result, the job is not.
 
     `may_have_run` tells a refusal (nothing was taken) from an outcome that stayed unknown.
     """
 
-    job_id: JobId
-    account_id: AccountId
     attempt: int
     code: str
     error: Sealed  # The provider's words: for operators.
@@ -54,33 +50,25 @@ class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt.failed.v1"):
     not_before: datetime
 
 
-class JobCompleted(Event, frozen=True, kw_only=True, tag="job.completed.v1"):
-    job_id: JobId
-    account_id: AccountId
+class JobCompleted(EventOfJob, frozen=True, kw_only=True, tag="job.completed.v1"):
     attempt: int
     artifacts: tuple[Artifact, ...]
 
 
-class JobFailed(Event, frozen=True, kw_only=True, tag="job.failed.v1"):
-    job_id: JobId
-    account_id: AccountId
+class JobFailed(EventOfJob, frozen=True, kw_only=True, tag="job.failed.v1"):
     code: str
     message: Sealed  # What the user reads.
     detail: Sealed | None = None  # What the provider said: for operators.
 
 
-class JobCancelled(Event, frozen=True, kw_only=True, tag="job.cancelled.v1"):
-    job_id: JobId
-    account_id: AccountId
+class JobCancelled(EventOfJob, frozen=True, kw_only=True, tag="job.cancelled.v1"):
     by: str
     reason: str
 
 
-class JobDeleted(Event, frozen=True, kw_only=True, tag="job.deleted.v1"):
+class JobDeleted(EventOfJob, frozen=True, kw_only=True, tag="job.deleted.v1"):
     """Deleted by its owner: gone from lists; its artifacts are to be removed."""
 
-    job_id: JobId
-    account_id: AccountId
     by: str
 
 

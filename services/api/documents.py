@@ -12,14 +12,13 @@ from application.documents import artifact_document
 from contracts.events import Artifact
 from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
-from domain.job_status import JobStatus
 from domain.refusals import JOB_CODES
-from domain.run_status import RunStatus, StepStatus
+from domain.statuses import JobStatus, RunStatus, ShownStep, StepStatus
 from domain.times import micros_of, text_of
 from read_models import exclusive_keys
 from read_models.accounts import LedgerEntry
 from read_models.jobs import Job
-from read_models.runs import Run, ShownStep
+from read_models.runs import Run
 from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000

@@ -34,7 +34,7 @@ from contracts.run_state import RunState
 from domain import run
 from domain.job import evolve, requested
 from read_models import positions
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 
 T = TypeVar("T")
 MOVES: dict[type[Any], tuple[int, int]] = {  # What each adds to available and to held.

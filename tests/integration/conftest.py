@@ -7,7 +7,7 @@ import pytest
 
 from adapters.database import Database, open_database
 from read_models import positions
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 from tests.support.servers import darkroom_broker, nats_cluster, postgresql
 
 

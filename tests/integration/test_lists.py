@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, event, insert
 
 from adapters.database import Database
 from contracts.ids import EndpointId
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from read_models import (
     access_tokens,
     accounts,

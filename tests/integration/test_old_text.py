@@ -16,7 +16,7 @@ from contracts.codec import Undecodable
 from contracts.commit import Recorded
 from contracts.subjects import Subject
 from read_models import positions
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 
 HISTORY = sorted((Path(__file__).parents[1] / "history").glob("*.json"))
 ENDINGS = ("\x00", "\x01", "\x7f", "\x85", "\n", "\u2028", "\ufffe", "\u202e")

@@ -8,7 +8,7 @@ from sqlalchemy.pool import StaticPool
 from adapters.database import Work
 from adapters.storage import MEDIA_TYPES, StoredObject, checked_key
 from contracts.ids import AccountId
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 
 T = TypeVar("T")
 P = ParamSpec("P")

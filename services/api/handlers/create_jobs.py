@@ -10,7 +10,7 @@ from adapters.http_server import AnyResponse
 from contracts.ids import JobId
 from domain import job_kinds
 from domain.job_kinds.infograph import Infograph
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import job_document

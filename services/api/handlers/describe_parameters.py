@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.job_kinds import KINDS
-from domain.job_status import JobStatus
+from domain.statuses import JobStatus
 from domain.text import ID_PATTERN, KEY_PATTERN, QUERY_PATTERN, published
 from services.api.handlers.describe_answers import KEYED
 from services.api.handlers.pages import ENTRY, LIMIT, LIMIT_MAX, PLACE

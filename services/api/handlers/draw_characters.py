@@ -10,8 +10,8 @@ from adapters.http_server import AnyResponse
 from contracts.ids import JobId
 from domain import job_kinds
 from domain.job_kinds.character_image import CharacterImage
-from domain.job_status import JobStatus
 from domain.refusals import Refused
+from domain.statuses import JobStatus
 from domain.text import Line, Prose
 from read_models import exclusive_keys, jobs
 from read_models.jobs import Job

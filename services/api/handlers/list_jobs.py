@@ -8,8 +8,8 @@ from litestar.params import FromQuery
 from adapters.http_server import AnyResponse
 from contracts.ids import AccountId
 from domain.job_kinds.infograph import Infograph
-from domain.job_status import JobStatus
 from domain.refusals import invalid
+from domain.statuses import JobStatus
 from read_models import job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job

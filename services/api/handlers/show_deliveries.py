@@ -6,9 +6,9 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 
 from adapters.http_server import AnyResponse
-from domain.delivery_status import DeliveryStatus
 from domain.endpoints import RequestNotification
 from domain.refusals import Refused
+from domain.statuses import DeliveryStatus
 from domain.times import text_of
 from read_models import deliveries
 from read_models.deliveries import Delivery

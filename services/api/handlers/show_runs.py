@@ -7,11 +7,11 @@ from litestar.params import FromPath, FromQuery
 
 from contracts.ids import AccountId, BadId, JobId, RunId, run_id
 from domain.refusals import Refused
-from domain.run_status import RunStatus, StepStatus
+from domain.statuses import RunStatus, ShownStep, StepStatus
 from domain.times import text_of
 from read_models import exclusive_keys, runs
 from read_models.jobs import Job
-from read_models.runs import Run, ShownStep
+from read_models.runs import Run
 from services.api.dependencies import Api, Injected
 from services.api.documents import run_document, step_error
 from services.api.handlers.callers import Caller

@@ -11,7 +11,7 @@ from application.clock import now
 from application.job_commands import LoadedJob
 from application.run_commands import LoadedRun
 from contracts.commit import Recorded
-from contracts.events import JobCompleted, JobRequested, RunRequested
+from contracts.events import JobCompleted, RunRequested
 from contracts.job_state import End
 from contracts.run_state import StepState
 from contracts.subjects import job_subject
@@ -101,11 +101,7 @@ async def _start(
     decision = await dispatcher.runs.decide_once(loaded, command)
     if decision is None or not decision.events or dispatcher.free_slots < 1:
         return  # Another process has started the step; or its job stays a row, for the sweep.
-    kind = next(
-        event.kind
-        for event in recorded.commit.events
-        if isinstance(event, JobRequested) and event.job_id == step.job_id
-    )
+    kind = job.state.kind
     begin(dispatcher, job, PendingSubmission(kind, sealed, deadline_at, decision.commit_id))
 
 

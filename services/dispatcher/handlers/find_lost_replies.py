@@ -13,11 +13,7 @@ from contracts.events import SubmissionStarted
 from contracts.events.evidence import LearntFrom
 from contracts.ids import JobId
 from contracts.sealed import Sealed
-from domain.lost_replies import (
-    CLOCKS_APART_MAX,
-    UnansweredAttempt,
-    match_lost_replies,
-)
+from domain.lost_replies import CLOCKS_APART_MAX, UnansweredAttempt, match_lost_replies
 from domain.retry import ask_after_seconds, ask_every_seconds
 from domain.times import micros_of, time_of
 from domain.turns import Turn

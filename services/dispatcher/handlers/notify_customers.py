@@ -66,7 +66,14 @@ async def deliver(dispatcher: Dispatcher, delivery: Delivery) -> None:
         return
     if 200 <= status < 300:  # noqa: PLR2004
         DELIVERIES.labels("sent").inc()
-        await _record(dispatcher, _sent(delivery, number, status))
+        event = NotificationSent(
+            account_id=delivery.account_id,
+            endpoint_id=delivery.endpoint_id,
+            delivery_id=delivery.delivery_id,
+            number=number,
+            status=status,
+        )
+        await record(dispatcher.log, event)
         return
     await _failed(dispatcher, delivery, endpoint, number, f"HTTP {status}", status)
 
@@ -161,36 +168,17 @@ async def _failed(
         disables=is_over and endpoint is not None,
     )
     DELIVERIES.labels("failed").inc()
-    await _record(dispatcher, event)
-
-
-def _sent(delivery: Delivery, number: int, status: int) -> NotificationSent:
-    return NotificationSent(
-        account_id=delivery.account_id,
-        endpoint_id=delivery.endpoint_id,
-        delivery_id=delivery.delivery_id,
-        number=number,
-        status=status,
-    )
-
-
-async def _record(dispatcher: Dispatcher, event: NotificationSent | NotificationFailed) -> None:
     await record(dispatcher.log, event)
 
 
 async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
     """Return what is sent: the type, when it happened, and the object as it ended."""
+    read = dispatcher.database.read
     about: dict[str, Any] | None
     if delivery.type.startswith("job."):
-        about = _about_job(
-            dispatcher,
-            await dispatcher.database.read(jobs.find, JobId(delivery.object_id)),
-        )
+        about = _about_job(dispatcher, await read(jobs.find, JobId(delivery.object_id)))
     else:
-        about = _about_run(
-            dispatcher,
-            await dispatcher.database.read(runs.find, RunId(delivery.object_id)),
-        )
+        about = _about_run(dispatcher, await read(runs.find, RunId(delivery.object_id)))
     if about is None:
         return None
     at = text_of(delivery.created_at)

@@ -108,15 +108,16 @@ async def submit_row(dispatcher: Dispatcher, row: WaitingJob) -> None:
     if dispatcher.free_slots < 1:
         return
     recorded = await dispatcher.log.read(row.requested_sequence)
-    for event in recorded.commit.events if recorded is not None else ():
-        if recorded and isinstance(event, JobRequested) and event.job_id == row.job_id:
-            pending = await _pending(dispatcher, row, recorded, event)
-            # The guard of a first attempt is 0: it is the first commit of the job's own.
-            loaded: LoadedJob | None = Loaded(requested(event, recorded.sequence), 0)
-            if row.attempt > 0:
-                loaded = await dispatcher.jobs.load(row.job_id)
-            if loaded is not None and dispatcher.free_slots >= 1:
-                await submit(dispatcher, loaded, pending)
+    event = recorded.commit.find(JobRequested, job_id=row.job_id) if recorded else None
+    if recorded is None or event is None:
+        return
+    pending = await _pending(dispatcher, row, recorded, event)
+    # The guard of a first attempt is 0: it is the first commit of the job's own.
+    loaded: LoadedJob | None = Loaded(requested(event, recorded.sequence), 0)
+    if row.attempt > 0:
+        loaded = await dispatcher.jobs.load(row.job_id)
+    if loaded is not None and dispatcher.free_slots >= 1:
+        await submit(dispatcher, loaded, pending)
 
 
 async def _pending(
@@ -137,10 +138,10 @@ async def _pending(
 async def _step_started(dispatcher: Dispatcher, row: WaitingJob) -> RunStepStarted:
     """Return the event with which its run started the job and gave it its input."""
     recorded = await dispatcher.log.read(row.started_sequence or 0)
-    for event in recorded.commit.events if recorded is not None else ():
-        if isinstance(event, RunStepStarted) and event.job_id == row.job_id:
-            return event
-    raise LogUnavailable(f"job {row.job_id} was not started in commit {row.started_sequence}")
+    event = recorded.commit.find(RunStepStarted, job_id=row.job_id) if recorded else None
+    if event is None:
+        raise LogUnavailable(f"job {row.job_id} was not started in commit {row.started_sequence}")
+    return event
 
 
 async def settle_unknown(dispatcher: Dispatcher, row: WaitingJob) -> None:

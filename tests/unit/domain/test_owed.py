@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from contracts.events import ArtifactsRemoved, CancellationAnswered, JobCancelled, JobCompleted
-from domain.job_status import JobStatus
 from domain.owed import Duty, duty_after, duty_left, is_cancelled_at_provider
+from domain.statuses import JobStatus
 from domain.waiting import JobWait, WaitReason
 from tests.support import examples
 from tests.support.examples import ACCOUNT

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from msgspec import Struct, structs
+from msgspec import structs
 
 from contracts.events import RequestedStep
 from contracts.ids import JobId, RunId
@@ -12,7 +12,7 @@ from domain import job, job_kinds
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.refusals import Refused
 from domain.retries import check_job_can_be_retried, kind_to_retry, steps_to_retry, taken_over
-from domain.run_status import RunStatus, StepStatus
+from domain.statuses import RunStatus, ShownStep, StepStatus
 from domain.times import micros_of
 from tests.support import examples
 from tests.support.examples import at
@@ -51,19 +51,17 @@ def test_a_job_of_a_retired_kind_is_not_made_again() -> None:
     assert "retired" not in job_kinds.KINDS
 
 
-class AStep(Struct, frozen=True):
-    step: int
-    status: StepStatus
-    name: str = "Offer"
-    job_id: JobId = JobId("job-1")
-    code: str | None = None
-    ended_at: int | None = None
-
-
+COMPLETED = ShownStep(
+    step=2,
+    name="Offer",
+    job_id=JobId("job-1"),
+    status=StepStatus.COMPLETED,
+    ended_at=micros_of(at(1)),
+)
 STEPS = (
-    AStep(2, StepStatus.COMPLETED, ended_at=micros_of(at(1))),
-    AStep(3, StepStatus.FAILED, code="deadline"),
-    AStep(5, StepStatus.CANCELLED),
+    COMPLETED,
+    structs.replace(COMPLETED, step=3, status=StepStatus.FAILED, code="deadline"),
+    structs.replace(COMPLETED, step=5, status=StepStatus.CANCELLED),
 )
 
 

@@ -40,7 +40,7 @@ from read_models import (
     waiting_jobs,
 )
 from read_models.job_lists import Filter
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, at
 

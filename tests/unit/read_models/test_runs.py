@@ -26,7 +26,7 @@ from domain.times import micros_of
 from domain.turns import Turn
 from domain.waiting import WaitReason
 from read_models import durations, exclusive_keys, jobs, runs, waiting_jobs, waiting_runs
-from read_models.unit_of_work import METADATA
+from read_models.tables import METADATA
 from tests.support import examples
 from tests.support.examples import ACCOUNT, SEALED, a_job_id, at
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.job_status import JobStatus
 from domain.refusals import Refused
+from domain.statuses import JobStatus
 from services.api.handlers.list_jobs import _statuses
 
 

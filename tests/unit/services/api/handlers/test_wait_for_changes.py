@@ -14,8 +14,8 @@ from adapters.changes import Changes
 from contracts.announcement import Announcement, ChangedRow
 from contracts.events.account import Role
 from contracts.ids import JobId
-from domain.job_status import JobStatus
 from domain.refusals import Refused
+from domain.statuses import JobStatus
 from read_models.jobs import Job
 from services.api.handlers.callers import Caller
 from services.api.handlers.wait_for_changes import WAITS_OF_TOKEN_MAX, wait_for_news

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from adapters.guarded_transport import AddressRefused
 from contracts.ids import EndpointId
-from domain.delivery_status import DeliveryStatus
+from domain.statuses import DeliveryStatus
 from read_models.deliveries import Delivery
 from read_models.endpoints import Endpoint
 from services.dispatcher.app import customers_client
