@@ -50,9 +50,7 @@ JSON: dict[str, Any] = {
 ENDPOINT_URL = {"type": "string", "format": "endpoint-url", "maxLength": URL_LENGTH_MAX}
 # What a field's type cannot say, by body and field.
 BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
-    "GenerateAll": {
-        "intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]},
-    },
+    "GenerateAll": {"intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]}},
     "Grant": {"amount": {"type": "integer", "minimum": 1, "maximum": AMOUNT_MAX}},
     "NewToken": {"account": {"type": "string", "pattern": ID_PATTERN}},
     "NewEndpoint": {"url": ENDPOINT_URL},

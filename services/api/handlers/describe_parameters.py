@@ -26,9 +26,7 @@ QUERY: dict[str, dict[str, Any]] = {
     "account": {"type": "string", "pattern": "^[A-Za-z0-9_-]{0,64}$"},
     "projectId": TEXT,
 }
-PATH: dict[str, dict[str, Any]] = {
-    "name": {"type": "string", "pattern": FILE_PATTERN},
-}
+PATH: dict[str, dict[str, Any]] = {"name": {"type": "string", "pattern": FILE_PATTERN}}
 ANY_ID = {"type": "string", "pattern": published(ID_PATTERN)}
 BY_OPERATION: dict[tuple[str, str], dict[str, Any]] = {("list_entries", "cursor"): OF_ENTRIES}
 

@@ -20,9 +20,7 @@ logger = structlog.get_logger()
 
 @post("/{id:str}/cancel", status_code=200)
 async def cancel_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, status_document, Infograph.name)
@@ -30,9 +28,7 @@ async def cancel_infograph(
 
 @post("/jobs/{id:str}/cancel", status_code=200)
 async def cancel_job(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, job_document)
@@ -40,9 +36,7 @@ async def cancel_job(
 
 @delete("/{id:str}", status_code=204)
 async def delete_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Delete an ended infograph and its artifacts. Its events and entries stay."""
     return no_content(api.cursor(await delete_one(api, context, id)))

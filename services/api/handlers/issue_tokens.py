@@ -92,9 +92,7 @@ async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None)
 
 @delete("/tokens/{id:str}", status_code=204)
 async def revoke_token(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Revoke a token; what it has open ends. A service revokes those of its own users only."""
     caller = context.caller
@@ -113,10 +111,7 @@ async def revoke_token(
 
 @post("/accounts/{id:str}/grant", status_code=200)
 async def grant_credits(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
-    data: JSONBody[Grant],
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str], data: JSONBody[Grant]
 ) -> AnyResponse:
     """Grant credits to an account; a service, to those that it made or that do not exist yet."""
     account = _account(id, "id")

@@ -26,11 +26,7 @@ async def request_jobs(
 
 
 async def new_jobs(
-    api: Api,
-    account: AccountId,
-    kind: AnyJobKind,
-    count: int = 1,
-    retry_of: JobId | None = None,
+    api: Api, account: AccountId, kind: AnyJobKind, count: int = 1, retry_of: JobId | None = None
 ) -> RequestJobs:
     """Let the work in and seal its input; return the command that the account has to execute."""
     await api.take_work(account)

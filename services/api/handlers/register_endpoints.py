@@ -97,7 +97,7 @@ async def list_endpoints(api: Injected[Api], caller: Injected[Caller]) -> dict[s
 async def change_endpoint(
     api: Injected[Api],
     context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     data: JSONBody[ChangedEndpoint],
 ) -> AnyResponse:
     """Change its URL or types, or enable it again."""
@@ -125,9 +125,7 @@ async def change_endpoint(
 
 @delete("/{id:str}", status_code=204)
 async def remove_endpoint(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Remove it: nothing more is sent there. Possible even while new work is refused."""
     account = context.caller.account_id
@@ -139,9 +137,7 @@ async def remove_endpoint(
 
 @post("/{id:str}/rotate", status_code=200)
 async def rotate_secret(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Make a new secret, shown once; for a day deliveries carry the old one's signature too."""
     account = context.caller.account_id

@@ -124,9 +124,7 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
 
 @post("/runs/{id:str}/cancel", status_code=200)
 async def cancel_run(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
     account = context.caller.account_id

@@ -21,9 +21,7 @@ from services.api.handlers.submission import created, wait_for_submission
 
 @post("/{id:str}/retry", status_code=201)
 async def retry_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Try a failed infograph again, as a new one. 409 when it has not failed or is retried."""
     path = "/api/infographs/status/{}/"
@@ -32,9 +30,7 @@ async def retry_infograph(
 
 @post("/jobs/{id:str}/retry", status_code=201)
 async def retry_job(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Try a failed job again, as a new one. 409 when it has not failed or is retried."""
     return await _retry(api, context, id, job_document, "/api/jobs/{}")

@@ -23,10 +23,7 @@ from services.api.handlers.request_context import RequestContext
 
 @get("/{id:str}/deliveries")
 async def list_deliveries(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
-    limit: FromQuery[int] = LIMIT,
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str], limit: FromQuery[int] = LIMIT
 ) -> dict[str, Any]:
     """List what was sent to an endpoint or has yet to be sent, newest first."""
     check_limit(limit)
@@ -39,7 +36,7 @@ async def list_deliveries(
 async def resend_delivery(
     api: Injected[Api],
     context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     delivery_id: FromPath[str],
 ) -> AnyResponse:
     """Send it once more, under the same message id."""

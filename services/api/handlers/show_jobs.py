@@ -42,7 +42,7 @@ async def show_status(
     request: AnyRequest,
     api: Injected[Api],
     caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     wait: FromQuery[float] = 0.0,
 ) -> AnyResponse:
     """One infograph's status. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits."""
@@ -56,7 +56,7 @@ async def show_job(
     request: AnyRequest,
     api: Injected[Api],
     caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     wait: FromQuery[float] = 0.0,
 ) -> AnyResponse:
     """One job. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits for a change."""
@@ -98,7 +98,7 @@ async def _unless_known(api: Api, job: Job, known: str, show: ShowJob) -> AnyRes
 async def show_history(
     api: Injected[Api],
     caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     cursor: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
     """All events about one job, wherever they were written, oldest first; `next` is the cursor of

@@ -41,7 +41,7 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 async def show_logs(
     api: Injected[Api],
     caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     cursor: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
     """What happened to a job, oldest first; `provider` is what it said last, where it says, and

@@ -21,9 +21,7 @@ NO_SUCH_RUN = "there is no such run in this account"
 
 @get("/runs/{id:str}")
 async def show_run(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
 ) -> dict[str, Any]:
     """One run with its steps."""
     return await run_document(api, await run_of(api, caller.account_id, id))
@@ -76,9 +74,7 @@ async def show_content(
 
 @get("/jobs/{id:str}/text")
 async def show_text(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
 ) -> dict[str, Any]:
     """The text that a job wrote. 404 when it wrote none."""
     job = await api.job_of(caller.account_id, id)

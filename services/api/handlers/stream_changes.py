@@ -43,10 +43,7 @@ async def stream_account(
 
 @get("/jobs/{id:str}/stream")
 async def stream_job(
-    request: AnyRequest,
-    api: Injected[Api],
-    streams: Injected[Streams],
-    id: FromPath[str],  # noqa: A002
+    request: AnyRequest, api: Injected[Api], streams: Injected[Streams], id: FromPath[str]
 ) -> AnyResponse:
     """One job as it changes; ends after its last frame. 204 when that was sent before."""
     asked = _asked(request)
