@@ -6,6 +6,8 @@ from litestar import Router
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from services.api.handlers.authenticate_callers import (
+    Admit,
+    Guard,
     require_issuer,
     require_member,
     require_operator,
@@ -13,11 +15,9 @@ from services.api.handlers.authenticate_callers import (
     require_token,
 )
 from services.api.handlers.bulk_actions import bulk_actions
-from services.api.handlers.check_text import Admit, Guard
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
-from services.api.handlers.issue_tickets import issue_ticket
 from services.api.handlers.issue_tokens import grant_credits, issue_token, list_tokens, revoke_token
 from services.api.handlers.list_jobs import list_infographs, list_jobs
 from services.api.handlers.register_endpoints import (
@@ -34,16 +34,20 @@ from services.api.handlers.serve_artifacts import serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
 from services.api.handlers.show_deliveries import list_deliveries, resend_delivery
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
-from services.api.handlers.show_jobs import show_history, show_job, show_job_kinds, show_status
-from services.api.handlers.show_logs import show_logs
+from services.api.handlers.show_history import show_history, show_logs
+from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
 from services.api.handlers.show_runs import (
     show_content,
     show_generation_status,
     show_run,
     show_text,
 )
-from services.api.handlers.stream_changes import stream_account, stream_job
-from services.api.handlers.stream_sockets import stream_socket
+from services.api.handlers.stream_changes import (
+    issue_ticket,
+    stream_account,
+    stream_job,
+    stream_socket,
+)
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
 
