@@ -4,6 +4,7 @@ until the provider has the job, for as long as the caller prefers.
 
 import asyncio
 import math
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from domain.job_status import JobStatus
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import job_document
+from services.api.documents import Document, job_document
 from services.api.handlers.answers import of_result
 from services.api.handlers.idempotency import KEY_USED_OTHERWISE, execute_once
 from services.api.handlers.request_context import RequestContext
@@ -35,7 +36,7 @@ async def request_jobs(
     api: Api, context: RequestContext, kind: AnyJobKind, count: int, body: Struct
 ) -> CommandResult:
     """Request `count` jobs of one input. An Idempotency-Key stands for `body`."""
-    account = context.caller.account_id
+    account = context.account
     return await execute_once(api, context, body, lambda: new_jobs(api, account, kind, count))
 
 
@@ -110,15 +111,14 @@ async def wait_for_submission(
         while (seconds_left := deadline - clock()) > 0:
             changed.clear()
             found = await api.jobs_by_id(ids)
-            if len(found) == len(ids) and all(_is_submitted(job) for job in found.values()):
+            jobs = found.values()
+            if len(jobs) == len(ids) and all(job.request_id or job.status.is_end for job in jobs):
                 break
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds_left):
                     await changed.wait()
-            except TimeoutError:
-                continue
     newest = max((job.sequence for job in found.values()), default=0)
-    api.note_write(context.caller.account_id, newest)
+    api.note_write(context.account, newest)
     return {job_id: found.get(job_id) for job_id in ids}
 
 
@@ -126,7 +126,7 @@ def created(
     api: Api,
     context: RequestContext,
     result: CommandResult,
-    document: dict[str, Any],
+    document: Document,
     locations: list[str],
 ) -> AnyResponse:
     """Answer 201, with the place of what was created if it is one thing."""
@@ -138,10 +138,6 @@ def created(
 
 def _preference(api: Api, context: RequestContext) -> Preference:
     return preference_of(context.prefer, api.settings.create_wait_seconds)
-
-
-def _is_submitted(job: Job) -> bool:
-    return job.request_id is not None or job.status.is_end
 
 
 class CreateInfographs(Infograph, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,11 +163,8 @@ async def create_infographs(
     result = await request_jobs(api, context, kind, data.number_of_infographs, data)
     found = await wait_for_submission(api, context, result)
     items = [_created(api, job_id, job) for job_id, job in found.items()]
-    document = {
-        "infographs": items,
-        "total_submitted": len(items),
-        "credits_used": len(items) * kind.price_credits,
-    }
+    count, credits_used = len(items), len(items) * kind.price_credits
+    document = {"infographs": items, "total_submitted": count, "credits_used": credits_used}
     return created(api, context, result, document, [item["status_url"] for item in items])
 
 
@@ -181,15 +174,14 @@ async def create_job(
 ) -> AnyResponse:
     """Request one job of any kind."""
     kind = job_kinds.parse(data.kind, data.input)
-    account = context.caller.account_id
     result = await request_jobs(api, context, kind, 1, data)
     (job_id, *_) = await wait_for_submission(api, context, result)
-    await api.wait_until_current(account, None)
-    document = await job_document(api, await api.job_of(account, job_id))
+    await api.wait_until_current(context.account)
+    document = await job_document(api, await api.job_of(context.account, job_id))
     return created(api, context, result, document, [f"{api.settings.origin}/api/jobs/{job_id}"])
 
 
-def _created(api: Api, job_id: JobId, job: Job | None) -> dict[str, Any]:
+def _created(api: Api, job_id: JobId, job: Job | None) -> Document:
     """Show `processing` with the provider's id once it has one, whatever came later."""
     submitted = job is not None and job.request_id is not None
     failed = job is not None and job.status.is_end and job.status is not JobStatus.COMPLETED

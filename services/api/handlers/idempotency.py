@@ -53,7 +53,7 @@ async def execute_once(
     `issuer_of` is the account that an operator or a service acts on; else it is the caller's own.
     """
     key = _key(api, context, body, is_issuer=issuer_of is not None)
-    return await _execute_once(api, context, issuer_of or context.caller.account_id, key, prepare)
+    return await _execute_once(api, context, issuer_of or context.account, key, prepare)
 
 
 async def execute_part_once(
@@ -64,7 +64,7 @@ async def execute_part_once(
     if key is not None:
         text = f"each:{part}:{context.idempotency_key}"
         key = Key(text=text, fingerprint=key.fingerprint, whole=key.text)
-    return await _execute_once(api, context, context.caller.account_id, key, prepare)
+    return await _execute_once(api, context, context.account, key, prepare)
 
 
 async def execute(
@@ -77,7 +77,7 @@ async def execute(
 
 async def check_key(api: Api, context: RequestContext, body: Struct) -> None:
     """Raise Refused when the request's key was used with another content."""
-    await _earlier(api, context.caller.account_id, _key(api, context, body), fresh=False)
+    await _earlier(api, context.account, _key(api, context, body), fresh=False)
 
 
 async def seal_for_repeat(
@@ -102,14 +102,14 @@ def _namespace(context: RequestContext, *, is_issuer: bool) -> str:
     if not is_issuer:
         return "own"
     kind = "service" if context.caller.role is Role.SERVICE else "issuer"
-    return f"{kind}:{context.caller.account_id}"
+    return f"{kind}:{context.account}"
 
 
 def _fingerprint(api: Api, context: RequestContext, body: Struct) -> str:
     """Name what was asked, in whatever order, so that a key cannot be used for something else."""
     path = context.path.removeprefix("/api").strip("/")
     content = msgspec.json.encode([path, structs.asdict(body)], order="deterministic")
-    return api.fingerprints.of(context.caller.account_id, content)
+    return api.fingerprints.of(context.account, content)
 
 
 async def _execute_once(

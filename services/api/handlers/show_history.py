@@ -30,9 +30,7 @@ from domain.times import text_of
 from read_models import job_commits
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import (
-    each_of,
-)
+from services.api.documents import Document, each_of
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import place_of
 
@@ -56,7 +54,7 @@ async def show_history(
     caller: Injected[Caller],
     id: FromPath[str],
     cursor: FromQuery[str | None] = None,
-) -> dict[str, Any]:
+) -> Document:
     """All events about one job, wherever they were written, oldest first; `next` is the cursor of
     the next page, or null.
     """
@@ -79,7 +77,7 @@ async def show_logs(
     caller: Injected[Caller],
     id: FromPath[str],
     cursor: FromQuery[str | None] = None,
-) -> dict[str, Any]:
+) -> Document:
     """What happened to a job, oldest first; `provider` is what it said last, where it says, and
     `next` the cursor of the next page, or null.
     """
@@ -108,9 +106,7 @@ async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recor
     return [recorded for recorded in found if recorded is not None], following
 
 
-async def _event_document(
-    api: Api, account: AccountId, recorded: Recorded, index: int
-) -> dict[str, Any]:
+async def _event_document(api: Api, account: AccountId, recorded: Recorded, index: int) -> Document:
     """An event as its owner sees it: own words readable, the provider's sealed."""
     event = recorded.commit.events[index]
     document = event_document(recorded, index) | {"account": account}
@@ -121,7 +117,7 @@ async def _event_document(
     return document
 
 
-async def _own_words(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
+async def _own_words(api: Api, account: AccountId, event: Event) -> Document:
     """Return the fields that the owner sees otherwise than an operator does."""
     match event:
         case JobRequested(input=value):

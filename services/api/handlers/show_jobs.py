@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
 
 import msgspec
 from litestar import Response, get
@@ -17,6 +16,7 @@ from domain.text import published
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import (
+    Document,
     ShowJob,
     etag_of,
     job_document,
@@ -39,9 +39,7 @@ async def show_status(
     wait: FromQuery[float] = 0.0,
 ) -> AnyResponse:
     """One infograph's status. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits."""
-    known = request.headers.get("if-none-match", "")
-    found = await find_job(api, caller, id, Infograph.name, known=known, wait_seconds=wait)
-    return await _unless_known(api, found, known, status_document)
+    return await _show(request, api, caller, id, wait, status_document, Infograph.name)
 
 
 @get("/jobs/{id:str}")
@@ -53,31 +51,25 @@ async def show_job(
     wait: FromQuery[float] = 0.0,
 ) -> AnyResponse:
     """One job. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits for a change."""
-    known = request.headers.get("if-none-match", "")
-    found = await find_job(api, caller, id, known=known, wait_seconds=wait)
-    return await _unless_known(api, found, known, job_document)
+    return await _show(request, api, caller, id, wait, job_document)
 
 
-async def find_job(
+async def _show(
+    request: AnyRequest,
     api: Api,
     caller: Caller,
     text: str,
+    wait_seconds: float,
+    show: ShowJob,
     kind: str | None = None,
-    *,
-    known: str = "",
-    wait_seconds: float = 0.0,
-) -> Job:
-    """Return the caller's job, of this kind if one is given. With `wait_seconds`, return when its
-    ETag is not in `known` any more, or after that time.
-    """
+) -> AnyResponse:
+    """Answer 304 when the client has the job as it is, after `wait_seconds` if it asked to wait."""
     if not 0 <= wait_seconds <= WAIT_SECONDS_MAX:
         raise invalid("wait", f"must be from 0 to {WAIT_SECONDS_MAX:g} seconds")
+    known = request.headers.get("if-none-match", "")
     job = await api.job_of(caller.account_id, text, kind)
-    return await wait_for_news(api, caller, job, known, wait_seconds) if wait_seconds else job
-
-
-async def _unless_known(api: Api, job: Job, known: str, show: ShowJob) -> AnyResponse:
-    """Answer 304 when the client has the job as it is."""
+    if wait_seconds:
+        job = await wait_for_news(api, caller, job, known, wait_seconds)
     etag = etag_of(api, job)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etag in known:
@@ -88,7 +80,7 @@ async def _unless_known(api: Api, job: Job, known: str, show: ShowJob) -> AnyRes
 
 
 @get("/job-kinds")
-async def show_job_kinds() -> dict[str, Any]:
+async def show_job_kinds() -> Document:
     """The kinds of job there are: title, JSON schema of the input, price in credits."""
     return {
         "items": [
@@ -123,17 +115,12 @@ async def wait_for_news(api: Api, caller: Caller, job: Job, known: str, seconds:
                 job = (await api.jobs_by_id([job.job_id])).get(job.job_id, job)
             if job.status.is_end or (known and etag_of(api, job) not in known):
                 break
-            await _until(changed, min(seconds_left, BAR_SECONDS) if known else seconds_left)
+            pause = min(seconds_left, BAR_SECONDS) if known else seconds_left
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await changed.wait()
     api.note_write(job.account_id, job.sequence)
     return job
-
-
-async def _until(changed: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    except TimeoutError:
-        return
 
 
 @contextmanager
