@@ -53,41 +53,18 @@ AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
 
 # Of whoever may read what people wrote.
 INFOGRAPHS: list[Any] = [
-    create_infographs,
-    show_status,
-    list_infographs,
-    cancel_infograph,
-    retry_infograph,
-    delete_infograph,
-    bulk_actions,
+    *(create_infographs, show_status, list_infographs),
+    *(cancel_infograph, retry_infograph, delete_infograph, bulk_actions),
+]
+ENDPOINTS: list[Any] = [
+    *(register_endpoint, list_endpoints, change_endpoint, remove_endpoint, rotate_secret),
+    *(list_deliveries, resend_delivery),
 ]
 JOBS: list[Any] = [
-    create_job,
-    list_jobs,
-    show_job,
-    show_history,
-    show_logs,
-    cancel_job,
-    retry_job,
-    show_text,
-    show_run,
-    cancel_run,
-    show_generation_status,
-    show_content,
-    issue_ticket,
+    *(create_job, list_jobs, show_job, show_history, show_logs, cancel_job, retry_job, show_text),
+    *(show_run, cancel_run, show_generation_status, show_content, issue_ticket),
     Router("/generate", route_handlers=[generate_all, retry_failed]),
-    Router(
-        "/webhook-endpoints",
-        route_handlers=[
-            register_endpoint,
-            list_endpoints,
-            change_endpoint,
-            remove_endpoint,
-            rotate_secret,
-            list_deliveries,
-            resend_delivery,
-        ],
-    ),
+    Router("/webhook-endpoints", route_handlers=ENDPOINTS),
     Router("/characters", route_handlers=[draw_character, show_character]),
 ]
 # Of whoever has a token.
