@@ -11,7 +11,6 @@ from nats.js.errors import NotFoundError
 from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
 from adapters.dead_letters import GIVEN_UP
 from adapters.event_log.jetstream import EPOCH_KEY, FORMAT, FORMAT_KEY, require_format
-from adapters.event_log.jetstream import EPOCH_KEY
 from contracts import subjects
 from contracts.commit import CommitKind
 
