@@ -9,10 +9,7 @@ TOKEN_LENGTH_MAX = 200
 
 
 class AttemptTokens:
-    """A token is the account's id, encrypted and bound to one job and one attempt.
-
-    So it needs no table: whoever can present one got it from us.
-    """
+    """A token is the account's id, encrypted for one job and attempt: it needs no table."""
 
     def __init__(self, master_key: bytes) -> None:
         self._boxes = SealedBox(derive(master_key, "attempt tokens"))

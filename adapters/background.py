@@ -19,10 +19,8 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Background:
-    """Runs endless loops, and tasks whose result is not needed.
-
-    A loop that fails is logged, counted, named in `troubles` (which the health answer shows) and
-    restarted with back-off. It never ends its process.
+    """Runs endless loops, and tasks whose result is not needed. A loop that fails is logged,
+    counted, named in `troubles` (which the health answer shows) and restarted with back-off.
     """
 
     def __init__(self) -> None:
@@ -72,11 +70,10 @@ class Background:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _keep(self, name: str, work: Work) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        clock = asyncio.get_running_loop().time
+        pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
         while True:
-            began_at = clock()
-            healed = asyncio.get_running_loop().call_later(HEALTHY_SECONDS, self._heal, name)
+            began_at = loop.time()
+            healed = loop.call_later(HEALTHY_SECONDS, self._troubles.pop, name, None)
             try:
                 await work()
                 reason = "it ended by itself"
@@ -84,8 +81,11 @@ class Background:
                 reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
             finally:
                 healed.cancel()
-            self._fail(name, reason)
-            if clock() - began_at > HEALTHY_SECONDS:
+            FAILURES.labels(name).inc()
+            log = logger.warning if name in self._troubles else logger.error
+            log("loop_failed", loop=name, reason=reason)
+            self._troubles[name] = reason
+            if loop.time() - began_at > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
@@ -96,12 +96,3 @@ class Background:
         except Exception as error:  # noqa: BLE001 - the caller does not wait for it.
             FAILURES.labels(name).inc()
             logger.warning("task_failed", task=name, reason=repr(error)[:REASON_CHARACTERS_MAX])
-
-    def _fail(self, name: str, reason: str) -> None:
-        FAILURES.labels(name).inc()
-        log = logger.warning if name in self._troubles else logger.error
-        log("loop_failed", loop=name, reason=reason)
-        self._troubles[name] = reason
-
-    def _heal(self, name: str) -> None:
-        self._troubles.pop(name, None)

@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from adapters.dead_letters import DeadLetter, Handler, store_dead_letter
 from adapters.eager_pull import EagerPull
+from adapters.pull_inbox import delivery_of
 from application.clock import now
 from contracts import codec
 from contracts.commit import CommitKind, Recorded
@@ -37,8 +38,6 @@ DEAD_LETTERS = Counter(
 BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker reported asynchronously", ["kind"]
 )
-
-
 # FastStream's subscribers that wait for their broker's start.
 _EAGER: dict[NatsBroker, list[tuple[Any, str]]] = {}
 
@@ -122,9 +121,7 @@ async def start(broker: NatsBroker) -> None:
 
 
 async def stop(broker: NatsBroker, seconds: float) -> None:
-    """Stop its subscribers, within so many seconds. With a broker that is away or frozen this
-    fails, which is logged only: the rest of the shutdown has to go on.
-    """
+    """Stop its subscribers in time. A broker that is away makes this fail, which is only logged."""
     stopping = asyncio.create_task(broker.stop())
     done, _ = await asyncio.wait({stopping}, timeout=seconds)
     if not done:
@@ -137,8 +134,8 @@ async def stop(broker: NatsBroker, seconds: float) -> None:
 def subscriber(
     broker: NatsBroker, subscription: Subscription, user: str | None, *, workers: int
 ) -> Callable[[Handler], Handler]:
-    """Register a handler. A delivery that fails comes again after a pause; after six the commit
-    becomes a dead letter. The handler must be harmless to repeat.
+    """Register a handler, which must be harmless to repeat. A delivery that fails comes again after
+    a pause; after six the commit becomes a dead letter.
     """
 
     def register(handler: Handler) -> Handler:
@@ -164,8 +161,7 @@ def subscriber(
 
 async def _delivery(message: NatsMessage) -> DeliveredMessage:
     raw = message.raw_message
-    tokens = raw.reply.split(".")
-    deliveries, sequence = tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
+    deliveries, sequence = delivery_of(raw)
     commit_kind = (raw.headers or {}).get("Darkroom-Commit-Kind", "")
     return DeliveredMessage(raw, commit_kind, int(sequence), int(deliveries))
 
@@ -173,16 +169,14 @@ async def _delivery(message: NatsMessage) -> DeliveredMessage:
 async def _deliver(
     broker: NatsBroker, subscription: Subscription, handler: Handler, delivery: DeliveredMessage
 ) -> None:
-    if delivery.commit_kind not in subscription.commit_kinds:
-        await delivery.message.ack()
-        return
     message = delivery.message
+    if delivery.commit_kind not in subscription.commit_kinds:
+        await message.ack()
+        return
     try:
         commit = codec.decode(message.data)
         async with asyncio.timeout(HANDLER_SECONDS_MAX):
             await handler(Recorded(delivery.sequence, Subject(message.subject), commit))
-    except asyncio.CancelledError:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost.
         await _failed(broker, subscription, delivery, error)
     else:

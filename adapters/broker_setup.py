@@ -4,38 +4,21 @@ from secrets import token_hex
 
 from msgspec import Struct
 from nats.aio.client import Client
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DiscardPolicy,
-    StorageType,
-    StreamConfig,
-)
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from adapters.broker import ACK_WAIT_SECONDS, DELIVERIES_MAX, Subscription
 from adapters.dead_letters import GIVEN_UP
-from adapters.event_log.jetstream import EPOCH_KEY
+from adapters.event_log.jetstream import EPOCH_KEY, FORMAT, FORMAT_KEY, require_format
+from contracts import subjects
 from contracts.commit import CommitKind
-from contracts.subjects import (
-    ACCOUNTS,
-    ALL,
-    CLAIM_BUCKET,
-    DEAD_LETTER_STREAM,
-    KEY_BUCKET,
-    RESULTS,
-    SEALING_BUCKET,
-    STREAM,
-    TICKET_BUCKET,
-)
 
-SUBMIT_JOBS = Subscription(
-    "dispatcher-submit-jobs",
-    ACCOUNTS,
-    frozenset({CommitKind.WORK_REQUESTED, CommitKind.RUN_REQUESTED}),
+_REQUESTS = frozenset({CommitKind.WORK_REQUESTED, CommitKind.RUN_REQUESTED})
+SUBMIT_JOBS = Subscription("dispatcher-submit-jobs", subjects.ACCOUNTS, _REQUESTS)
+SETTLE_RESULTS = Subscription(
+    "ingestor-settle-results", subjects.RESULTS, frozenset({CommitKind.RESULT})
 )
-SETTLE_RESULTS = Subscription("ingestor-settle-results", RESULTS, frozenset({CommitKind.RESULT}))
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 MEBIBYTE = 1024 * 1024
@@ -45,9 +28,7 @@ DUPLICATE_SECONDS = 120.0
 
 
 class Bucket(Struct, frozen=True):
-    """A key-value bucket. `seconds_max` 0: values never expire. `values_stay`: the first value of a
-    key is never replaced.
-    """
+    """`seconds_max` 0: values never expire. `values_stay`: no first value is ever replaced."""
 
     name: str
     bytes_max: int
@@ -57,47 +38,41 @@ class Bucket(Struct, frozen=True):
 
 # About 200 bytes for each key, 400 for a ticket, 300 for an endpoint, 200 for a claim.
 BUCKETS = (
-    Bucket(KEY_BUCKET, 512 * MEBIBYTE, values_stay=True),
-    Bucket(TICKET_BUCKET, 256 * MEBIBYTE, seconds_max=3600.0),
-    Bucket(SEALING_BUCKET, 128 * MEBIBYTE),
-    Bucket(CLAIM_BUCKET, 64 * MEBIBYTE, seconds_max=120.0),
+    Bucket(subjects.KEY_BUCKET, 512 * MEBIBYTE, values_stay=True),
+    Bucket(subjects.TICKET_BUCKET, 256 * MEBIBYTE, seconds_max=3600.0),
+    Bucket(subjects.SEALING_BUCKET, 128 * MEBIBYTE),
+    Bucket(subjects.CLAIM_BUCKET, 64 * MEBIBYTE, seconds_max=120.0),
 )
 # What an update may change. The others can only be chosen when a stream is made.
 _MIGRATED = (
-    "subjects",
-    "num_replicas",
-    "max_bytes",
-    "max_age",
-    "discard",
-    "discard_new_per_subject",
-    "allow_rollup_hdrs",
+    *("subjects", "num_replicas", "max_bytes", "max_age"),
+    *("discard", "discard_new_per_subject", "allow_rollup_hdrs"),
 )
 
 
 async def set_up(client: Client, *, log_bytes_max: int | None, replicas: int) -> str:
-    """Make what is missing, widen what has grown; return the log's epoch.
-
-    Nothing is ever narrowed: repeating this without the arguments that a cluster was made with
-    must not take its replicas or its bytes away. `log_bytes_max` None keeps what a log has.
+    """Make what is missing, widen what has grown; return the log's epoch. Nothing is ever narrowed:
+    a repeat without a cluster's first arguments must not take its replicas or bytes away.
+    `log_bytes_max` None keeps what a log has.
     """
     jetstream = client.jetstream()
     epoch = await _log(jetstream, log_bytes_max, replicas)
     dead_letters = StreamConfig(
-        name=DEAD_LETTER_STREAM,
+        name=subjects.DEAD_LETTER_STREAM,
         subjects=["dead_letter.>", GIVEN_UP],
         max_bytes=DEAD_LETTER_BYTES_MAX,
     )
     for config in (dead_letters, *map(_bucket, BUCKETS)):
         await _stream(jetstream, config, replicas)
     for subscription in SUBSCRIPTIONS:
-        await jetstream.add_consumer(STREAM, _consumer(subscription))
+        await jetstream.add_consumer(subjects.STREAM, _consumer(subscription))
     return epoch
 
 
 async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas: int) -> str:
     config = StreamConfig(
-        name=STREAM,
-        subjects=[ALL],
+        name=subjects.STREAM,
+        subjects=[subjects.ALL],
         storage=StorageType.FILE,
         num_replicas=replicas,
         max_bytes=log_bytes_max or LOG_BYTES_MAX,
@@ -106,13 +81,14 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas:
         deny_delete=True,
         deny_purge=True,
         allow_direct=False,
-        metadata={EPOCH_KEY: token_hex(4)},
+        metadata={EPOCH_KEY: token_hex(4), FORMAT_KEY: FORMAT},
     )
     try:
-        found = await jetstream.stream_info(STREAM)
+        found = await jetstream.stream_info(subjects.STREAM)
     except NotFoundError:
         await jetstream.add_stream(config)
         return str((config.metadata or {})[EPOCH_KEY])
+    require_format(found.config.metadata)
     config.metadata = found.config.metadata
     config.num_replicas = max(found.config.num_replicas or 1, replicas)
     is_unbounded = (found.config.max_bytes or -1) < 0
@@ -124,11 +100,10 @@ async def _log(jetstream: JetStreamContext, log_bytes_max: int | None, replicas:
 
 
 def _bucket(bucket: Bucket) -> StreamConfig:
-    """Return what makes a stream a key-value bucket (the name, the subjects), and our limits.
-
-    A full bucket refuses what is new and keeps what it has. Its writers can delete nothing. A
-    bucket whose values stay also refuses second values, markers of deletion and rollups, so that
-    whoever may write to it can take nothing away; only an operator can, by a purge.
+    """Return what makes a stream a key-value bucket (the name, the subjects), and our limits. A
+    full bucket refuses what is new; its writers can delete nothing. A bucket whose values stay also
+    refuses second values, markers of deletion and rollups: only an operator's purge takes anything
+    away.
     """
     return StreamConfig(
         name=f"KV_{bucket.name}",

@@ -25,10 +25,8 @@ Listener = Callable[[Announcement], None]
 
 class Changes:
     """Knows the position of the read models. Announcements can be lost, so those that wait for a
-    position also read it from the database.
-
-    `position` is the highest position that was ever known; `rows_at` is the present one, which is
-    lower during a rebuild. An answer must not be older than one given before: readers wait for
+    position also read it from the database. `position` is the highest one ever known; `rows_at` the
+    present one, lower during a rebuild. No answer may be older than one before: readers wait for
     `needed`.
     """
 
@@ -126,9 +124,8 @@ class Changes:
         self.advance(heard.position)
 
     async def _recheck(self) -> None:
-        """Read the position for all watches, since an announcement may be lost. A position counts
-        as unannounced a second after it was read: the announcement may be on its way, and without
-        it every watch has to be woken.
+        """Read the position for all watches, since an announcement may be lost: when it is still
+        missing a second after the position was read, every watch is woken.
         """
         read_at = self._woken_up_to
         while self._watches:

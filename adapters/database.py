@@ -25,15 +25,13 @@ class DatabaseUnavailable(Exception):
 
 
 class NeverTaken(Exception):
-    """The database will never take a value: trying again does not help, and the writer has to
-    report that it is stuck. The message names the constraint and its place, never a value.
+    """The database will never take a value, so its writer is stuck and has to report it. The
+    message names the constraint and its place, never a value.
     """
 
 
 class Database(Protocol):
-    """`work` is plain synchronous SQL on one connection, in one transaction and one snapshot. It
-    is called with the connection and the arguments.
-    """
+    """`work` is plain synchronous SQL on a connection, in one transaction and one snapshot."""
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T: ...
 
@@ -50,9 +48,9 @@ def open_database(url: str, *, read_only: bool) -> Database:
 
 
 class SqliteDatabase:
-    """Runs in the event loop: a read takes about 35 µs, a thread would take three times as much
+    """Runs in the event loop: a read takes about 35 µs, a thread three times as much
     (docs/decisions/0004). In WAL mode readers never wait for the one writer. The one connection
-    stays open: taking it from a pool and giving it back costs as much as a read.
+    stays open: to take it from a pool and give it back costs as much as a read.
     """
 
     def __init__(self, url: str, *, read_only: bool) -> None:
@@ -112,9 +110,7 @@ class SqliteDatabase:
 
 
 def _begin_read(connection: Connection) -> None:
-    """Begin at the driver itself, which cannot fail, as it opens nothing yet. Through SQLAlchemy
-    it would be a sixth of a read's time.
-    """
+    """Begin at the driver, where it cannot fail: SQLAlchemy takes a sixth of a read's time."""
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN")
 
@@ -166,12 +162,6 @@ class PostgresDatabase:
         )
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._run(work, *arguments, **named)
-
-    async def write(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._run(work, *arguments, **named)
-
-    async def _run(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work, *arguments, **named)
@@ -179,6 +169,8 @@ class PostgresDatabase:
             raise _error_of(error) from None
         except (PoolTimeoutError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error)) from error
+
+    write = read  # Each is one transaction.
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -22,10 +23,8 @@ Handler = Callable[[Recorded], Awaitable[None]]
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A commit that a handler failed to handle after several deliveries.
-
-    `id` is its sequence in the stream of dead letters; `sequence` that of the commit in the log,
-    which keeps it.
+    """A commit that a handler failed to handle after several deliveries. `id` is its sequence in
+    the stream of dead letters; `sequence` that of the commit in the log, which keeps it.
     """
 
     durable: str
@@ -64,28 +63,16 @@ class DeadLetters:
     async def all(self) -> list[DeadLetter]:
         """Return all dead letters, oldest first."""
         found: list[DeadLetter] = []
-        place = 1
-        while True:
-            try:
-                message = await self._jetstream.get_msg(
-                    DEAD_LETTER_STREAM, seq=place, subject=">", next=True
-                )
-            except NotFoundError:
-                return found
-            place = int(message.seq or 0)
-            found.append(_read(str(message.subject), message.data or b"", place))
-            place += 1
+        while letter := await self._get(found[-1].id + 1 if found else 1, subject=">", next=True):
+            found.append(letter)
+        return found
 
     async def count(self) -> int:
         info = await self._jetstream.stream_info(DEAD_LETTER_STREAM)
         return int(info.state.messages)
 
     async def find(self, place: int) -> DeadLetter | None:
-        try:
-            message = await self._jetstream.get_msg(DEAD_LETTER_STREAM, seq=place)
-        except NotFoundError:
-            return None
-        return _read(str(message.subject), message.data or b"", place)
+        return await self._get(place)
 
     async def replay(self, letter: DeadLetter) -> str:
         """Let a service handle the commit once more; return why it could not, or nothing."""
@@ -99,6 +86,13 @@ class DeadLetters:
     async def discard(self, letter: DeadLetter) -> None:
         """Forget the dead letter. The commit itself stays in the log."""
         await self._jetstream.delete_msg(DEAD_LETTER_STREAM, letter.id)
+
+    async def _get(self, place: int, **wanted: Any) -> DeadLetter | None:
+        try:
+            message = await self._jetstream.get_msg(DEAD_LETTER_STREAM, place, **wanted)
+        except NotFoundError:
+            return None
+        return _read(str(message.subject), message.data or b"", int(message.seq or 0))
 
 
 def _read(subject: str, body: bytes, place: int) -> DeadLetter:

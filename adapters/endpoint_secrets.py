@@ -2,6 +2,7 @@
 
 import os
 from base64 import b64encode
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -45,17 +46,12 @@ class EndpointSecrets:
         self._boxes = SealedBox(derive(master_key, "endpoint secrets"))
 
     async def keep(self, endpoint: EndpointId, secret: str, sequence: int = 0) -> None:
-        """Keep a secret; the one before it stays valid for a day.
-
-        Of two that come at once the one of the later commit is kept. The same one again changes
-        nothing.
+        """Keep a secret; the one before it stays valid for a day. Of two that come at once the one
+        of the later commit is kept. The same one again changes nothing.
         """
         for _ in range(TRIES_MAX):
-            try:
+            with suppress(KeyWrongLastSequenceError):  # Another process changed it in between.
                 await self._keep(endpoint, secret, sequence)
-            except KeyWrongLastSequenceError:
-                continue  # Another process changed it in between.
-            else:
                 return
         raise LogUnavailable(f"the secret of {endpoint} is being changed")
 

@@ -11,26 +11,7 @@ from fal_client.auth import FAL_QUEUE_RUN_HOST
 from fal_client.client import USER_AGENT, AsyncRequestHandle
 from msgspec import Struct
 
-from adapters.fal_words import (
-    is_address,
-    is_request_id,
-    lines_of,
-    place_of,
-    retry_after_of,
-    text_of,
-)
-from adapters.one_post import (
-    RESULT_BYTES_MAX,
-    WORDS_MAX,
-    CookielessClient,
-    ErrorAnswer,
-    FalClient,
-    Hung,
-    Lost,
-    NotSent,
-    OnePost,
-    words_of,
-)
+from adapters import fal_words, one_post
 from domain.lost_replies import ListedRequest
 from domain.text import clean_line, clean_prose
 
@@ -60,9 +41,8 @@ class SubmissionAccepted(ProviderRequest, frozen=True):
 
 
 class SubmissionRefused(Struct, frozen=True):
-    """The provider took nothing (no connection, or 429 or 5xx without a request id).
-
-    `is_busy`: it was a 429, and the provider is not in trouble.
+    """The provider took nothing (no connection, or 429 or 5xx without a request id). `is_busy`: it
+    was a 429, and the provider is not in trouble.
     """
 
     words: str
@@ -71,9 +51,7 @@ class SubmissionRefused(Struct, frozen=True):
 
 
 class SubmissionRejected(Struct, frozen=True):
-    """The provider will never take this (404, 422 and other 4xx). `is_input_refused`: for what
-    the job's owner asked for (422).
-    """
+    """The provider will never take this (404, 422, other 4xx). `is_input_refused`: a 422."""
 
     words: str
     is_input_refused: bool = False
@@ -86,9 +64,7 @@ class OperatorTrouble(Struct, frozen=True):
 
 
 class SubmissionUnknown(Struct, frozen=True):
-    """The POST was sent and nobody can say whether it was taken. `has_hung`: the provider took it
-    and said nothing until the time was up; else the reply was lost on its way.
-    """
+    """Nobody knows whether the POST was taken. `has_hung`: no answer came until the time was up."""
 
     words: str
     has_hung: bool = False
@@ -147,18 +123,17 @@ _listings = msgspec.json.Decoder(_Listing)
 
 class FalGateway:
     """The provider. Its client reads FAL_QUEUE_RUN_HOST when it is imported; always HTTPS.
-
     `platform_url` is where requests can be listed, empty where they cannot.
     """
 
     def __init__(self, key: str, *, platform_url: str = "", connections_max: int = 64) -> None:
         self._platform_url = platform_url
-        self._http: httpx.AsyncClient = CookielessClient(
-            transport=OnePost(connections_max, POST_SECONDS, CONNECT_SECONDS),
+        self._http: httpx.AsyncClient = one_post.CookielessClient(
+            transport=one_post.OnePost(connections_max, POST_SECONDS, CONNECT_SECONDS),
             headers={"Authorization": f"Key {key}", "User-Agent": USER_AGENT},
             timeout=httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS),
         )
-        self._client = FalClient(self._http, key, POST_SECONDS)
+        self._client = one_post.FalClient(self._http, key, POST_SECONDS)
 
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
@@ -167,25 +142,25 @@ class FalGateway:
         try:
             async with asyncio.timeout(POST_SECONDS + CONNECT_SECONDS):
                 handle = await self._client.submit(endpoint, arguments, webhook_url=webhook_url)
-        except NotSent as error:
+        except one_post.NotSent as error:
             return SubmissionRefused(f"no connection: {error}")
-        except ErrorAnswer as error:
+        except one_post.ErrorAnswer as error:
             return classify(error.status, error.headers, error.text)
-        except (Lost, TimeoutError) as error:
-            has_hung = isinstance(error, Hung | TimeoutError)
-            return SubmissionUnknown(f"the reply was lost: {words_of(error)}", has_hung)
+        except (one_post.Lost, TimeoutError) as error:
+            has_hung = isinstance(error, one_post.Hung | TimeoutError)
+            return SubmissionUnknown(f"the reply was lost: {one_post.words_of(error)}", has_hung)
         except (KeyError, ValueError, TypeError) as error:
-            return SubmissionUnknown(f"the reply has no request id: {words_of(error)}")
+            return SubmissionUnknown(f"the reply has no request id: {one_post.words_of(error)}")
         accepted = SubmissionAccepted(*_fields(handle))
-        if not is_request_id(accepted.request_id) or not all(map(is_address, _fields(handle))):
+        if not fal_words.is_request_id(accepted.request_id) or not all(
+            map(fal_words.is_address, _fields(handle))
+        ):
             return SubmissionUnknown("the reply's request id or a URL of it cannot be kept")
         return accepted
 
     async def poll_result(self, endpoint: str, request: ProviderRequest) -> PollOutcome:
-        """Ask once for the status, and for the result when it says COMPLETED.
-
-        COMPLETED is no success: requests that failed or were cancelled have this status too. Only
-        the result says what happened.
+        """Ask once for the status, and for the result when it says COMPLETED: requests that failed
+        or were cancelled have this status too, and only the result says what happened.
         """
         request = self._on_own_host(endpoint, request)
         try:
@@ -193,7 +168,7 @@ class FalGateway:
                 status = await self._get(f"{request.status_url}?logs=1")
                 return _unfinished(status) or _result_of(await self._get(request.response_url))
         except (*_UNUSABLE, ValueError, KeyError, TypeError) as error:
-            return NoAnswer(words_of(error))
+            return NoAnswer(one_post.words_of(error))
 
     async def cancel(self, endpoint: str, request: ProviderRequest) -> str | None:
         """Ask the provider to cancel; return what it said, None when it did not answer."""
@@ -207,11 +182,10 @@ class FalGateway:
             return None
         if response.status_code >= SERVER_TROUBLE or response.status_code in _NOT_NOW:
             return None
-        return clean_line(f"{response.status_code} {text_of(response)}")
+        return clean_line(f"{response.status_code} {fal_words.text_of(response)}")
 
     async def list_requests(self, endpoint: str, since: datetime) -> list[ListedRequest] | None:
         """List what was sent to an endpoint since then, with its input; None without an answer.
-
         Requests that are not listed may exist all the same, above all those that have not ended.
         """
         if not self._platform_url:
@@ -227,7 +201,7 @@ class FalGateway:
                     found += [
                         ListedRequest(each.request_id, each.json_input, each.sent_at)
                         for each in page.items
-                        if is_request_id(each.request_id)
+                        if fal_words.is_request_id(each.request_id)
                     ]
                     if not (page.has_more and page.next_cursor):
                         break
@@ -246,13 +220,13 @@ class FalGateway:
 
     async def _get(self, url: str) -> httpx.Response:
         response = await self._http.get(url)
-        if len(response.content) > RESULT_BYTES_MAX:
+        if len(response.content) > one_post.RESULT_BYTES_MAX:
             raise ValueError("the result is too large")
         return response
 
     def _on_own_host(self, endpoint: str, request: ProviderRequest) -> ProviderRequest:
-        """Use the URLs that came with the request if all are on the provider's own host, because
-        our key is sent there; else those that its id gives.
+        """Use the URLs that came with the request only if all are on the provider's own host,
+        because our key is sent there; else those that its id gives.
         """
         urls = (request.status_url, request.response_url, request.cancel_url)
         is_own = all(url.startswith(OWN_HOST) for url in urls)
@@ -261,14 +235,14 @@ class FalGateway:
 
 def classify(status: int, headers: Any, text: str) -> SubmissionOutcome:
     """Say what an answer without success to a POST means."""
-    words = clean_prose(f"HTTP {status}: {text}", WORDS_MAX)
+    words = clean_prose(f"HTTP {status}: {text}", one_post.WORDS_MAX)
     if status in {401, 402, 403}:
         return OperatorTrouble(words)
     is_busy = status == HTTPStatus.TOO_MANY_REQUESTS
     if is_busy or status >= SERVER_TROUBLE:
         if "x-fal-request-id" in headers or '"request_id"' in text:
             return SubmissionUnknown(words)
-        return SubmissionRefused(words, retry_after_of(headers), is_busy)
+        return SubmissionRefused(words, fal_words.retry_after_of(headers), is_busy)
     return SubmissionRejected(words, status == HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -288,7 +262,7 @@ def _unfinished(response: httpx.Response) -> PollOutcome | None:
     if fields.get("status") not in {"IN_QUEUE", "IN_PROGRESS"}:
         return NoAnswer(clean_line(f"unknown status {fields.get('status')!r}"))
     position = fields.get("queue_position")
-    return StillRunning(place_of(position), lines_of(fields.get("logs")))
+    return StillRunning(fal_words.place_of(position), fal_words.lines_of(fields.get("logs")))
 
 
 def _result_of(response: httpx.Response) -> PollOutcome:

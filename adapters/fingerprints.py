@@ -8,9 +8,7 @@ from contracts.ids import AccountId
 
 
 class Fingerprints:
-    """Keyed, because a fingerprint stands in the log beside prompts that are sealed there: a plain
-    hash would confirm a guess of the prompt.
-    """
+    """Keyed, because they stand in the log: a plain hash would confirm a guess of a prompt."""
 
     def __init__(self, master_key: bytes) -> None:
         self._key = derive(master_key, "request fingerprints")

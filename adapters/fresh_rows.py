@@ -23,11 +23,10 @@ FRESH_SECONDS = 2.0
 
 
 class FreshRows:
-    """Reads rows to act on. While the projector lags, stands still or rebuilds the read models,
-    the rows show the past: then NotThereYet is raised, and the sweep tries again later.
-
-    `position_of` reads the position in the same snapshot as the rows. The position that was
-    announced last may be that of rows that have been deleted for a rebuild since.
+    """Reads rows to act on. While the projector lags, stands still or rebuilds the read models, the
+    rows show the past: then NotThereYet is raised, and the sweep tries again later. `position_of`
+    reads the position in the same snapshot as the rows: the one announced last may be that of rows
+    that have been deleted for a rebuild since.
     """
 
     def __init__(
@@ -66,18 +65,14 @@ class FreshRows:
         return cast("T", found)
 
     async def take(self, due: Due[Row], turn: Turn) -> list[Row]:
-        """As `read`, for rows that are due. One row is looked for first: while no row is due, the
-        log is not asked for its end.
-        """
+        """As `read`, but look for one row first: most often none is due, and no end is needed."""
         one = structs.replace(turn, limit=min(turn.limit, 1))
         if not await self._database.read(due, one):
             return []
         return await self.read(due, turn)
 
     async def take_part(self, due: Due[Row], turn: Turn) -> list[Row]:
-        """As `take`, but return only the rows that this process is to take. The rows of its peers
-        are noted in the turn, so that the next query skips them, however many there are.
-        """
+        """As `take`, but only this process's rows. The turn notes its peers' for the next query."""
         if turn.limit < 1:
             return []
         # No wider: the query alternates lanes only when more rows are due than its limit.
@@ -91,9 +86,9 @@ class FreshRows:
 
 
 def _last_lane(rows: list[Row], own: list[Row], limit: int, after: str) -> str:
-    """Return the lane behind which the next turn begins. That is `after`, as the query gave it,
-    unless a lane's own turn fell behind the limit: then that lane is the next to be served. Rows
-    behind the one of lane `after` are the oldest of all lanes, and not a lane's turn.
+    """Return the lane behind which the next turn begins: `after`, as the query gave it, unless a
+    lane's own turn fell behind the limit, which is then the next to be served. Rows behind the one
+    of lane `after` are the oldest of all lanes, and not a lane's turn.
     """
     lanes = [row.lane for row in rows]
     turns = lanes.index(after) + 1 if after in lanes else len(rows)

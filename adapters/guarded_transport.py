@@ -33,20 +33,15 @@ REFUSED_NETWORKS = tuple(
             "168.63.129.16/32",  # Azure's host.
             "169.254.0.0/16",  # Link-local; metadata of most clouds.
             "192.0.0.0/24",  # Protocol assignments; Oracle's metadata (192.0.0.192).
-            "192.31.196.0/24",  # AS112.
+            *("192.31.196.0/24", "192.175.48.0/24", "2620:4f:8000::/48"),  # AS112.
             "192.52.193.0/24",  # Multicast tunnels.
-            "192.88.99.0/24",  # 6to4 relays.
-            "192.175.48.0/24",  # AS112.
-            "::/96",  # IPv4-compatible, deprecated.
-            "::ffff:0:0:0/96",  # IPv4-translated.
+            *("192.88.99.0/24", "2002::/16"),  # 6to4, deprecated.
+            *("::/96", "::ffff:0:0:0/96"),  # IPv4-compatible, deprecated; IPv4-translated.
             "64:ff9b:1::/48",  # Local NAT64: where it leads only its network knows.
             "100::/16",  # Discard-only, dummy.
             "2001::/23",  # Protocol assignments: Teredo, ORCHID, benchmarking.
-            "2001:db8::/32",  # Documentation.
-            "2002::/16",  # 6to4, deprecated.
-            "2620:4f:8000::/48",  # AS112.
+            *("2001:db8::/32", "3fff::/20"),  # Documentation.
             "3ffe::/16",  # The test network of old.
-            "3fff::/20",  # Documentation.
             "5f00::/16",  # Segment routing.
             "fec0::/10",  # Site-local, deprecated.
         ),
@@ -57,10 +52,8 @@ _ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half 
 
 
 class AddressRefused(Exception):
-    """The host resolves to an address that must not be reached. No connection was made.
-
-    The message may be shown to those who named the host: it does not contain the addresses.
-    These are in `addresses`, for logs.
+    """The host resolves to an address that must not be reached. No connection was made. The message
+    may be shown to those who named the host; `addresses` are for logs only.
     """
 
     def __init__(self, message: str, addresses: tuple[str, ...] = ()) -> None:
@@ -114,9 +107,7 @@ async def checked_address(host: str, port: int) -> str:
 
 
 async def _addresses(host: str, port: int) -> tuple[str, ...]:
-    """Look a name up. While that takes, others that ask for the same name wait for the same
-    answer, so that one slow name takes one thread.
-    """
+    """Look a name up once for all that ask meanwhile, so that a slow name takes one thread."""
     name = (host, port)
     if (asked := _under_way.get(name)) is None:
         asked = _under_way[name] = _look_ups.submit(_look_up, host, port)

@@ -1,8 +1,7 @@
-"""Connections within bounds: how much a connection may send, and how long it may take.
-
-uvicorn counts no headers and has one timeout, for idle connections. Here each open connection is
-checked once a second. It is ended when the rest of a request is missing for too long, or when its
-client reads nothing of the answer for too long. A stream that is being read is never ended.
+"""Connections within bounds: how much a connection may send, and how long it may take. uvicorn
+counts no headers and has one timeout, for idle connections. Here each open connection is checked
+once a second, and ended when the rest of a request is missing for too long, or when its client
+reads nothing of the answer for too long. A stream that is being read is never ended.
 """
 
 import asyncio
@@ -158,7 +157,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, refused: Refused) -> None:
         """Answer why, and end the connection. What still arrives is thrown away for two seconds:
-        if the connection were closed at once, the client might not get the answer.
+        closed at once, the connection might not bring the client its answer.
         """
         self._refused_at = self.loop.time()
         ENDED.labels(refused.code).inc()

@@ -1,6 +1,4 @@
-"""Serving HTTP: uvicorn within bounds. It stops when an event is set, not at a signal. Answers that
-do not mention caches are kept by none.
-"""
+"""Serving HTTP: uvicorn within bounds, until an event is set, and the headers of every answer."""
 
 import asyncio
 import contextlib
@@ -23,6 +21,7 @@ logger = structlog.get_logger()
 GRACE_SECONDS = 6
 IDLE_SECONDS = 75
 SOCKET_BYTES_MAX = 4096  # What clients send is not read.
+DEFAULT_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 TICKS_A_SECOND = 10  # Of uvicorn's main loop.
 
 AnyRequest = Request[Any, Any, Any]
@@ -70,9 +69,7 @@ async def serve(
     *,
     sockets: bool = False,
 ) -> None:
-    """Serve until `stop` is set, then give open requests six seconds to end: open streams would
-    keep uvicorn running for ever.
-    """
+    """Serve until `stop` is set, and then GRACE_SECONDS more: open streams would never end."""
     config = uvicorn.Config(
         guarded(app),
         host=host,
@@ -107,9 +104,7 @@ class _CutOff(BaseException):
 
 
 def guarded(app: AsgiApp) -> AsgiApp:
-    """Add the headers that every answer has. A request whose client is gone is ended, and is not
-    reported as an error.
-    """
+    """Add every answer's headers. A request whose client is gone is ended, and is no error."""
 
     async def run(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -153,11 +148,7 @@ def _completed(headers: Any) -> list[tuple[bytes, bytes]]:
     """Forbid caches to keep what does not mention them, and browsers to guess its type."""
     found = list(headers)
     names = {name.lower() for name, _ in found}
-    if b"cache-control" not in names:
-        found.append((b"cache-control", b"no-store"))
-    if b"x-content-type-options" not in names:
-        found.append((b"x-content-type-options", b"nosniff"))
-    return found
+    return found + [header for header in DEFAULT_HEADERS if header[0] not in names]
 
 
 def _is_storage_away(error: LitestarException) -> bool:

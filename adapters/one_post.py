@@ -14,9 +14,7 @@ _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError
 
 
 class NotSent(Exception):
-    """No connection was made. This and the next two are no errors of httpx, on purpose: fal's
-    client would send the POST again.
-    """
+    """No connection was made. This and the next two are not httpx's: fal's client would resend."""
 
 
 class ErrorAnswer(Exception):
@@ -38,12 +36,11 @@ class Hung(Lost):
 
 
 class OnePost(httpx.AsyncBaseTransport):
-    """The network under fal's client: each POST is sent exactly once.
-
-    The client repeats a POST up to ten times (lost replies, 408, 409, 429, some 5xx), and each can
-    be a paid job. It repeats a POST that ended in an error of httpx, and no other: so the errors
-    raised here are our own. aiohttp sends the requests, with a quarter of httpcore's CPU time
-    (docs/decisions/0006); its errors also say whether there was a connection already.
+    """The network under fal's client: each POST is sent exactly once. The client repeats a POST
+    that ended in an error of httpx up to ten times (lost replies, 408, 409, 429, some 5xx), and
+    each can be a paid job: so the errors raised here are our own. aiohttp sends the requests, with
+    a quarter of httpcore's CPU time (docs/decisions/0006); its errors also say whether there was a
+    connection.
     """
 
     def __init__(self, connections_max: int, seconds: float, connect_seconds: float) -> None:

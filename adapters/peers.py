@@ -14,7 +14,6 @@ GONE_SECONDS = 3.5  # A process that was silent for so long is counted as gone.
 
 class Peers:
     """Processes of a service send each other heartbeats. Without a client a process is alone.
-
     Sharing out work saves doing it twice; safety does not depend on it. Two processes that do not
     hear each other both act on a row, and the log's guards let one of them through.
     """
@@ -41,9 +40,7 @@ class Peers:
         return len(self._living())
 
     def is_mine(self, key: str) -> bool:
-        """Tell whether this process is the one to take the row with this key. Where there are more
-        processes than `at_work_max`, the share of the others is 0: they stand by and take no row.
-        """
+        """Tell whether the row is this process's. Those beyond `at_work_max` stand by: none is."""
         living = self._living()
         if len(living) == 1:
             return True

@@ -14,16 +14,9 @@ _CODES_OF_STATUS: dict[int, tuple[str, ...]] = {
     405: ("method_not_allowed",),
     408: ("too_slow",),
     409: (
-        "job_ended",
-        "job_open",
-        "not_failed",
-        "already_retried",
-        "already_open",
-        "too_many_endpoints",
-        "run_active",
-        "run_ended",
-        "step_not_failed",
-        "idempotency_in_flight",
+        *("job_ended", "job_open", "not_failed", "already_retried", "already_open"),
+        *("run_active", "run_ended", "step_not_failed"),
+        *("too_many_endpoints", "idempotency_in_flight"),
     ),
     413: ("too_large",),
     422: ("invalid", "cursor_invalid", "idempotency_key_reused"),
@@ -44,10 +37,5 @@ def problem_of(refused: Refused, request_id: str) -> dict[str, Any]:
 
 
 def problem_document(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
-    return {
-        "type": f"urn:darkroom:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
+    kind = f"urn:darkroom:problem:{code}"
+    return {"type": kind, "title": title, "status": status, "detail": detail, "code": code}

@@ -17,10 +17,9 @@ SILENCE_SECONDS_MAX = 12.0  # Without a message or a heartbeat for so long, the 
 
 
 class PullInbox:
-    """Messages arrive in one inbox, for several pulls that are open at once.
-
-    `refusal` is the broker's answer to a pull, in its words, where that was neither a message nor
-    a heartbeat nor the pull's regular end; empty otherwise.
+    """Messages arrive in one inbox, for several pulls that are open at once. `refusal` is the
+    broker's answer to a pull, where that was neither a message, a heartbeat nor the pull's regular
+    end.
     """
 
     def __init__(self, client: Client, consumer: str) -> None:
@@ -37,9 +36,7 @@ class PullInbox:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the open pulls are forgotten by the broker: it is another connection, or no
-        heartbeat came.
-        """
+        """Whether the broker has forgotten the open pulls: a new connection, or no heartbeat."""
         silence_seconds = asyncio.get_running_loop().time() - self._heard_at
         is_new_connection = self._client.stats["reconnects"] != self._reconnects
         return is_new_connection or silence_seconds > SILENCE_SECONDS_MAX
@@ -91,8 +88,8 @@ class PullInbox:
         self._wake.set()
 
     def _note_status(self, headers: dict[str, str]) -> None:
-        """A heartbeat (100) changes nothing. A pull that ended (404 and 408: its time is up) brings
-        no more of what it was asked for; so does one that was refused.
+        """A heartbeat (100) changes nothing. A pull that ended (404 and 408: its time is up) or was
+        refused brings no more of what it was asked for.
         """
         status = headers.get("Status", "")
         if status == "100":
@@ -101,3 +98,12 @@ class PullInbox:
             self.refusal = headers.get("Description", status or "unknown status")
         unserved = int(headers.get("Nats-Pending-Messages", self._credit))
         self._credit = max(self._credit - unserved, 0)
+
+
+def delivery_of(message: Msg) -> list[str]:
+    """Return how often a message was delivered, and its sequence in the stream. Its reply subject
+    is $JS.ACK.stream.consumer.DELIVERED.SEQUENCE.consumer_sequence.time.pending, or has a domain
+    and an account before the stream and a token at the end.
+    """
+    tokens = message.reply.split(".")
+    return tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004

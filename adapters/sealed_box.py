@@ -11,9 +11,7 @@ NONCE_BYTES = 12
 
 
 class SealedBox:
-    """`about` is not in the box, but has to be the same when it is opened: a box that is put in
-    another's place does not open there.
-    """
+    """A box opens only with the `about` it was sealed with: it cannot stand in another's place."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)

@@ -70,21 +70,13 @@ DESCRIPTIONS: dict[str, str] = {
 }
 SERVICE_NAMES = DESCRIPTIONS.keys()
 # Read by the command line, by the broker's configuration, or by libraries that we use.
+_USERS = ("API", "DISPATCHER", "INGESTOR", "OPERATOR", "PROJECTOR")
 OTHER_NAMES = frozenset(
-    [
-        "DARKROOM_ENV_FILE",
-        "DARKROOM_TOKEN",
-        "DARKROOM_URL",
-        "DARKROOM_API_PASSWORD",
-        "DARKROOM_DISPATCHER_PASSWORD",
-        "DARKROOM_INGESTOR_PASSWORD",
-        "DARKROOM_OPERATOR_PASSWORD",
-        "DARKROOM_PROJECTOR_PASSWORD",
-        "FAL_FORCE_AUTH_BY_USER",
-        "FAL_KEY_ID",
-        "FAL_KEY_SECRET",
-        "FAL_RUN_HOST",
-    ]
+    (
+        *("DARKROOM_ENV_FILE", "DARKROOM_TOKEN", "DARKROOM_URL"),
+        *(f"DARKROOM_{user}_PASSWORD" for user in _USERS),
+        *("FAL_FORCE_AUTH_BY_USER", "FAL_KEY_ID", "FAL_KEY_SECRET", "FAL_RUN_HOST"),
+    )
 )
 NAMES = SERVICE_NAMES | OTHER_NAMES
 OUR_PREFIXES = ("DARKROOM_", "FAL_", "SIMULATOR_", "RECONCILE_", "SUBMIT_")

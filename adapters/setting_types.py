@@ -1,5 +1,6 @@
 """What the value of a setting may be, and the words that say so when it is not."""
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,56 +17,34 @@ Limit = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Bytes = Annotated[int, Meta(ge=0, le=BYTES_MAX)]
 WaitSeconds = Annotated[float, Meta(ge=0, le=30)]
 
+
+def _text(pattern: str, wanted: str) -> Meta:
+    """Texts that the pattern matches whole; `wanted` is what any other one should be."""
+    return Meta(pattern=rf"^{pattern}\Z", description=wanted)
+
+
 _HOST = r"[^\s/,@?#]+"
-Host = Annotated[str, Meta(pattern=rf"^{_HOST}\Z", description="a host name or an address")]
-HostAndPort = Annotated[
-    str, Meta(pattern=rf"^({_HOST})?\Z", description="host or host:port, without a scheme")
-]
-Hosts = Annotated[
-    str,
-    Meta(pattern=rf"^( *{_HOST} *(,|\Z))*\Z", description="host or host:port, separated by commas"),
-]
-Origin = Annotated[
-    str,
-    Meta(
-        pattern=r"^(https?://[^\s/?#@]+/?)?\Z",
-        description="an origin with its scheme and without a path, as https://darkroom.example",
-    ),
-]
+_BROKER = r"(nats|tls)://[^\s,]+"
+_BROKERS = "nats://host:port or tls://host:port, several separated by commas"
+_ORIGIN = "an origin with its scheme and without a path, as https://darkroom.example"
+_DATABASE = r"((sqlite:///|postgresql\+asyncpg://)[^\r\n]+)?"
+_DATABASES = "postgresql+asyncpg://user@host/name or sqlite:///path"
+Host = Annotated[str, _text(_HOST, "a host name or an address")]
+HostAndPort = Annotated[str, _text(rf"({_HOST})?", "host or host:port, without a scheme")]
+Hosts = Annotated[str, _text(rf"( *{_HOST} *(,|\Z))*", "host or host:port, separated by commas")]
+Origin = Annotated[str, _text(r"(https?://[^\s/?#@]+/?)?", _ORIGIN)]
 Origins = Annotated[
     str,
-    Meta(
-        pattern=r"^( *https?://[^\s/?#@,]+ *(,|\Z))*\Z",
-        description="origins as https://app.example, separated by commas",
+    _text(
+        r"( *https?://[^\s/?#@,]+ *(,|\Z))*", "origins as https://app.example, separated by commas"
     ),
 ]
-WebUrl = Annotated[
-    str, Meta(pattern=r"^(https?://[^\s/?#]+\S*)?\Z", description="a URL with http:// or https://")
-]
-BrokerUrl = Annotated[
-    str,
-    Meta(
-        pattern=r"^((nats|tls)://[^\s,]+(,\s*(nats|tls)://[^\s,]+)*)?\Z",
-        description="nats://host:port or tls://host:port, several separated by commas",
-    ),
-]
-DatabaseUrl = Annotated[
-    str,
-    Meta(
-        pattern=r"^((sqlite:///|postgresql\+asyncpg://)[^\r\n]+)?\Z",
-        description="postgresql+asyncpg://user@host/name or sqlite:///path",
-    ),
-]
-StorageUrl = Annotated[
-    str, Meta(pattern=r"^(s3://[^\s/]+\S*)?\Z", description="s3://bucket or s3://bucket/prefix")
-]
-MasterKey = Annotated[
-    str, Meta(pattern=r"^([0-9a-fA-F]{64})?\Z", description="64 hexadecimal digits")
-]
-Folder = Annotated[
-    str,
-    Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z", description="a path without control characters"),
-]
+WebUrl = Annotated[str, _text(r"(https?://[^\s/?#]+\S*)?", "a URL with http:// or https://")]
+BrokerUrl = Annotated[str, _text(rf"({_BROKER}(,\s*{_BROKER})*)?", _BROKERS)]
+DatabaseUrl = Annotated[str, _text(_DATABASE, _DATABASES)]
+StorageUrl = Annotated[str, _text(r"(s3://[^\s/]+\S*)?", "s3://bucket or s3://bucket/prefix")]
+MasterKey = Annotated[str, _text(r"([0-9a-fA-F]{64})?", "64 hexadecimal digits")]
+Folder = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", "a path without control characters")]
 
 Webhooks = Literal["auto", "signed", "off", "unsigned"]
 Provider = Literal["", "fal", "simulator"]
@@ -83,13 +62,11 @@ def value_of(text: str, kind: Any) -> Any:
     described = _described(kind)
     if isinstance(described, inspect.LiteralType):
         text = text.lower()
-    try:
+    with contextlib.suppress(msgspec.ValidationError):
         value = msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise BadValue(f"must be {_wanted(described)}") from None
-    if value != value:  # noqa: PLR0124 - not a number, which is neither too small nor too large.
-        raise BadValue(f"must be {_wanted(described)}")
-    return value
+        if value == value:  # noqa: PLR0124 - not so for `nan`, which no bound keeps out.
+            return value
+    raise BadValue(f"must be {_wanted(described)}")
 
 
 def _described(kind: Any) -> Any:

@@ -13,27 +13,8 @@ from urllib.parse import urlsplit
 from dotenv import load_dotenv
 from msgspec import Struct
 
+from adapters import setting_types as setting
 from adapters.setting_names import misspelt
-from adapters.setting_types import (
-    BadValue,
-    BrokerUrl,
-    Count,
-    DatabaseUrl,
-    Folder,
-    Host,
-    Hosts,
-    Limit,
-    LogFormat,
-    LogLevel,
-    MasterKey,
-    Origin,
-    Port,
-    Provider,
-    StorageUrl,
-    Webhooks,
-    WebUrl,
-    value_of,
-)
 from adapters.storage import FileStorage, S3Storage, Storage
 
 ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
@@ -63,31 +44,31 @@ class Settings(Struct, frozen=True, kw_only=True):
 class CommonSettings(Settings, frozen=True, kw_only=True):
     """What every service reads."""
 
-    darkroom_data_dir: Folder = ".darkroom"
-    darkroom_host: Host = "127.0.0.1"
-    darkroom_port: Port = 8000
-    darkroom_master_key: MasterKey = ""
-    site_url: Origin = ""
-    webhook_base_url: Origin = ""
-    nats_url: BrokerUrl = ""
+    darkroom_data_dir: setting.Folder = ".darkroom"
+    darkroom_host: setting.Host = "127.0.0.1"
+    darkroom_port: setting.Port = 8000
+    darkroom_master_key: setting.MasterKey = ""
+    site_url: setting.Origin = ""
+    webhook_base_url: setting.Origin = ""
+    nats_url: setting.BrokerUrl = ""
     nats_user: str | None = None
     nats_password: str | None = None
-    database_url: DatabaseUrl = ""
-    storage_url: StorageUrl = ""
-    s3_endpoint_url: WebUrl | None = None
+    database_url: setting.DatabaseUrl = ""
+    storage_url: setting.StorageUrl = ""
+    s3_endpoint_url: setting.WebUrl | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = None
-    s3_public_url: WebUrl | None = None
+    s3_public_url: setting.WebUrl | None = None
     fal_key: str = ""
     fal_ai_api_key: str = ""
-    fal_webhooks: Webhooks = "auto"
-    provider: Provider = ""
-    source_hosts_allowed: Hosts = ""
-    log_level: LogLevel = "info"
-    log_format: LogFormat = "auto"
-    metrics_port: Port = 0
-    connections_max: Count = 8000
-    connections_per_address_max: Limit = 4000  # 0: none.
+    fal_webhooks: setting.Webhooks = "auto"
+    provider: setting.Provider = ""
+    source_hosts_allowed: setting.Hosts = ""
+    log_level: setting.LogLevel = "info"
+    log_format: setting.LogFormat = "auto"
+    metrics_port: setting.Port = 0
+    connections_max: setting.Count = 8000
+    connections_per_address_max: setting.Limit = 4000  # 0: none.
 
     @property
     def data_dir(self) -> Path:
@@ -110,8 +91,8 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
 
     @property
     def asks_for_webhooks(self) -> bool:
-        """Whether the provider is given webhook URLs. A real one cannot reach a loopback address,
-        unless `signed` is set: then there is some way.
+        """Whether the provider is given webhook URLs: a real one cannot reach a loopback address,
+        unless `signed` says that there is some way.
         """
         if self.fal_webhooks in {"off", "signed"}:
             return self.fal_webhooks == "signed"
@@ -128,8 +109,7 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Private addresses that may be reached all the same, as `host:port`."""
-        hosts = (host.strip() for host in self.source_hosts_allowed.split(","))
-        return frozenset(host for host in hosts if host)
+        return hosts_of(self.source_hosts_allowed)
 
     def master_key(self) -> bytes:
         """Return the 32 bytes that wrap the accounts' keys, made at the first start."""
@@ -145,10 +125,10 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
             return FileStorage(self.data_dir / "storage")
         return S3Storage(
             self.storage_url,
+            self.s3_public_url,
             endpoint_url=self.s3_endpoint_url,
-            access_key_id=self.aws_access_key_id,
-            secret_access_key=self.aws_secret_access_key,
-            public_url=self.s3_public_url,
+            aws_access_key_id=self.aws_access_key_id,
+            aws_secret_access_key=self.aws_secret_access_key,
         )
 
     def problems(self) -> Iterator[str]:
@@ -173,9 +153,8 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) -> AnySettings:
-    """Read the settings of one service, from the process's environment if no other is given.
-
-    Raise BadSetting with a line for each that is wrong. An empty value counts as unset.
+    """Read one service's settings, from the process's environment if no other is given. Raise
+    BadSetting with a line for each that is wrong. An empty value counts as unset.
     """
     environment = os.environ if environment is None else environment
     types = get_type_hints(kind, include_extras=True)
@@ -184,8 +163,8 @@ def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) 
     for name in kind.__struct_fields__:
         if text := environment.get(name.upper()):
             try:
-                values[name] = value_of(text, types[name])
-            except BadValue as error:
+                values[name] = setting.value_of(text, types[name])
+            except setting.BadValue as error:
                 wrong.append(f"{name.upper()}: {error}")
     settings = kind(**values)
     wrong += settings.problems()
@@ -194,21 +173,20 @@ def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) 
     return settings
 
 
+def hosts_of(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split(","))))
+
+
 def is_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    return is_loopback_host(host or "")
+    with contextlib.suppress(ValueError):
+        return is_loopback_host(urlsplit(url).hostname or "")
+    return False
 
 
 def is_loopback_host(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    with contextlib.suppress(ValueError):
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    return False
 
 
 def in_url(host: str) -> str:
@@ -231,9 +209,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def write_secret_once(path: Path, text: str) -> None:
-    """As `write_secret`, but a file that exists stays: of several processes that start for the
-    first time one makes the secret, and all read the same.
-    """
+    """As `write_secret`, but an existing file stays: processes that start together share one."""
     mine = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     write_secret(mine, text)
     with contextlib.suppress(FileExistsError):
@@ -242,10 +218,7 @@ def write_secret_once(path: Path, text: str) -> None:
 
 
 def _key_bytes(text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != 32:  # noqa: PLR2004 - AES-256.
-        raise BadSetting("DARKROOM_MASTER_KEY: must be 64 hexadecimal digits")
-    return key
+    with contextlib.suppress(ValueError):
+        if len(key := bytes.fromhex(text.strip())) == 32:  # noqa: PLR2004 - AES-256.
+            return key
+    raise BadSetting("DARKROOM_MASTER_KEY: must be 64 hexadecimal digits")

@@ -4,11 +4,11 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -19,6 +19,8 @@ OTHER_MEDIA_TYPE = "application/octet-stream"
 _NOT_THERE = {"NoSuchKey", "404"}
 _THERE_ALREADY = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 Part = tuple[bytes, int]  # Some bytes of an object, and how many it has in all.
+P = ParamSpec("P")
+T = TypeVar("T")
 _KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
 
 
@@ -31,9 +33,8 @@ class BadKey(ValueError):
 
 
 class StoredObject(Struct, frozen=True):
-    """An object that is there, read part by part: between two parts nothing is held open.
-
-    `parts` can be read once; it raises StorageUnavailable when the rest cannot be read.
+    """An object that is there, read part by part: between two parts nothing is held open. `parts`
+    can be read once; it raises StorageUnavailable when the rest cannot be read.
     """
 
     media_type: str
@@ -103,19 +104,16 @@ class FileStorage:
         await self._run(self._put, checked_key(key), body)
 
     async def create(self, key: str, body: bytes) -> bool:
-        made: bool = await self._run(self._create, checked_key(key), body)
-        return made
+        return await self._run(self._create, checked_key(key), body)
 
     async def get(self, key: str) -> bytes | None:
-        body: bytes | None = await self._run(self._get, checked_key(key))
-        return body
+        return await self._run(self._get, checked_key(key))
 
     async def open(self, key: str) -> StoredObject | None:
-        return await _opened(key, partial(self._run, self._part, checked_key(key)))
+        return await _opened(key, lambda at: self._run(self._part, checked_key(key), at))
 
     async def delete(self, key: str) -> None:
-        path = self._folder / checked_key(key)
-        await self._run(lambda: path.unlink(missing_ok=True))
+        await self._run((self._folder / checked_key(key)).unlink, missing_ok=True)
 
     def public_url(self, key: str) -> str | None:
         del key
@@ -154,48 +152,34 @@ class FileStorage:
             temporary.unlink(missing_ok=True)
 
     def _get(self, key: str) -> bytes | None:
-        try:
+        with suppress(FileNotFoundError):
             return (self._folder / key).read_bytes()
-        except FileNotFoundError:
-            return None
+        return None
 
     def _part(self, key: str, offset: int) -> Part | None:
-        try:
-            with (self._folder / key).open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                return os.pread(file.fileno(), PART_BYTES, offset), size
-        except FileNotFoundError:
-            return None
+        with suppress(FileNotFoundError), (self._folder / key).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return os.pread(file.fileno(), PART_BYTES, offset), size
+        return None
 
-    async def _run(self, work: Any, *arguments: Any) -> Any:
+    async def _run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
-            return await asyncio.to_thread(work, *arguments)
+            return await asyncio.to_thread(work, *arguments, **named)
         except OSError as error:
             raise StorageUnavailable(str(error)) from error
 
 
 class S3Storage:
-    """A bucket of S3, R2 or anything that speaks their protocol, with signature version 4."""
+    """A bucket of S3, R2 or anything that speaks their protocol, with signature version 4.
+    `options` are those of botocore's client: its endpoint and its key.
+    """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        endpoint_url: str | None,
-        access_key_id: str | None,
-        secret_access_key: str | None,
-        public_url: str | None,
-    ) -> None:
+    def __init__(self, url: str, public_url: str | None, **options: str | None) -> None:
         parts = urlsplit(url)
         self._bucket = parts.netloc
         self._prefix = parts.path.strip("/")
         self._public_url = public_url.rstrip("/") if public_url else None
-        self._options = {
-            "endpoint_url": endpoint_url,
-            "aws_access_key_id": access_key_id,
-            "aws_secret_access_key": secret_access_key,
-            "region_name": os.environ.get("AWS_REGION", "auto"),
-        }
+        self._options = options | {"region_name": os.environ.get("AWS_REGION", "auto")}
         self._stack = AsyncExitStack()
         self._client: Any = None
         self._opening = asyncio.Lock()
@@ -213,9 +197,7 @@ class S3Storage:
 
     async def get(self, key: str) -> bytes | None:
         found = await self._call("get_object", key)
-        if found is None:
-            return None
-        return await self._whole(found)
+        return None if found is None else await self._whole(found)
 
     async def open(self, key: str) -> StoredObject | None:
         return await _opened(key, partial(self._part, key))
@@ -237,8 +219,7 @@ class S3Storage:
         found = await self._call("get_object", key, Range=f"bytes={offset}-{until}")
         if found is None:
             return None
-        body = await self._whole(found)
-        return body, int(found["ContentRange"].rpartition("/")[2])
+        return await self._whole(found), int(found["ContentRange"].rpartition("/")[2])
 
     async def _whole(self, found: Any) -> bytes:
         async with found["Body"] as stream:

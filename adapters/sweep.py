@@ -31,9 +31,9 @@ Act = Callable[[Row], Awaitable[None]]
 
 
 class Pace(Struct, frozen=True):
-    """How many acts run at once, in all and for one lane; how long one act may take; how long a
-    row that is still there waits for its next try (it doubles from `pause_seconds` up to its
-    maximum); and how long a row has to be due before it is taken.
+    """How many acts run at once, in all and for one lane; how long one may take; how long a row
+    that is still there waits for its next try (from `pause_seconds`, doubled up to its maximum);
+    and how long a row has to be due before it is taken.
     """
 
     at_once: int
@@ -50,10 +50,9 @@ class _Retry(Struct):
 
 
 class Sweep(Generic[Row]):
-    """Takes rows and acts on them, for ever. No act waits for another.
-
-    Two processes may take the same row without harm: what an act writes is guarded by the log, and
-    what it does to the outside world (asking, cancelling) can be repeated.
+    """Takes rows and acts on them, for ever. No act waits for another. Two processes may take the
+    same row without harm: what an act writes is guarded by the log, and what it does to the outside
+    world (asking, cancelling) can be repeated.
     """
 
     def __init__(
@@ -77,9 +76,7 @@ class Sweep(Generic[Row]):
         self.wake = wake or asyncio.Event()
 
     async def run(self) -> None:
-        """Sweep for ever. A query that fails ends this and leaves the acts under way alone; a
-        shutdown cancels them too.
-        """
+        """Sweep for ever. A failed query leaves acts under way alone; a shutdown cancels them."""
         try:
             while True:
                 self.wake.clear()

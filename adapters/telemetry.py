@@ -30,11 +30,8 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 def configure(service: str, *, level: str, style: str) -> None:
     """Send structlog's lines to stderr; `style` is auto, json or console."""
     as_console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if as_console
-        else structlog.processors.JSONRenderer(sort_keys=True)
-    )
+    as_json = structlog.processors.JSONRenderer(sort_keys=True)
+    renderer: Any = structlog.dev.ConsoleRenderer() if as_console else as_json
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[

@@ -28,8 +28,8 @@ _decoder = msgspec.json.Decoder(UsageReport)
 
 
 class Usage:
-    """Counts by the minute. Processes send their counts to each other twice a second, so a limit
-    may be exceeded by what the others get in half a second. A process starts with no counts.
+    """Counts by the minute, from none at the start. Processes exchange their counts twice a second:
+    so long the others' requests may exceed a limit.
     """
 
     def __init__(self, process: str) -> None:
@@ -42,9 +42,7 @@ class Usage:
         await client.subscribe(USAGE, cb=self._hear)
 
     def take(self, name: str, limit: int, weight: int = 1) -> None:
-        """Count a request, or several (`weight`); raise Refused `rate_limited` with the seconds
-        until the next minute begins.
-        """
+        """Count requests; raise Refused `rate_limited` with the seconds until the next minute."""
         now = time.time()
         self._turn(int(now) // WINDOW_SECONDS)
         if self._counts[name] >= limit:

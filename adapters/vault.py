@@ -38,10 +38,9 @@ class KeyUnusable(KeysUnavailable):
 
 
 class KeyStore(Protocol):
-    """Wrapped account keys; a key that is kept is never replaced. Raises KeysUnavailable.
-
-    `get` returns b"" where a key was removed, and None where there never was one. `create` returns
-    the key that is kept: the given one, or one that came before it.
+    """Wrapped account keys; a key that is kept is never replaced. Raises KeysUnavailable. `get`
+    returns b"" where a key was removed, None where there never was one. `create` returns the key
+    that is kept: the given one, or one that came before it.
     """
 
     makes_keys: bool
@@ -83,10 +82,10 @@ class BrokerKeyStore:
 
 
 class Vault:
-    """Account keys are made at first use, wrapped by the master key, and kept in two places: in
-    the key store, which decides whose key was first, and as one object for each account in
-    storage, so that they outlive a lost broker. Neither is ever overwritten. A key is used only
-    after both places have it; when a crash left it in one of them only, it is copied to the other.
+    """Account keys are made at first use, wrapped by the master key, and kept in two places: in the
+    key store, which decides whose key was first, and in storage, so that they outlive a lost
+    broker. Neither is ever overwritten. A key is used only after both places have it; when a crash
+    left it in one of them only, it is copied to the other.
     """
 
     def __init__(self, master_key: bytes, keys: KeyStore, storage: Storage) -> None:
@@ -97,10 +96,7 @@ class Vault:
         self._copied: set[AccountId] = set()  # Accounts whose key is known to be in storage.
 
     async def seal(self, account: AccountId, plaintext: bytes) -> Sealed:
-        """Seal; a large value goes to storage first, and its place and hash are returned.
-
-        Raise KeysUnavailable or StorageUnavailable.
-        """
+        """Seal; a large value goes to storage. Raise KeysUnavailable or StorageUnavailable."""
         key = await self._find(account) or await self._make(account)
         if self._keys.makes_keys and account not in self._copied:
             await self._complete_copy(account)
@@ -113,9 +109,7 @@ class Vault:
         return Sealed(stored=stored)
 
     async def seal_words(self, account: AccountId, words: str) -> Sealed:
-        """Seal words that are not worth stopping a job for: when the account's key is lost for
-        good, return an empty value, which cannot be unsealed.
-        """
+        """Seal words that are not worth stopping a job for: without a key, as an empty value."""
         try:
             return await self.seal(account, words.encode(errors="replace"))
         except KeyUnusable as error:
@@ -124,10 +118,7 @@ class Vault:
             return Sealed()
 
     async def unseal(self, account: AccountId, sealed: Sealed) -> bytes:
-        """Return the plaintext; raise Unreadable, KeysUnavailable, or StorageUnavailable.
-
-        Reading never makes a key.
-        """
+        """Unseal, with no new key; raise Unreadable, KeysUnavailable, StorageUnavailable."""
         box = await self._box(sealed)
         try:
             key = await self._find(account)
@@ -197,8 +188,7 @@ class Vault:
 
     async def _complete_copy(self, account: AccountId) -> None:
         """Copy the key to storage: the process that made it may have died before it did so. While
-        storage is away, the copy is left to the next process that seals for the account: no work
-        is refused for it.
+        storage is away, the copy is left to the next process that seals: no work is refused for it.
         """
         self._copied.add(account)
         wrapped = await self._keys.get(account)

@@ -44,9 +44,7 @@ class Connection(Struct):
     async def execute(
         self, account: AccountId, command: AccountCommand, key: str | None = None
     ) -> None:
-        """Carry out an operator's command, once for each idempotency key, and wait until the read
-        models show it.
-        """
+        """Carry out a command, once for each `key`, and wait until the read models show it."""
         request = AccountRequest(
             command=command,
             actor="cli",
@@ -65,9 +63,7 @@ class Connection(Struct):
 
 
 def running_world(data_dir: Path, setting: str) -> World:
-    """Return the world that runs in a folder. Raise NoWorld, which names the setting that leads to
-    another world.
-    """
+    """Return the world running in a folder; raise NoWorld, which names another way (`setting`)."""
     world = read_world(data_dir)
     if world is None or not world.is_running:
         raise NoWorld(
@@ -91,9 +87,7 @@ def settings_of(data_dir: Path) -> CommonSettings:
 
 
 async def reach_broker(settings: CommonSettings, name: str) -> Client:
-    """Connect to the broker. Raise NoWorld when it does not answer within seconds: unlike a
-    service, a command does not wait for it.
-    """
+    """Connect to the broker; raise NoWorld after some seconds: commands do not wait for ever."""
     user, password = settings.nats_user, settings.nats_password
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -112,9 +106,7 @@ async def connected(data_dir: Path) -> AsyncIterator[Connection]:
         changes = Changes(partial(database.read, positions.read))
         await changes.start(client)
         handler = AccountCommandHandler(
-            log,
-            lambda account, needed: database.read(accounts.snapshot, account, needed),
-            changes,
+            log, lambda account, needed: database.read(accounts.snapshot, account, needed), changes
         )
         yield Connection(settings, client, log, database, changes, handler)
     finally:

@@ -1,8 +1,6 @@
-"""One world in one folder: locks that the kernel releases when their holder dies.
-
-There are two, because an `up` that was killed may leave children that are still ending. `up` alone
-holds the first lock; the second one its children inherit and hold too. A process that has taken
-both is certain that no other world uses the folder.
+"""One world in one folder: locks that the kernel releases when their holder dies. There are two,
+because an `up` that was killed may leave children that are still ending: `up` alone holds the
+first, its children inherit the second. Who has taken both is alone in the folder.
 """
 
 import asyncio
@@ -30,9 +28,7 @@ class FolderInUse(Exception):
 
 @asynccontextmanager
 async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
-    """Lock the folder; yield the descriptor that children have to inherit. Raise FolderInUse, or
-    BadSetting when the folder cannot be written.
-    """
+    """Lock the folder; yield a descriptor to be inherited. Raise FolderInUse or BadSetting."""
     with contextlib.ExitStack() as stack:
         try:
             _make_private(folder)

@@ -1,6 +1,5 @@
-"""The log files of the world's processes: bounded in size, private, and read for error messages.
-
-Each process writes to its file itself, so that it can go on when the supervisor has ended.
+"""Log files of the world's processes: bounded in size, private, and read for error messages. Each
+process writes to its own file, so that it can go on when the supervisor has ended.
 """
 
 import os
@@ -19,9 +18,7 @@ def open_log(folder: Path, name: str) -> tuple[int, int]:
 
 
 def rotate(folder: Path, name: str) -> None:
-    """Move the content of a log that has grown too large aside. Its process keeps the descriptor
-    and, as it appends, goes on at the new end.
-    """
+    """Move a too large log's content aside. Its process appends at the file's new end."""
     path = _path(folder, name)
     if not path.exists() or path.stat().st_size <= BYTES_MAX:
         return

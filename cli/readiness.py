@@ -30,9 +30,8 @@ class NotReady(Exception):
 async def while_progressing(
     work: Awaitable[T], progress: Progress, supervisor: Supervisor, tell: Tell
 ) -> T:
-    """Wait for the work for as long as its progress changes.
-
-    Raise NotReady when it has not changed for 30 s, NeverUp when a process does not stay up.
+    """Wait for the work for as long as its progress changes. Raise NotReady when it has not changed
+    for 30 s, NeverUp when a process does not stay up.
     """
     clock = asyncio.get_running_loop().time
     task = asyncio.ensure_future(work)
@@ -85,9 +84,7 @@ def services_progress(connection: Connection) -> Progress:
 
 
 async def all_ready(world: World, connection: Connection) -> None:
-    """Return once the front door reports that all services take in work, and the read models have
-    reached the end that the log has now.
-    """
+    """Return once all services take in work and the read models are at the log's present end."""
     end = await connection.log.end()
     async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         while not await _is_ready(client, world.local_url):

@@ -44,9 +44,7 @@ LOG_SHARE_OF_DISK = 2
 async def running(
     data_dir: Path, host: str, port: int, *, tell: Tell
 ) -> AsyncIterator[tuple[World, Supervisor]]:
-    """Start everything, yield once it is ready, stop everything. A folder takes one world at a
-    time: raise FolderInUse.
-    """
+    """Start everything, yield once it is ready, stop everything. Raise FolderInUse."""
     os.umask(PRIVATE)
     check_all({**os.environ, "DARKROOM_HOST": host, "DARKROOM_PORT": str(port)})
     async with held(data_dir.resolve(), tell) as shared_lock:
@@ -102,9 +100,7 @@ async def _set_up(world: World) -> None:
 
 
 def fitting(log_bytes: int, free_bytes: int) -> int:
-    """Bound a new log by half of the free disk space, so that the log is full before the disk is.
-    A log that exists keeps its limit.
-    """
+    """Bound a new log (an old one keeps its limit) by half of the free disk, to fill up first."""
     return min(log_bytes or free_bytes, free_bytes // LOG_SHARE_OF_DISK)
 
 

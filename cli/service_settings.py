@@ -61,9 +61,7 @@ def log_bytes_max() -> int:
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """Return the part of our environment that a process of the world is given: its own settings,
-    and no secrets of other processes.
-    """
+    """Return what a process of the world is given: its own settings, no other one's secrets."""
     wanted = {field.upper() for field in KINDS[name].__struct_fields__} - WITHHELD.get(name, set())
     given = {each: value for each, value in os.environ.items() if each in wanted}
     return surroundings() | given | {"DARKROOM_ENV_FILE": ""}

@@ -55,9 +55,7 @@ async def _run(
 
 
 def settings_for(host: str | None, port: int | None) -> CommonSettings:
-    """Check the settings of all processes, with these options; return those that all of them
-    share. Raise BadSetting.
-    """
+    """Check the settings of all, with these options; return the common ones. Raise BadSetting."""
     chosen = {"DARKROOM_HOST": host, "DARKROOM_PORT": None if port is None else str(port)}
     environment = {**os.environ, **{name: value for name, value in chosen.items() if value}}
     check_all(environment)

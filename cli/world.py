@@ -93,10 +93,7 @@ def read_world(data_dir: Path) -> World | None:
 
 
 def prepare(data_dir: Path, host: str, port: int) -> World:
-    """Return the folder's world, new or with the passwords and free ports that it had before.
-
-    `port` 0 means any free one. Raise PortTaken.
-    """
+    """Return the folder's world, with its earlier passwords and free ports. Raise PortTaken."""
     settings = load(CommonSettings)
     earlier = read_world(data_dir) or _empty_world()
     if port == 0:
@@ -146,9 +143,7 @@ def broker_program() -> str | None:
 
 
 def _quoted(text: str) -> str:
-    """Quote a value of a variable: nats-server parses it as configuration, where `4e7` would be a
-    number and a path would end at its first space.
-    """
+    """Quote a value: nats-server parses it, where `4e7` is a number and a space ends a path."""
     return json.dumps(text, ensure_ascii=False)
 
 

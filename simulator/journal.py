@@ -1,20 +1,18 @@
 """The journal of requests: a restart reads them again, and their lines are sealed, prompts and all.
-
-The key is derived from the key that signs webhooks, which only the owner of the files can read.
+The key is derived from the one that signs webhooks, which only the files' owner can read.
 """
 
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-NONCE_BYTES = 12
+from adapters.sealed_box import SealedBox
+
 BYTES_MAX = 16 * 1024 * 1024  # Of a journal that is not rewritten yet without its old entries.
 
 
@@ -22,7 +20,7 @@ class Journal:
     def __init__(self, path: Path, key: Ed25519PrivateKey) -> None:
         self._path = path
         derived = HKDF(hashes.SHA256(), 32, None, b"journal").derive(key.private_bytes_raw())
-        self._cipher = AESGCM(derived)
+        self._box = SealedBox(derived)
         self._file = path.open("ab")
         self._bytes_kept = 0
 
@@ -38,11 +36,9 @@ class Journal:
     def read(self) -> Iterator[bytes]:
         """Yield the entries, except a last one that was cut short when its process was killed."""
         for line in self._path.read_bytes().splitlines():
-            try:
-                box = b64decode(line, validate=True)
-                yield self._cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], None)
-            except (ValueError, InvalidTag):
-                continue
+            with suppress(ValueError):
+                if (entry := self._box.open(b64decode(line, validate=True), "")) is not None:
+                    yield entry
 
     def replace(self, entries: list[bytes]) -> None:
         """Keep only these entries."""
@@ -57,5 +53,4 @@ class Journal:
         self._file.close()
 
     def _sealed(self, entry: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        return b64encode(nonce + self._cipher.encrypt(nonce, entry, None)) + b"\n"
+        return b64encode(self._box.seal(entry, "")) + b"\n"

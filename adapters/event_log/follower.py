@@ -10,7 +10,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from adapters.pull_inbox import PullInbox
+from adapters.pull_inbox import PullInbox, delivery_of
 from application.event_log import LogMessage, LogSetBack, LogUnavailable
 from contracts.subjects import STREAM, Subject
 
@@ -28,10 +28,8 @@ class _Broken(Exception):
 async def follow(
     client: Client, after: int, check: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[list[LogMessage]]:
-    """Yield batches of messages, without a gap, from the one after sequence `after` on; start over
-    on any fault.
-
-    Each start first checks that it is still the same log; the LogSetBack of `check` ends this.
+    """Yield batches of messages after sequence `after`, without a gap; start over on any fault.
+    Each start first checks that it is still the same log; `check`'s LogSetBack ends this.
     """
     while True:
         consumer = _Consumer(client)
@@ -111,9 +109,5 @@ class _Consumer:
 
 
 def _log_message(message: Msg) -> LogMessage:
-    """The reply subject ends in stream.consumer.delivered.SEQUENCE.consumer_sequence.time.pending
-    (nine tokens, or twelve with domain, account and a token at the end).
-    """
-    tokens = message.reply.split(".")
-    sequence = tokens[5] if len(tokens) == 9 else tokens[7]  # noqa: PLR2004
+    _, sequence = delivery_of(message)
     return LogMessage(int(sequence), Subject(message.subject), message.data)

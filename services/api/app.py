@@ -83,9 +83,7 @@ async def connect(settings: ApiSettings) -> Api:
     usage = Usage(fresh_commit_id())
     await usage.start(client)
     commands = AccountCommandHandler(
-        log,
-        lambda account, wanted: database.read(accounts.snapshot, account, wanted),
-        changes,
+        log, lambda account, wanted: database.read(accounts.snapshot, account, wanted), changes
     )
     return Api(
         settings=settings,
@@ -155,7 +153,5 @@ def _cors(origins: str) -> CORSConfig | None:
     if not allowed:
         return None
     return CORSConfig(
-        allow_origins=allowed,
-        allow_headers=ALLOWED_HEADERS,
-        expose_headers=EXPOSED_HEADERS,
+        allow_origins=allowed, allow_headers=ALLOWED_HEADERS, expose_headers=EXPOSED_HEADERS
     )

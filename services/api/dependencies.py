@@ -100,7 +100,7 @@ class Api(Struct):
         """Count a request that causes writes; raise Refused `rate_limited`."""
         self.usage.take(f"work:{account}", self.settings.account_requests_per_minute)
 
-    async def wait_until_current(self, account: AccountId, min_as_of: str | None) -> None:
+    async def wait_until_current(self, account: AccountId, min_as_of: str | None = None) -> None:
         """Wait until reads are at least as new as the account's writes through this process, as
         `min_as_of`, and as whatever was answered before: rows that are being rebuilt are older.
         """

@@ -10,7 +10,6 @@ from adapters.vault import Unreadable
 from application.clock import now
 from application.documents import artifact_document
 from contracts.events import Artifact
-from contracts.ids import JobId
 from domain.estimates import Expectation, eta_seconds, progress
 from domain.refusals import JOB_CODES
 from domain.statuses import JobStatus, RunStatus, ShownStep, StepStatus
@@ -23,9 +22,10 @@ from services.api.dependencies import Api
 
 POLL_AFTER_MS = 2000
 
+Document = dict[str, Any]  # As JSON shows it.
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
-ShowJob = Callable[[Api, Job], Awaitable[dict[str, Any]]]
+ShowJob = Callable[[Api, Job], Awaitable[Document]]
 
 
 async def each_of(rows: Iterable[Row], show: Callable[[Row], Awaitable[Shown]]) -> list[Shown]:
@@ -42,10 +42,10 @@ def etag_of(api: Api, job: Job) -> str:
     return f'W/"{api.log.epoch}.{job.sequence}.{progress_of(job)}"'
 
 
-async def status_document(api: Api, job: Job) -> dict[str, Any]:
+async def status_document(api: Api, job: Job) -> Document:
     """An infograph's status. A cancelled one is shown as failed."""
     cancelled = job.status is JobStatus.CANCELLED
-    document: dict[str, Any] = {
+    document = {
         "id": job.job_id,
         "status": "failed" if cancelled else job.status.value,
         "image_url": artifact_url(api, job.artifacts[0]) if job.artifacts else None,
@@ -63,7 +63,7 @@ async def status_document(api: Api, job: Job) -> dict[str, Any]:
     return document
 
 
-async def list_document(api: Api, job: Job) -> dict[str, Any]:
+async def list_document(api: Api, job: Job) -> Document:
     """An infograph in a list: its status, and the input that was given."""
     given = await input_of(api, job)
     document = await status_document(api, job)
@@ -71,7 +71,7 @@ async def list_document(api: Api, job: Job) -> dict[str, Any]:
     return document | {name: given.get(name) for name in names} | {"retry_of": job.retry_of}
 
 
-async def job_document(api: Api, job: Job) -> dict[str, Any]:
+async def job_document(api: Api, job: Job) -> Document:
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": await error_message(api, job)}
@@ -109,7 +109,7 @@ def progress_of(job: Job) -> int:
     return progress(Expectation(job.expected_p50, job.expected_p90), elapsed_of(job))
 
 
-def estimate_of(job: Job) -> dict[str, Any]:
+def estimate_of(job: Job) -> Document:
     """How far the job is, and the seconds it may still take: null while too little is known."""
     eta = None
     if job.started_at is not None and not job.status.is_end:
@@ -125,7 +125,7 @@ def poll_after_ms(job: Job) -> int | None:
     return POLL_AFTER_MS if eta is None else min(max(eta * 250, 1000), 5000)
 
 
-async def input_of(api: Api, job: Job) -> dict[str, Any]:
+async def input_of(api: Api, job: Job) -> Document:
     try:
         fields = msgspec.json.decode(await api.vault.unseal(job.account_id, job.input))
     except Unreadable:
@@ -144,14 +144,14 @@ def artifact_url(api: Api, artifact: Artifact) -> str | None:
     return api.storage.public_url(artifact.key) or f"{api.settings.origin}/{artifact.key}"
 
 
-def _artifact_document(api: Api, job: Job, artifact: Artifact) -> dict[str, Any]:
+def _artifact_document(api: Api, job: Job, artifact: Artifact) -> Document:
     """A file has an unguessable URL; a text is sealed, and read with a token."""
     if artifact.text is not None:
         return artifact_document(artifact, f"{api.settings.origin}/api/jobs/{job.job_id}/text")
     return artifact_document(artifact, artifact_url(api, artifact))
 
 
-def entry_document(entry: LedgerEntry) -> dict[str, Any]:
+def entry_document(entry: LedgerEntry) -> Document:
     return {
         "sequence": entry.sequence,
         "at": text_of(entry.at),
@@ -165,7 +165,7 @@ def entry_document(entry: LedgerEntry) -> dict[str, Any]:
     }
 
 
-async def run_document(api: Api, run: Run) -> dict[str, Any]:
+async def run_document(api: Api, run: Run) -> Document:
     exclusive_key = await api.database.read(
         exclusive_keys.find, run.account_id, f"project:{run.project_id}"
     )
@@ -183,7 +183,7 @@ async def run_document(api: Api, run: Run) -> dict[str, Any]:
     }
 
 
-async def _step_document(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
+async def _step_document(api: Api, run: Run, step: ShownStep) -> Document:
     error = None
     if step.status.has_failed:
         error = {"code": step.code, "message": await step_error(api, run, step)}
@@ -216,7 +216,7 @@ async def _eta_seconds(api: Api, run: Run) -> int | None:
     current = next((each for each in run.steps if each.status is StepStatus.IN_PROGRESS), None)
     if current is None:
         return None
-    job = (await api.jobs_by_id([JobId(current.job_id)])).get(JobId(current.job_id))
+    job = (await api.jobs_by_id([current.job_id])).get(current.job_id)
     if job is None or (left := estimate_of(job)["eta_seconds"]) is None:
         return None
     waiting = sum(each.status is StepStatus.PENDING for each in run.steps)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from adapters.setting_types import Artifacts, Host, HostAndPort, Hosts, Port, Seconds, WebUrl
-from adapters.settings import CommonSettings, is_loopback_host
+from adapters.settings import CommonSettings, hosts_of, is_loopback_host
 
 FAL_MEDIA_HOSTS = "v3.fal.media,v3b.fal.media,fal.media"
 POLLING_AFTER_SECONDS = 2.0
@@ -26,8 +26,7 @@ class IngestorSettings(CommonSettings, frozen=True, kw_only=True):
 
     @property
     def media_hosts(self) -> frozenset[str]:
-        hosts = (host.strip() for host in self.fal_media_hosts.split(","))
-        return frozenset(host for host in hosts if host)
+        return hosts_of(self.fal_media_hosts)
 
     @property
     def look_after_seconds(self) -> float:

@@ -12,9 +12,11 @@ from nats.js.kv import KeyValue
 
 from adapters.broker import connect
 from adapters.broker_setup import BUCKETS, set_up
+from adapters.event_log.jetstream import EPOCH_KEY, FORMAT_KEY, JetStreamLog
 from adapters.vault import BrokerKeyStore, KeysUnavailable, Unreadable, Vault
+from application.event_log import LogUnavailable
 from contracts.sealed import Sealed
-from contracts.subjects import KEY_BUCKET, TICKET_BUCKET
+from contracts.subjects import ALL, KEY_BUCKET, STREAM, TICKET_BUCKET
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.memory import MemoryStorage
 from tests.support.servers import nats_cluster
@@ -202,3 +204,18 @@ async def test_a_repeat_that_does_not_say_how_it_was_made_narrows_nothing(
     for name in ("LOG", "DEAD_LETTERS", *(f"KV_{bucket.name}" for bucket in BUCKETS)):
         assert (await jetstream.stream_info(name)).config.num_replicas == size, name
     assert (await jetstream.stream_info("LOG")).config.max_bytes == LOG_BYTES
+
+
+async def test_a_log_of_the_first_version_is_left_alone_and_the_cure_is_named(
+    old_world: tuple[Client, int],
+) -> None:
+    client, _ = old_world
+    old = StreamConfig(name=STREAM, subjects=[ALL], metadata={EPOCH_KEY: "old"})
+    await client.jetstream().add_stream(old)
+    for take in (set_up(client, log_bytes_max=LOG_BYTES, replicas=1), JetStreamLog.open(client)):
+        with pytest.raises(LogUnavailable, match="make clean-world"):
+            await take
+    kept = (await client.jetstream().stream_info(STREAM)).config.metadata or {}
+    assert kept[EPOCH_KEY] == "old"
+    assert FORMAT_KEY not in kept
+    await client.jetstream().delete_stream(STREAM)

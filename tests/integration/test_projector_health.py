@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from adapters.database import Database, open_database
-from adapters.event_log.jetstream import JetStreamLog
+from adapters.event_log.jetstream import EPOCH_KEY, FORMAT, FORMAT_KEY, JetStreamLog
 from contracts.commit import Mark
 from read_models import positions
 from services.projector.dependencies import Projector
@@ -128,6 +128,6 @@ async def test_rows_ahead_of_the_log_are_said_so(database: Database) -> None:
 
 async def _log_with_epoch(client: Client) -> JetStreamLog:
     await client.jetstream().add_stream(
-        name="LOG", subjects=["log.>"], metadata={"darkroom-epoch": "one"}
+        name="LOG", subjects=["log.>"], metadata={EPOCH_KEY: "one", FORMAT_KEY: FORMAT}
     )
     return await JetStreamLog.open(client)

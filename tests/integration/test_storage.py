@@ -61,10 +61,10 @@ def conditional_s3() -> Iterator[str]:
 def s3(endpoint: str, secret: str = SECRET) -> S3Storage:
     return S3Storage(
         "s3://bucket/prefix",
+        None,
         endpoint_url=endpoint,
-        access_key_id=ACCESS,
-        secret_access_key=secret,
-        public_url=None,
+        aws_access_key_id=ACCESS,
+        aws_secret_access_key=secret,
     )
 
 

@@ -1,37 +1,30 @@
 """Answers to requests that wrote: where the change stands in the log, and if it is a repeat."""
 
-from typing import Any
-
 from litestar import Response
 
 from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from services.api.dependencies import Api
+from services.api.documents import Document
 
 AS_OF = "Darkroom-As-Of"
 NO_STORE = {"Cache-Control": "no-store"}
 REPLAYED = {"Idempotency-Replayed": "true"}
 
+Headers = dict[str, str]
+
 
 def committed(
-    api: Api,
-    sequence: int,
-    document: dict[str, Any],
-    status: int,
-    headers: dict[str, str] | None = None,
+    api: Api, sequence: int, document: Document, status: int, headers: Headers | None = None
 ) -> AnyResponse:
     """Show `document` with `as_of`, the position of the change, which is a header too."""
     as_of = api.cursor(sequence)
-    all_headers = {AS_OF: as_of} | (headers or {})
-    return Response(document | {"as_of": as_of}, status_code=status, headers=all_headers)
+    headers = {AS_OF: as_of} | (headers or {})
+    return Response(document | {"as_of": as_of}, status_code=status, headers=headers)
 
 
 def of_result(
-    api: Api,
-    result: CommandResult,
-    document: dict[str, Any],
-    status: int,
-    headers: dict[str, str] | None = None,
+    api: Api, result: CommandResult, document: Document, status: int, headers: Headers | None = None
 ) -> AnyResponse:
     """As `committed`, for a result that may be that of an earlier request with the same key."""
     replayed = REPLAYED if result.replayed else {}

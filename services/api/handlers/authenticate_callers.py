@@ -1,10 +1,16 @@
-"""Guards: who may come in by which path. A path that has no guard is open to everybody."""
+"""Guards: who may come in by which path, then the text of path, query and headers. A path without
+a guard that admits callers is open to everybody.
+"""
+
+from collections.abc import Awaitable, Callable
 
 from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
 
 from adapters.http_server import AnyConnection
 from contracts.events.account import Role
-from domain.refusals import Refused
+from domain.refusals import Refused, invalid
+from domain.text import ONE_LINE, is_key, is_query
 from domain.tokens import check_is_issuer, check_is_operator
 from services.api.dependencies import Api
 from services.api.handlers.callers import Caller
@@ -63,3 +69,43 @@ async def require_ticket_or_token(connection: AnyConnection, handler: BaseRouteH
 def _let_in(api: Api, connection: AnyConnection, caller: Caller) -> None:
     connection.scope["user"] = caller
     api.count_requests(caller.token_id)
+
+
+HEADERS = ("Prefer", "If-None-Match", "Last-Event-ID")  # Headers that some handler reads.
+
+
+Admit = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
+
+
+class Guard(Struct, frozen=True):
+    """One guard for both checks: Litestar copies the handler for every guard."""
+
+    admit: Admit | None = None
+
+    async def __call__(self, connection: AnyConnection, handler: BaseRouteHandler) -> None:
+        if self.admit is not None:
+            await self.admit(connection, handler)
+        require_text(connection)
+
+
+def require_text(connection: AnyConnection) -> None:
+    """Refuse control characters. No path of ours has any, so in a path they are a 404."""
+    if not is_query(connection.scope["path"]):
+        raise Refused("not_found", "nothing has such a name")
+    headers = connection.headers
+    key = headers.get("idempotency-key")
+    if key is not None and not is_key(key):
+        raise invalid("Idempotency-Key", "must be 1 to 255 printable characters of ASCII")
+    for name in HEADERS:
+        if not is_query(headers.get(name, "")):
+            raise invalid(name, ONE_LINE)
+    if connection.scope["query_string"]:
+        _require_text_of_query(connection)
+
+
+def _require_text_of_query(connection: AnyConnection) -> None:
+    for name, values in connection.query_params.dict().items():
+        if not is_query(name):
+            raise invalid("query", ONE_LINE)
+        if not all(is_query(value) for value in values):
+            raise invalid(name, ONE_LINE)

@@ -2,7 +2,8 @@
 
 import zipfile
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from contextlib import suppress
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import post
@@ -11,17 +12,18 @@ from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from adapters.http_server import AnyResponse
-from adapters.storage import StorageUnavailable, StoredObject
+from adapters.storage import StorageUnavailable
 from application.clock import now
 from contracts.ids import AccountId
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
+from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, REPLAYED, committed
+from services.api.handlers.create_jobs import job_ids_of
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.idempotency import check_key
-from services.api.handlers.new_jobs import job_ids_of
 from services.api.handlers.request_context import RequestContext
 from services.api.handlers.retry_jobs import retry_one
 
@@ -29,18 +31,18 @@ IDS_MAX = 100
 ZIP_NAME = "infographs.zip"
 
 
+ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Refuse the whole request.
+
+
 class BulkAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     action: Literal["delete", "retry", "cancel", "download"]
     ids: Annotated[list[str], Meta(min_length=1, max_length=IDS_MAX)]
 
 
-ENDS_ALL = {"idempotency_key_reused", "idempotency_in_flight"}  # Refuse the whole request.
-
-
 class ItemResult(Struct, frozen=True):
-    """What became of one id: what the answer shows of it, and the sequence of its commit."""
+    """What the answer shows of one id, and the sequence of its commit."""
 
-    shown: dict[str, Any]
+    shown: Document
     sequence: int = 0
     replayed: bool = False
 
@@ -53,7 +55,7 @@ async def bulk_actions(
     ids = list(dict.fromkeys(data.ids))
     api.count_requests(context.caller.token_id, len(ids) - 1)  # The guard has counted one.
     if data.action == "download":
-        return await _download(api, context.caller.account_id, ids)
+        return await _download(api, context.account, ids)
     await check_key(api, context, data)
     found = [await _result(api, context, each, data) for each in ids]
     results = [{"id": text, **each.shown} for text, each in zip(ids, found, strict=True)]
@@ -76,7 +78,8 @@ async def _act(api: Api, context: RequestContext, text: str, data: BulkAction) -
     if data.action == "delete":
         return ItemResult({"status": "deleted"}, await delete_one(api, context, text))
     if data.action == "cancel":
-        return ItemResult({"status": "cancelled"}, await cancel_one(api, context, text))
+        job = await api.job_of(context.account, text, Infograph.name)
+        return ItemResult({"status": "cancelled"}, await cancel_one(api, context, job))
     result = await retry_one(api, context, text, data)
     shown = {"status": "pending", "retried_as": job_ids_of(result)[0]}
     return ItemResult(shown, result.sequence, result.replayed)
@@ -84,8 +87,7 @@ async def _act(api: Api, context: RequestContext, text: str, data: BulkAction) -
 
 async def _download(api: Api, account: AccountId, ids: list[str]) -> AnyResponse:
     """Look all ids up first: once the first byte is sent, nothing can be refused any more."""
-    found: list[Job] = []
-    results: list[dict[str, Any]] = []
+    found, results = list[Job](), list[Document]()
     for text in ids:
         try:
             job = await api.job_of(account, text, Infograph.name)
@@ -121,9 +123,7 @@ class _Pipe:
         return taken
 
 
-async def _zipped(
-    api: Api, found: list[Job], results: list[dict[str, Any]]
-) -> AsyncIterator[bytes]:
+async def _zipped(api: Api, found: list[Job], results: list[Document]) -> AsyncIterator[bytes]:
     """Yield the ZIP file, with one part of one file in memory at a time. Pictures are not
     compressed again: it would save nothing.
     """
@@ -132,7 +132,9 @@ async def _zipped(
         for job in found:
             for number, artifact in enumerate(job.artifacts):
                 key = artifact.key or ""
-                file = await _opened(api, key)
+                file = None
+                with suppress(StorageUnavailable):
+                    file = await api.storage.open(key)
                 if file is None:
                     results.append({"id": job.job_id, "status": "unavailable"})
                     continue
@@ -144,10 +146,3 @@ async def _zipped(
                         yield pipe.take()
         archive.writestr("results.json", msgspec.json.encode({"results": results}))
     yield pipe.take()
-
-
-async def _opened(api: Api, key: str) -> StoredObject | None:
-    try:
-        return await api.storage.open(key)
-    except StorageUnavailable:
-        return None

@@ -10,6 +10,11 @@ from adapters.problems import PROBLEM_TYPE
 from domain.refusals import CODES
 from services.api.handlers.authenticate_callers import require_ticket_or_token, require_token
 
+FIELD_ERROR: dict[str, Any] = {
+    "type": "object",
+    "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    "required": ["field", "message"],
+}
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -21,14 +26,7 @@ PROBLEM: dict[str, Any] = {
         "detail": {"type": "string"},
         "code": {"type": "string", "enum": sorted(CODES)},
         "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-                "required": ["field", "message"],
-            },
-        },
+        "errors": {"type": "array", "items": FIELD_ERROR},
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
@@ -61,47 +59,41 @@ TITLES = {
 }
 OF_EVERY_CALLER = {401, 429, 503}
 OF_BODIES = {400, 413}
-# Operations that make something, once for each Idempotency-Key.
-KEYED = {
-    *("create_infographs", "create_job", "draw_character", "retry_infograph", "retry_job"),
-    *("generate_all", "retry_failed", "grant_credits", "issue_token", "bulk_actions"),
-    *("register_endpoint", "change_endpoint", "remove_endpoint", "rotate_secret"),
-    "resend_delivery",
-}
 WORK = {
     *("create_infographs", "create_job", "draw_character", "retry_infograph", "retry_job"),
     *("generate_all", "retry_failed"),
+}
+# Operations that make something, once for each Idempotency-Key.
+KEYED = WORK | {
+    *("grant_credits", "issue_token", "bulk_actions", "resend_delivery"),
+    *("register_endpoint", "change_endpoint", "remove_endpoint", "rotate_secret"),
 }
 NO_CREDITS, CONFLICT = frozenset({402}), frozenset({409})
 # What guards, bodies and paths do not tell.
 MORE: dict[str, frozenset[int]] = {
     **dict.fromkeys(WORK, NO_CREDITS),
-    "generate_all": NO_CREDITS | {404},
-    "retry_failed": NO_CREDITS | {404},
-    "bulk_actions": frozenset({404}),
-    "show_content": frozenset({404}),
+    **dict.fromkeys(("generate_all", "retry_failed"), NO_CREDITS | {404}),
+    **dict.fromkeys(("bulk_actions", "show_content"), frozenset({404})),
     **dict.fromkeys(("cancel_infograph", "cancel_job", "delete_infograph", "cancel_run"), CONFLICT),
     "relay_webhook": frozenset({400, 401, 413, 503}),
     "serve_artifact": frozenset({503}),
 }
+ANYTHING: dict[str, Any] = {"schema": {}}
 # Answers without a problem, by operation.
-UNCHANGED = {"description": "It has not changed"}
+UNCHANGED = {"304": {"description": "It has not changed"}}
 PLAIN: dict[str, dict[str, Any]] = {
-    "show_status": {"304": UNCHANGED},
-    "show_job": {"304": UNCHANGED},
-    "serve_artifact": {"304": UNCHANGED},
+    **dict.fromkeys(("show_status", "show_job", "serve_artifact"), UNCHANGED),
     "stream_job": {"204": {"description": "Its end was told already"}},
     "show_readiness": {
-        "503": {"description": "Not ready", "content": {"application/json": {"schema": {}}}}
+        "503": {"description": "Not ready", "content": {"application/json": ANYTHING}}
     },
 }
-ANYTHING: dict[str, Any] = {"schema": {}}
 MEDIA: dict[str, dict[str, Any]] = {
     "serve_artifact": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), ANYTHING),
     "show_metrics": {"text/plain": {"schema": {"type": "string"}}},
     "stream_account": {"text/event-stream": ANYTHING},
     "stream_job": {"text/event-stream": ANYTHING},
-    "bulk_actions": {"application/json": {"schema": {}}, "application/zip": ANYTHING},
+    "bulk_actions": dict.fromkeys(("application/json", "application/zip"), ANYTHING),
 }
 
 
@@ -119,11 +111,8 @@ def handlers_of(app: Litestar) -> dict[tuple[str, str], HTTPRouteHandler]:
 def add_answers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     """Name every status, and who may come in."""
     name = str(handler.handler_name)
-    kept = {
-        status: answer
-        for status, answer in operation["responses"].items()
-        if status.startswith("2")
-    }
+    answers = operation["responses"].items()
+    kept = {status: answer for status, answer in answers if status.startswith("2")}
     if "204" in kept:
         kept["204"].pop("content", None)
     if name in MEDIA:
@@ -165,11 +154,8 @@ def _admits(handler: BaseRouteHandler) -> set[Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    answer: dict[str, Any] = {
-        "description": TITLES[status],
-        "content": {PROBLEM_TYPE: {"schema": schema}},
-    }
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answer: dict[str, Any] = {"description": TITLES[status], "content": content}
     if status in {429, 503}:
         answer["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
     return answer

@@ -38,21 +38,15 @@ FIELDS = {
     "propertyNames": {"pattern": PROSE_IN_JSON_PATTERN},
     "additionalProperties": ANY_JSON,
 }
+LIST = {"type": "array", "items": ANY_JSON}
 JSON: dict[str, Any] = {
     "title": "Json",
-    "anyOf": [
-        {"type": ["null", "boolean", "number"]},
-        TEXT,
-        FIELDS,
-        {"type": "array", "items": ANY_JSON},
-    ],
+    "anyOf": [{"type": ["null", "boolean", "number"]}, TEXT, FIELDS, LIST],
 }
 ENDPOINT_URL = {"type": "string", "format": "endpoint-url", "maxLength": URL_LENGTH_MAX}
 # What a field's type cannot say, by body and field.
 BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
-    "GenerateAll": {
-        "intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]},
-    },
+    "GenerateAll": {"intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]}},
     "Grant": {"amount": {"type": "integer", "minimum": 1, "maximum": AMOUNT_MAX}},
     "NewToken": {"account": {"type": "string", "pattern": ID_PATTERN}},
     "NewEndpoint": {"url": ENDPOINT_URL},
@@ -82,13 +76,13 @@ def described(app: Litestar, document: dict[str, Any]) -> dict[str, Any]:
 
 def schemas() -> dict[str, Any]:
     """Return the JSON schemas of all bodies and of all kinds' inputs."""
-    kinds = list(KINDS.values())
-    _, found = msgspec.json.schema_components([*BODIES, *kinds], ref_template=REFERENCE)
+    types = [*BODIES, *KINDS.values()]
+    _, found = msgspec.json.schema_components(types, ref_template=REFERENCE)
     for body, fields in BOUNDS.items():
         found[body]["properties"] |= fields
     for body in ("NewEndpoint", "ChangedEndpoint"):
-        (types,) = (each for each in found[body]["properties"]["types"]["anyOf"] if "items" in each)
-        types["items"] = TYPE_OF_ENDPOINT
+        (lists,) = (each for each in found[body]["properties"]["types"]["anyOf"] if "items" in each)
+        lists["items"] = TYPE_OF_ENDPOINT
     found["CreateJob"] = _one_of_the_kinds(found["CreateJob"])
     all_schemas: dict[str, Any] = published(found | {"Json": JSON, "Problem": PROBLEM})
     return all_schemas
@@ -96,16 +90,9 @@ def schemas() -> dict[str, Any]:
 
 def _one_of_the_kinds(job: dict[str, Any]) -> dict[str, Any]:
     """An input has to fit its kind."""
-    choices = [
-        job
-        | {"properties": _kind_and_input(name, kind.__name__), "title": f"Create{kind.__name__}"}
-        for name, kind in KINDS.items()
-    ]
+    choices = []
+    for name, kind in KINDS.items():
+        given = {"$ref": REFERENCE.format(name=kind.__name__)}
+        fields = {"kind": {"type": "string", "enum": [name]}, "input": given}
+        choices.append(job | {"properties": fields, "title": f"Create{kind.__name__}"})
     return {"title": job["title"], "description": job["description"], "oneOf": choices}
-
-
-def _kind_and_input(name: str, schema: str) -> dict[str, Any]:
-    return {
-        "kind": {"type": "string", "enum": [name]},
-        "input": {"$ref": REFERENCE.format(name=schema)},
-    }

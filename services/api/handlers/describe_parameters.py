@@ -26,15 +26,10 @@ QUERY: dict[str, dict[str, Any]] = {
     "account": {"type": "string", "pattern": "^[A-Za-z0-9_-]{0,64}$"},
     "projectId": TEXT,
 }
-PATH: dict[str, dict[str, Any]] = {
-    "name": {"type": "string", "pattern": FILE_PATTERN},
-}
+FILE = {"type": "string", "pattern": FILE_PATTERN}
 ANY_ID = {"type": "string", "pattern": published(ID_PATTERN)}
-BY_OPERATION: dict[tuple[str, str], dict[str, Any]] = {("list_entries", "cursor"): OF_ENTRIES}
-
 KEY = {"type": "string", "pattern": published(KEY_PATTERN)}
 PREFER = TEXT | {"examples": ["respond-async", "wait=5"]}
-ETAG = TEXT
 # Headers that an operation listens to, with what they say.
 HEADERS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     **dict.fromkeys(KEYED, (("Idempotency-Key", KEY),)),
@@ -42,7 +37,7 @@ HEADERS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("create_infographs", "create_job", "retry_infograph", "retry_job"),
         (("Idempotency-Key", KEY), ("Prefer", PREFER)),
     ),
-    **dict.fromkeys(("show_status", "show_job", "serve_artifact"), (("If-None-Match", ETAG),)),
+    **dict.fromkeys(("show_status", "show_job", "serve_artifact"), (("If-None-Match", TEXT),)),
     **dict.fromkeys(("stream_account", "stream_job"), (("Last-Event-ID", ANY_CURSOR),)),
 }
 STREAMS = {"stream_account", "stream_job"}
@@ -64,9 +59,10 @@ def add_parameters(operation: dict[str, Any], method: str) -> None:
 def _described(operation: str, parameter: dict[str, Any]) -> dict[str, Any]:
     name = parameter["name"]
     if parameter["in"] == "path":
-        return parameter | {"schema": PATH.get(name, ANY_ID)}
-    known = BY_OPERATION.get((operation, name)) or QUERY.get(name) or parameter["schema"]
-    return parameter | {"schema": known}
+        return parameter | {"schema": FILE if name == "name" else ANY_ID}
+    if (operation, name) == ("list_entries", "cursor"):
+        return parameter | {"schema": OF_ENTRIES}
+    return parameter | {"schema": QUERY.get(name) or parameter["schema"]}
 
 
 def _optional(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:

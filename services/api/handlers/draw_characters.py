@@ -1,13 +1,15 @@
 """Draws characters: one portrait of each at a time, and how far it is."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
+from sqlalchemy import Connection
 
 from adapters.http_server import AnyResponse
-from contracts.ids import JobId
+from application.documents import artifact_document
+from contracts.ids import AccountId, JobId
 from domain import job_kinds
 from domain.job_kinds.character_image import CharacterImage
 from domain.refusals import Refused
@@ -16,18 +18,15 @@ from domain.text import Line, Prose
 from read_models import exclusive_keys, jobs
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import artifact_url, error_message
+from services.api.documents import Document, artifact_url, error_message
 from services.api.handlers.answers import of_result
 from services.api.handlers.callers import Caller
-from services.api.handlers.new_jobs import job_ids_of, request_jobs
+from services.api.handlers.create_jobs import job_ids_of, request_jobs
 from services.api.handlers.request_context import RequestContext
 
 # As seed 004 names them; before the provider has it, it is pending.
-STATUSES = {
-    JobStatus.PENDING: "pending",
+STATUSES = {status: status.value for status in JobStatus} | {
     JobStatus.PROCESSING: "generating",
-    JobStatus.COMPLETED: "completed",
-    JobStatus.FAILED: "failed",
     JobStatus.CANCELLED: "failed",
 }
 
@@ -60,7 +59,7 @@ async def draw_character(
 @get("/{character_id:str}/image-status")
 async def show_character(
     api: Injected[Api], caller: Injected[Caller], character_id: FromPath[str]
-) -> dict[str, Any]:
+) -> Document:
     """Show how the newest portrait of a character is doing. 404 when none was ever asked for."""
     account, name = caller.account_id, f"character:{character_id}"
     job = await api.newest_of(account, lambda connection: _newest(connection, account, name))
@@ -77,22 +76,20 @@ async def show_character(
     }
 
 
-def _newest(connection: Any, account: Any, name: str) -> Job | None:
+def _newest(connection: Connection, account: AccountId, name: str) -> Job | None:
     found = exclusive_keys.find(connection, account, name)
     return jobs.find(connection, JobId(found.newest)) if found is not None else None
 
 
-def _metadata(api: Api, job: Job) -> dict[str, Any] | None:
+def _metadata(api: Api, job: Job) -> Document | None:
     """Show how it was made, as far as that is known; null before the provider has it."""
     if job.request_id is None:
         return None
     artifact = job.artifacts[0] if job.artifacts else None
+    shown = artifact_document(artifact, None) if artifact is not None else {}
     return {
         "provider": job.provider or api.settings.provider_name,
         "request_id": job.request_id,
         "attempt": job.attempt,
-        "width": artifact.width if artifact is not None else None,
-        "height": artifact.height if artifact is not None else None,
-        "bytes": artifact.size_bytes if artifact is not None else None,
-        "sha256": artifact.sha256 if artifact is not None else None,
+        **{name: shown.get(name) for name in ("width", "height", "bytes", "sha256")},
     }

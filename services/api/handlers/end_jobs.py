@@ -20,9 +20,7 @@ logger = structlog.get_logger()
 
 @post("/{id:str}/cancel", status_code=200)
 async def cancel_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, status_document, Infograph.name)
@@ -30,9 +28,7 @@ async def cancel_infograph(
 
 @post("/jobs/{id:str}/cancel", status_code=200)
 async def cancel_job(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, job_document)
@@ -40,9 +36,7 @@ async def cancel_job(
 
 @delete("/{id:str}", status_code=204)
 async def delete_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Delete an ended infograph and its artifacts. Its events and entries stay."""
     return no_content(api.cursor(await delete_one(api, context, id)))
@@ -52,36 +46,27 @@ async def delete_one(api: Api, context: RequestContext, text: str) -> int:
     """Delete an ended infograph; return the sequence of the commit. Unlike cancelling, this is
     refused while the log is full: a deletion frees no byte of the log.
     """
-    account = context.caller.account_id
-    await api.take_work(account)
-    job = await api.job_of(account, text, Infograph.name)
+    await api.take_work(context.account)
+    job = await api.job_of(context.account, text, Infograph.name)
     sequence = await _decide(api, context, job, Delete(by=context.caller.actor))
     await _remove_artifacts(api, job)
     return sequence
 
 
-async def cancel_one(api: Api, context: RequestContext, text: str) -> int:
-    """Cancel an infograph; return the sequence of the commit, 0 when it was cancelled before."""
-    _, sequence = await _cancelled(api, context, text, Infograph.name)
-    return sequence
+async def cancel_one(api: Api, context: RequestContext, job: Job) -> int:
+    """Cancel a job; return the sequence of the commit, 0 when it was cancelled before."""
+    command = Cancel(by=context.caller.actor, reason="asked by its owner")
+    return await _decide(api, context, job, command)
 
 
 async def _cancel(
     api: Api, context: RequestContext, text: str, show: ShowJob, kind: str | None = None
 ) -> AnyResponse:
-    job, sequence = await _cancelled(api, context, text, kind)
-    account = context.caller.account_id
-    await api.wait_until_current(account, None)
-    document = await show(api, await api.job_of(account, text))
+    job = await api.job_of(context.account, text, kind)
+    sequence = await cancel_one(api, context, job)
+    await api.wait_until_current(context.account)
+    document = await show(api, await api.job_of(context.account, text))
     return committed(api, sequence or job.sequence, document, 200)
-
-
-async def _cancelled(
-    api: Api, context: RequestContext, text: str, kind: str | None
-) -> tuple[Job, int]:
-    job = await api.job_of(context.caller.account_id, text, kind)
-    command = Cancel(by=context.caller.actor, reason="asked by its owner")
-    return job, await _decide(api, context, job, command)
 
 
 async def _decide(api: Api, context: RequestContext, job: Job, command: JobCommand) -> int:
@@ -89,7 +74,7 @@ async def _decide(api: Api, context: RequestContext, job: Job, command: JobComma
     if loaded is None:
         raise Refused("not_found", NO_SUCH_JOB)
     decision = await api.jobs.decide(loaded, command, request=context.commit_request())
-    api.note_write(context.caller.account_id, decision.sequence)
+    api.note_write(context.account, decision.sequence)
     context.is_carried_out = True
     return decision.sequence
 

@@ -35,9 +35,12 @@ class Key(Struct, frozen=True, kw_only=True):
     `cli:` of the command line. `whole` is the key of the request of which this is one part.
     """
 
-    text: str
-    fingerprint: str
+    text: str | None = None
+    fingerprint: str | None = None
     whole: str | None = None
+
+
+NO_KEY = Key()
 
 
 async def execute_once(
@@ -53,7 +56,7 @@ async def execute_once(
     `issuer_of` is the account that an operator or a service acts on; else it is the caller's own.
     """
     key = _key(api, context, body, is_issuer=issuer_of is not None)
-    return await _execute_once(api, context, issuer_of or context.caller.account_id, key, prepare)
+    return await _execute_once(api, context, issuer_of or context.account, key, prepare)
 
 
 async def execute_part_once(
@@ -61,23 +64,23 @@ async def execute_part_once(
 ) -> CommandResult:
     """As `execute_once`, for one of the many things that the request asks for."""
     key = _key(api, context, body)
-    if key is not None:
+    if key is not NO_KEY:
         text = f"each:{part}:{context.idempotency_key}"
         key = Key(text=text, fingerprint=key.fingerprint, whole=key.text)
-    return await _execute_once(api, context, context.caller.account_id, key, prepare)
+    return await _execute_once(api, context, context.account, key, prepare)
 
 
 async def execute(
     api: Api, context: RequestContext, command: AccountCommand, account: AccountId
 ) -> CommandResult:
     """Execute a command that is harmless to repeat, and so needs no key."""
-    result = await api.accounts.execute(account, _request(context, command, None))
+    result = await api.accounts.execute(account, _request(context, command, NO_KEY))
     return _noted(api, context, account, result)
 
 
 async def check_key(api: Api, context: RequestContext, body: Struct) -> None:
     """Raise Refused when the request's key was used with another content."""
-    await _earlier(api, context.caller.account_id, _key(api, context, body), fresh=False)
+    await _earlier(api, context.account, _key(api, context, body), fresh=False)
 
 
 async def seal_for_repeat(
@@ -89,31 +92,24 @@ async def seal_for_repeat(
     return await api.vault.seal(account, secret.encode())
 
 
-def _key(api: Api, context: RequestContext, body: Struct, *, is_issuer: bool = False) -> Key | None:
+def _key(api: Api, context: RequestContext, body: Struct, *, is_issuer: bool = False) -> Key:
+    """Return the request's key. Its fingerprint names what was asked, in whatever order, so that
+    the key cannot be used for something else.
+    """
     if context.idempotency_key is None:
-        return None
-    return Key(
-        text=f"{_namespace(context, is_issuer=is_issuer)}:{context.idempotency_key}",
-        fingerprint=_fingerprint(api, context, body),
-    )
-
-
-def _namespace(context: RequestContext, *, is_issuer: bool) -> str:
-    if not is_issuer:
-        return "own"
-    kind = "service" if context.caller.role is Role.SERVICE else "issuer"
-    return f"{kind}:{context.caller.account_id}"
-
-
-def _fingerprint(api: Api, context: RequestContext, body: Struct) -> str:
-    """Name what was asked, in whatever order, so that a key cannot be used for something else."""
+        return NO_KEY
+    namespace = "own"
+    if is_issuer:
+        kind = "service" if context.caller.role is Role.SERVICE else "issuer"
+        namespace = f"{kind}:{context.account}"
     path = context.path.removeprefix("/api").strip("/")
     content = msgspec.json.encode([path, structs.asdict(body)], order="deterministic")
-    return api.fingerprints.of(context.caller.account_id, content)
+    fingerprint = api.fingerprints.of(context.account, content)
+    return Key(text=f"{namespace}:{context.idempotency_key}", fingerprint=fingerprint)
 
 
 async def _execute_once(
-    api: Api, context: RequestContext, account: AccountId, key: Key | None, prepare: Prepare
+    api: Api, context: RequestContext, account: AccountId, key: Key, prepare: Prepare
 ) -> CommandResult:
     try:
         result = await _earlier(api, account, key, fresh=False)
@@ -138,21 +134,19 @@ def _noted(
     return result
 
 
-async def _earlier(
-    api: Api, account: AccountId, key: Key | None, *, fresh: bool
-) -> CommandResult | None:
-    if key is None:
+async def _earlier(api: Api, account: AccountId, key: Key, *, fresh: bool) -> CommandResult | None:
+    if key.text is None or key.fingerprint is None:
         return None
     return await api.accounts.earlier_result(account, key.text, key.fingerprint, fresh=fresh)
 
 
-def _request(context: RequestContext, command: AccountCommand, key: Key | None) -> AccountRequest:
+def _request(context: RequestContext, command: AccountCommand, key: Key) -> AccountRequest:
     return AccountRequest(
         command=command,
         actor=context.caller.actor,
         correlation_id=context.request_id,
-        idempotency_key=key.text if key is not None else None,
-        whole_key=key.whole if key is not None else None,
-        fingerprint=key.fingerprint if key is not None else None,
+        idempotency_key=key.text,
+        whole_key=key.whole,
+        fingerprint=key.fingerprint,
         trace_id=context.trace_id,
     )

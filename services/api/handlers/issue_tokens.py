@@ -2,7 +2,7 @@
 end of a product, which signs up its users with a token of the role `service`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -30,6 +30,7 @@ from domain.tokens import (
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api, Injected
+from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.authenticate_callers import operators_only
 from services.api.handlers.callers import Caller
@@ -73,17 +74,12 @@ async def issue_token(
     else:
         after = {"token_id": issued.token_id, "account": account}
         await _record_act(api, context.caller, "tokens.issue", after)
-    document = {
-        "id": issued.token_id,
-        "token": secret,
-        "account": account,
-        "role": issued.role.value,
-    }
-    return of_result(api, result, document, 201, NO_STORE)
+    shown = {"id": issued.token_id, "token": secret, "account": account, "role": issued.role.value}
+    return of_result(api, result, shown, 201, NO_STORE)
 
 
 @get("/tokens", guards=[operators_only])
-async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None) -> dict[str, Any]:
+async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None) -> Document:
     """List tokens, oldest first; never their secrets."""
     owner = _account(account, "account") if account else None
     found = await api.database.read(access_tokens.of_account, owner)
@@ -92,9 +88,7 @@ async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None)
 
 @delete("/tokens/{id:str}", status_code=204)
 async def revoke_token(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Revoke a token; what it has open ends. A service revokes those of its own users only."""
     caller = context.caller
@@ -113,10 +107,7 @@ async def revoke_token(
 
 @post("/accounts/{id:str}/grant", status_code=200)
 async def grant_credits(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
-    data: JSONBody[Grant],
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str], data: JSONBody[Grant]
 ) -> AnyResponse:
     """Grant credits to an account; a service, to those that it made or that do not exist yet."""
     account = _account(id, "id")
@@ -131,8 +122,8 @@ async def grant_credits(
         await _record_act(api, context.caller, "accounts.grant", after)
     await api.changes.wait_for(result.sequence)
     balance = await api.database.read(accounts.as_of, account, result.sequence)
-    as_of = api.cursor(result.sequence)
-    document = {"account": account, **credits_document(balance.account, as_of)}
+    credit = credits_document(balance.account, api.cursor(result.sequence))
+    document = {"account": account, **credit}
     return of_result(api, result, document, 200)
 
 
@@ -157,14 +148,13 @@ async def _token(api: Api, text: str) -> AccessToken | None:
     return found
 
 
-async def _record_act(api: Api, caller: Caller, action: str, after: dict[str, Any]) -> None:
+async def _record_act(api: Api, caller: Caller, action: str, after: Document) -> None:
     """Record what an operator did. A service's acts are not recorded apart: their events name it
     as the actor.
     """
-    if caller.role is not Role.OPERATOR:
-        return
-    event = OperatorActed(operator=caller.actor, action=action, why="", after=after)
-    await record(api.log, event)
+    if caller.role is Role.OPERATOR:
+        event = OperatorActed(operator=caller.actor, action=action, why="", after=after)
+        await record(api.log, event)
 
 
 def _account(text: str, field: str) -> AccountId:
@@ -174,7 +164,7 @@ def _account(text: str, field: str) -> AccountId:
         raise invalid(field, "must be 1 to 64 of A-Z, a-z, 0-9, _ and -") from None
 
 
-def _document(token: AccessToken) -> dict[str, Any]:
+def _document(token: AccessToken) -> Document:
     return {
         "id": token.token_id,
         "account": token.account_id,

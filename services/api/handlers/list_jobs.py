@@ -1,7 +1,5 @@
 """Lists an account's jobs, a page at a time."""
 
-from typing import Any
-
 from litestar import Response, get
 from litestar.params import FromQuery
 
@@ -14,7 +12,7 @@ from read_models import job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import each_of, job_document, list_document
+from services.api.documents import Document, each_of, job_document, list_document
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import LIMIT, check_limit, place_of
 
@@ -33,11 +31,8 @@ async def list_infographs(
         items = await each_of(found, lambda job: list_document(api, job))
     headers = {}
     if len(found) == limit:
-        query = f"?limit={limit}&cursor={_cursor(found[-1])}" + (
-            f"&status={status}" if status else ""
-        )
-        path = f"{api.settings.origin}/api/infographs/list/{query}"
-        headers["Link"] = f'<{path}>; rel="next"'
+        query = f"limit={limit}&cursor={found[-1].place}" + (f"&status={status}" if status else "")
+        headers["Link"] = f'<{api.settings.origin}/api/infographs/list/?{query}>; rel="next"'
     return Response(items, headers=headers)
 
 
@@ -49,30 +44,20 @@ async def list_jobs(
     status: FromQuery[str | None] = None,
     limit: FromQuery[int] = LIMIT,
     cursor: FromQuery[str | None] = None,
-) -> dict[str, Any]:
+) -> Document:
     """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
     async with api.list_slots(caller.account_id):
         found = await _page(api, caller.account_id, kind, status, limit, cursor)
         items = await each_of(found, lambda job: job_document(api, job))
-    return {"items": items, "next": _cursor(found[-1]) if len(found) == limit else None}
+    return {"items": items, "next": str(found[-1].place) if len(found) == limit else None}
 
 
 async def _page(
-    api: Api,
-    account: AccountId,
-    kind: str | None,
-    status: str | None,
-    limit: int,
-    cursor: str | None,
+    api: Api, owner: AccountId, kind: str | None, status: str | None, limit: int, cursor: str | None
 ) -> list[Job]:
     check_limit(limit)
-    wanted = Filter(
-        account_id=account,
-        kind=kind,
-        statuses=_statuses(status),
-        before=place_of(cursor),
-        limit=limit,
-    )
+    statuses, before = _statuses(status), place_of(cursor)
+    wanted = Filter(account_id=owner, kind=kind, statuses=statuses, before=before, limit=limit)
     return await api.database.read(job_lists.newest, wanted)
 
 
@@ -84,7 +69,3 @@ def _statuses(text: str | None) -> frozenset[str]:
     if status not in set(JobStatus):
         raise invalid("status", f"must be one of {', '.join(JobStatus)}")
     return frozenset({status, "cancelled"} if status == "failed" else {status})
-
-
-def _cursor(job: Job) -> str:
-    return str(job.place)

@@ -1,7 +1,7 @@
 """Registers the endpoints of an account: web addresses that its notifications are sent to."""
 
 import secrets
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 from litestar import Response, delete, get, patch, post
@@ -27,6 +27,7 @@ from domain.times import text_of
 from read_models import endpoints
 from read_models.endpoints import Endpoint
 from services.api.dependencies import Api, Injected
+from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.callers import Caller
 from services.api.handlers.idempotency import NoBody, execute, execute_once, seal_for_repeat
@@ -56,7 +57,7 @@ async def register_endpoint(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[NewEndpoint]
 ) -> AnyResponse:
     """Register a URL; the secret that signs its deliveries is shown once."""
-    account = context.caller.account_id
+    account = context.account
     endpoint, secret = EndpointId(f"ep_{secrets.token_hex(12)}"), fresh_secret()
     is_kept = False
 
@@ -83,25 +84,26 @@ async def register_endpoint(
             await api.secrets.forget(endpoint)
         secret = await api.vault.unseal_text(account, registered.secret)
     shown = await _basics(api, account, registered)
-    return _answer(api, result, shown | {"secret": secret}, 201)
+    return of_result(api, result, shown | {"secret": secret}, 201, NO_STORE)
 
 
 @get("/")
-async def list_endpoints(api: Injected[Api], caller: Injected[Caller]) -> dict[str, Any]:
+async def list_endpoints(api: Injected[Api], caller: Injected[Caller]) -> Document:
     """List the account's endpoints in the order of registration; never their secrets."""
-    found = await _endpoints_of(api, caller.account_id)
-    return {"items": [await _document(api, caller.account_id, each) for each in found.values()]}
+    account = caller.account_id
+    found = (await _endpoints_of(api, account)).values()
+    return {"items": [await _basics(api, account, each) | _times(each) for each in found]}
 
 
 @patch("/{id:str}")
 async def change_endpoint(
     api: Injected[Api],
     context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     data: JSONBody[ChangedEndpoint],
 ) -> AnyResponse:
     """Change its URL or types, or enable it again."""
-    account = context.caller.account_id
+    account = context.account
 
     async def prepare() -> ChangeEndpoint:
         await api.take_work(account)
@@ -110,41 +112,36 @@ async def change_endpoint(
         if data.url is not None:
             await _check_url(api.settings, data.url)
             url = await api.vault.seal(account, data.url.encode())
+        types = checked_types(data.types) if data.types is not None else None
         return ChangeEndpoint(
-            endpoint_id=endpoint.endpoint_id,
-            url=url,
-            types=checked_types(data.types) if data.types is not None else None,
-            enabled=data.enabled,
+            endpoint_id=endpoint.endpoint_id, url=url, types=types, enabled=data.enabled
         )
 
     result = await execute_once(api, context, data, prepare)
     shown = await _basics(api, account, _registered(result))
     endpoint = (await _endpoints_of(api, account)).get(EndpointId(id))
-    return _answer(api, result, shown | (_times(endpoint) if endpoint is not None else {}), 200)
+    shown |= _times(endpoint) if endpoint is not None else {}
+    return of_result(api, result, shown, 200, NO_STORE)
 
 
 @delete("/{id:str}", status_code=204)
 async def remove_endpoint(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> Response[None]:
     """Remove it: nothing more is sent there. Possible even while new work is refused."""
-    account = context.caller.account_id
-    endpoint = await endpoint_of(api, account, id)
-    result = await execute(api, context, RemoveEndpoint(endpoint.endpoint_id), account)
+    endpoint = await endpoint_of(api, context.account, id)
+    command = RemoveEndpoint(endpoint.endpoint_id)
+    result = await execute(api, context, command, context.account)
     await api.secrets.forget(endpoint.endpoint_id)
     return no_content(api.cursor(result.sequence))
 
 
 @post("/{id:str}/rotate", status_code=200)
 async def rotate_secret(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Make a new secret, shown once; for a day deliveries carry the old one's signature too."""
-    account = context.caller.account_id
+    account = context.account
     secret = fresh_secret()
 
     async def prepare() -> RotateSecret:
@@ -160,7 +157,8 @@ async def rotate_secret(
     # A repeat keeps it too: the first try may have failed between the commit and this.
     if not result.replayed or rotated.endpoint_id in await _endpoints_of(api, account):
         await api.secrets.keep(rotated.endpoint_id, secret, result.sequence)
-    return _answer(api, result, {"id": rotated.endpoint_id, "secret": secret}, 200)
+    document = {"id": rotated.endpoint_id, "secret": secret}
+    return of_result(api, result, document, 200, NO_STORE)
 
 
 async def endpoint_of(api: Api, account: AccountId, text: str) -> Endpoint:
@@ -185,7 +183,7 @@ async def _check_url(settings: ApiSettings, url: str) -> None:
 
 
 async def _endpoints_of(api: Api, account: AccountId) -> endpoints.Endpoints:
-    await api.wait_until_current(account, None)
+    await api.wait_until_current(account)
     return await api.database.read(endpoints.of_account, account)
 
 
@@ -193,13 +191,9 @@ def _registered(result: CommandResult) -> EndpointRegistered:
     return next(each for each in result.events if isinstance(each, EndpointRegistered))
 
 
-async def _document(api: Api, account: AccountId, endpoint: Endpoint) -> dict[str, Any]:
-    return await _basics(api, account, endpoint) | _times(endpoint)
-
-
 async def _basics(
     api: Api, account: AccountId, endpoint: Endpoint | EndpointRegistered
-) -> dict[str, Any]:
+) -> Document:
     return {
         "id": endpoint.endpoint_id,
         "url": await api.vault.unseal_text(account, endpoint.url),
@@ -208,13 +202,7 @@ async def _basics(
     }
 
 
-def _times(endpoint: Endpoint) -> dict[str, Any]:
+def _times(endpoint: Endpoint) -> Document:
     since = endpoint.failing_since
-    return {
-        "failing_since": text_of(since) if since is not None else None,
-        "created_at": text_of(endpoint.created_at),
-    }
-
-
-def _answer(api: Api, result: CommandResult, document: dict[str, Any], status: int) -> AnyResponse:
-    return of_result(api, result, document, status, NO_STORE)
+    failing_since = text_of(since) if since is not None else None
+    return {"failing_since": failing_since, "created_at": text_of(endpoint.created_at)}

@@ -31,7 +31,7 @@ PASSED_BACK = {b"content-type", b"retry-after"}
 
 
 @post("/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def relay_webhook(id: FromPath[str]) -> AnyResponse:  # noqa: A002
+async def relay_webhook(id: FromPath[str]) -> AnyResponse:
     """The provider's callback: its envelope, as sent. Answered with the ingestor's answer; 503
     when it is away, so that the provider sends it again.
     """

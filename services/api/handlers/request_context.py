@@ -9,7 +9,7 @@ from msgspec import Struct
 from adapters.http_server import AnyRequest
 from application.clock import fresh_commit_id
 from contracts.commit import CommitRequest
-from contracts.ids import BadId, checked
+from contracts.ids import AccountId, BadId, checked
 from services.api.dependencies import Api, Injected
 from services.api.handlers.callers import Caller
 
@@ -30,14 +30,14 @@ class RequestContext(Struct, kw_only=True):
     prefer: str = ""  # The header `Prefer` (RFC 7240).
     is_carried_out: bool = False  # Then a later failure does not mean that nothing was done.
 
+    @property
+    def account(self) -> AccountId:
+        return self.caller.account_id
+
     def commit_request(self) -> CommitRequest:
         """Return who asked, under which id and trace, as a commit stores it."""
-        return CommitRequest(
-            actor=self.caller.actor,
-            correlation_id=self.request_id,
-            events=(),
-            trace_id=self.trace_id,
-        )
+        actor, request_id, trace_id = self.caller.actor, self.request_id, self.trace_id
+        return CommitRequest(actor=actor, correlation_id=request_id, events=(), trace_id=trace_id)
 
 
 def caller_of(scope: Scope, api: Injected[Api]) -> Caller:

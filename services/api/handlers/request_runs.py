@@ -13,7 +13,6 @@ from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
 from contracts.ids import AccountId, RunId
-from contracts.sealed import Sealed
 from domain.account import RequestJobs
 from domain.funnels import COURSE_FUNNEL
 from domain.job_kinds.funnel_step import FunnelStep
@@ -60,7 +59,7 @@ async def generate_all(
         raise Refused("too_large", f"intake: at most {INTAKE_BYTES_MAX} bytes")
     if not data.intake:
         raise invalid("intake", "must not be empty")
-    account = context.caller.account_id
+    account = context.account
 
     async def prepare() -> RequestJobs:
         await api.take_work(account)
@@ -87,7 +86,7 @@ async def retry_failed(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[RetryFailed]
 ) -> AnyResponse:
     """Run the failed steps again: a new run takes over what is finished, and pays only the rest."""
-    account = context.caller.account_id
+    account = context.account
     result = await execute_once(api, context, data, lambda: _run_again(api, account, data))
     return _answer(api, data.project_id, result)
 
@@ -124,12 +123,10 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
 
 @post("/runs/{id:str}/cancel", status_code=200)
 async def cancel_run(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
-    account = context.caller.account_id
+    account = context.account
     run = await run_of(api, account, id)
     loaded = await api.runs.load(run.run_id, run.requested_sequence)
     if loaded is None:
@@ -138,7 +135,7 @@ async def cancel_run(
     decision = await api.runs.decide(loaded, command, request=context.commit_request())
     api.note_write(account, decision.sequence)
     context.is_carried_out = True
-    await api.wait_until_current(account, None)
+    await api.wait_until_current(account)
     document = await run_document(api, await run_of(api, account, id))
     return committed(api, decision.sequence or run.sequence, document, 200)
 
@@ -151,7 +148,7 @@ async def _jobs_of(api: Api, run: RunRequested) -> RequestJobs:
             job_id=each.job_id,
             account_id=run.account_id,
             kind=FunnelStep.name,
-            input=await _sealed_input(api, run, each.step),
+            input=await api.vault.seal(run.account_id, _input(run, each)),
             price_credits=FunnelStep.price_credits,
             deadline_at=deadline_at,
             duration_class=str(each.step),
@@ -164,9 +161,8 @@ async def _jobs_of(api: Api, run: RunRequested) -> RequestJobs:
     return RequestJobs(tuple(jobs), api.settings.account_jobs_in_flight_max, run)
 
 
-async def _sealed_input(api: Api, run: RunRequested, step: int) -> Sealed:
-    fields = {"project_id": run.project_id, "step": step}
-    return await api.vault.seal(run.account_id, msgspec.json.encode(fields))
+def _input(run: RunRequested, step: RequestedStep) -> bytes:
+    return msgspec.json.encode({"project_id": run.project_id, "step": step.step})
 
 
 def _answer(api: Api, project: str, result: CommandResult) -> AnyResponse:

@@ -6,24 +6,20 @@ from msgspec import Struct
 
 from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
-from domain import job_kinds
+from contracts.ids import AccountId
 from domain.account import RequestJobs
 from domain.job_kinds.infograph import Infograph
 from domain.retries import check_job_can_be_retried, kind_to_retry
-from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import ShowJob, job_document, list_document
+from services.api.handlers.create_jobs import created, new_jobs, wait_for_submission
 from services.api.handlers.idempotency import NoBody, execute_once, execute_part_once
-from services.api.handlers.new_jobs import new_jobs
 from services.api.handlers.request_context import RequestContext
-from services.api.handlers.submission import created, wait_for_submission
 
 
 @post("/{id:str}/retry", status_code=201)
 async def retry_infograph(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Try a failed infograph again, as a new one. 409 when it has not failed or is retried."""
     path = "/api/infographs/status/{}/"
@@ -32,9 +28,7 @@ async def retry_infograph(
 
 @post("/jobs/{id:str}/retry", status_code=201)
 async def retry_job(
-    api: Injected[Api],
-    context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
 ) -> AnyResponse:
     """Try a failed job again, as a new one. 409 when it has not failed or is retried."""
     return await _retry(api, context, id, job_document, "/api/jobs/{}")
@@ -44,43 +38,26 @@ async def retry_one(api: Api, context: RequestContext, text: str, body: Struct) 
     """Retry one of the many infographs that `body` names. Under the request's Idempotency-Key each
     has a key of its own.
     """
-
-    async def prepare() -> RequestJobs:
-        return await _new_job(api, context, text, Infograph.name)
-
-    return await execute_part_once(api, context, body, text, prepare)
+    return await execute_part_once(
+        api, context, body, text, lambda: _new_job(api, context.account, text, Infograph.name)
+    )
 
 
 async def _retry(
-    api: Api,
-    context: RequestContext,
-    text: str,
-    show: ShowJob,
-    path: str,
-    kind_name: str | None = None,
+    api: Api, context: RequestContext, text: str, show: ShowJob, path: str, kind: str | None = None
 ) -> AnyResponse:
-    async def prepare() -> RequestJobs:
-        return await _new_job(api, context, text, kind_name)
-
-    account = context.caller.account_id
-    result = await execute_once(api, context, NoBody(), prepare)
+    account = context.account
+    result = await execute_once(api, context, NoBody(), lambda: _new_job(api, account, text, kind))
     (job_id, *_) = await wait_for_submission(api, context, result)
-    await api.wait_until_current(account, None)
+    await api.wait_until_current(account)
     document = await show(api, await api.job_of(account, job_id))
     return created(api, context, result, document, [api.settings.origin + path.format(job_id)])
 
 
-async def _new_job(
-    api: Api, context: RequestContext, text: str, kind_name: str | None
-) -> RequestJobs:
-    account = context.caller.account_id
+async def _new_job(api: Api, account: AccountId, text: str, kind_name: str | None) -> RequestJobs:
+    """Ask for the failed job's input once more; the log says whether it has failed."""
     job = await api.job_of(account, text, kind_name)
-    kind = await _failed_kind(api, job)
-    return await new_jobs(api, account, kind, retry_of=job.job_id)
-
-
-async def _failed_kind(api: Api, job: Job) -> job_kinds.AnyJobKind:
-    """Return the failed job's checked input; the log says whether it has failed."""
     loaded = await api.jobs.load(job.job_id, job.requested_sequence)
     check_job_can_be_retried(loaded.state if loaded is not None else None)
-    return kind_to_retry(job.kind, await api.vault.unseal(job.account_id, job.input))
+    kind = kind_to_retry(job.kind, await api.vault.unseal(account, job.input))
+    return await new_jobs(api, account, kind, retry_of=job.job_id)

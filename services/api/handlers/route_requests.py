@@ -6,6 +6,8 @@ from litestar import Router
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from services.api.handlers.authenticate_callers import (
+    Admit,
+    Guard,
     require_issuer,
     require_member,
     require_operator,
@@ -13,17 +15,10 @@ from services.api.handlers.authenticate_callers import (
     require_token,
 )
 from services.api.handlers.bulk_actions import bulk_actions
-from services.api.handlers.check_text import Admit, Guard
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
-from services.api.handlers.issue_tickets import issue_ticket
-from services.api.handlers.issue_tokens import (
-    grant_credits,
-    issue_token,
-    list_tokens,
-    revoke_token,
-)
+from services.api.handlers.issue_tokens import grant_credits, issue_token, list_tokens, revoke_token
 from services.api.handlers.list_jobs import list_infographs, list_jobs
 from services.api.handlers.register_endpoints import (
     change_endpoint,
@@ -39,61 +34,37 @@ from services.api.handlers.serve_artifacts import serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
 from services.api.handlers.show_deliveries import list_deliveries, resend_delivery
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
-from services.api.handlers.show_jobs import (
-    show_history,
-    show_job,
-    show_job_kinds,
-    show_status,
-)
-from services.api.handlers.show_logs import show_logs
+from services.api.handlers.show_history import show_history, show_logs
+from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
 from services.api.handlers.show_runs import (
     show_content,
     show_generation_status,
     show_run,
     show_text,
 )
-from services.api.handlers.stream_changes import stream_account, stream_job
-from services.api.handlers.stream_sockets import stream_socket
+from services.api.handlers.stream_changes import (
+    issue_ticket,
+    stream_account,
+    stream_job,
+    stream_socket,
+)
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
 
 # Of whoever may read what people wrote.
 INFOGRAPHS: list[Any] = [
-    create_infographs,
-    show_status,
-    list_infographs,
-    cancel_infograph,
-    retry_infograph,
-    delete_infograph,
-    bulk_actions,
+    *(create_infographs, show_status, list_infographs),
+    *(cancel_infograph, retry_infograph, delete_infograph, bulk_actions),
+]
+ENDPOINTS: list[Any] = [
+    *(register_endpoint, list_endpoints, change_endpoint, remove_endpoint, rotate_secret),
+    *(list_deliveries, resend_delivery),
 ]
 JOBS: list[Any] = [
-    create_job,
-    list_jobs,
-    show_job,
-    show_history,
-    show_logs,
-    cancel_job,
-    retry_job,
-    show_text,
-    show_run,
-    cancel_run,
-    show_generation_status,
-    show_content,
-    issue_ticket,
+    *(create_job, list_jobs, show_job, show_history, show_logs, cancel_job, retry_job, show_text),
+    *(show_run, cancel_run, show_generation_status, show_content, issue_ticket),
     Router("/generate", route_handlers=[generate_all, retry_failed]),
-    Router(
-        "/webhook-endpoints",
-        route_handlers=[
-            register_endpoint,
-            list_endpoints,
-            change_endpoint,
-            remove_endpoint,
-            rotate_secret,
-            list_deliveries,
-            resend_delivery,
-        ],
-    ),
+    Router("/webhook-endpoints", route_handlers=ENDPOINTS),
     Router("/characters", route_handlers=[draw_character, show_character]),
 ]
 # Of whoever has a token.

@@ -1,20 +1,18 @@
 """Shows an account's credits, and every entry that moved them."""
 
-from typing import Any
-
 from litestar import get
 from litestar.params import FromQuery
 
 from application.documents import credits_document
 from read_models import accounts
 from services.api.dependencies import Api, Injected
-from services.api.documents import entry_document
+from services.api.documents import Document, entry_document
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import LIMIT, check_limit, entry_of
 
 
 @get("/credits")
-async def show_credits(api: Injected[Api], caller: Injected[Caller]) -> dict[str, Any]:
+async def show_credits(api: Injected[Api], caller: Injected[Caller]) -> Document:
     """The caller's own credits; zeros without entries."""
     balance = await api.database.read(accounts.find, caller.account_id)
     return credits_document(balance.account, api.as_of())
@@ -26,7 +24,7 @@ async def list_entries(
     caller: Injected[Caller],
     limit: FromQuery[int] = LIMIT,
     cursor: FromQuery[str | None] = None,
-) -> dict[str, Any]:
+) -> Document:
     """The caller's own entries, newest first; `next` is the next page's cursor, or null."""
     check_limit(limit)
     after = entry_of(cursor)

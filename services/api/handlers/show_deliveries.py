@@ -1,7 +1,5 @@
 """Shows what was sent to an endpoint, and sends it again."""
 
-from typing import Any
-
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 
@@ -13,6 +11,7 @@ from domain.times import text_of
 from read_models import deliveries
 from read_models.deliveries import Delivery
 from services.api.dependencies import Api, Injected
+from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, of_result
 from services.api.handlers.callers import Caller
 from services.api.handlers.idempotency import NoBody, execute_once
@@ -23,11 +22,8 @@ from services.api.handlers.request_context import RequestContext
 
 @get("/{id:str}/deliveries")
 async def list_deliveries(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
-    limit: FromQuery[int] = LIMIT,
-) -> dict[str, Any]:
+    api: Injected[Api], caller: Injected[Caller], id: FromPath[str], limit: FromQuery[int] = LIMIT
+) -> Document:
     """List what was sent to an endpoint or has yet to be sent, newest first."""
     check_limit(limit)
     endpoint = await endpoint_of(api, caller.account_id, id)
@@ -39,11 +35,11 @@ async def list_deliveries(
 async def resend_delivery(
     api: Injected[Api],
     context: Injected[RequestContext],
-    id: FromPath[str],  # noqa: A002
+    id: FromPath[str],
     delivery_id: FromPath[str],
 ) -> AnyResponse:
     """Send it once more, under the same message id."""
-    account = context.caller.account_id
+    account = context.account
 
     async def prepare() -> RequestNotification:
         await api.take_work(account)
@@ -58,7 +54,7 @@ async def resend_delivery(
     return of_result(api, result, document, 202, NO_STORE)
 
 
-def _document(delivery: Delivery) -> dict[str, Any]:
+def _document(delivery: Delivery) -> Document:
     return {
         "id": delivery.delivery_id,
         "type": delivery.type,

@@ -1,11 +1,10 @@
 """Shows runs: as documents, as seed 003's generation status, and the texts they wrote."""
 
-from typing import Any
-
 from litestar import get
 from litestar.params import FromPath, FromQuery
+from sqlalchemy import Connection
 
-from contracts.ids import AccountId, BadId, JobId, RunId, run_id
+from contracts.ids import AccountId, BadId, RunId, run_id
 from domain.refusals import Refused
 from domain.statuses import RunStatus, ShownStep, StepStatus
 from domain.times import text_of
@@ -13,18 +12,14 @@ from read_models import exclusive_keys, runs
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.api.dependencies import Api, Injected
-from services.api.documents import run_document, step_error
+from services.api.documents import Document, run_document, step_error
 from services.api.handlers.callers import Caller
 
 NO_SUCH_RUN = "there is no such run in this account"
 
 
 @get("/runs/{id:str}")
-async def show_run(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
-) -> dict[str, Any]:
+async def show_run(api: Injected[Api], caller: Injected[Caller], id: FromPath[str]) -> Document:
     """One run with its steps."""
     return await run_document(api, await run_of(api, caller.account_id, id))
 
@@ -34,8 +29,8 @@ async def show_generation_status(
     api: Injected[Api],
     caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
-) -> dict[str, Any]:
-    """The newest run of a project, in seed 003's shape. An unknown project is idle."""
+) -> Document:
+    """How far the newest run of a project is. An unknown project is idle."""
     run = await newest_run(api, caller.account_id, projectId)
     steps = run.steps if run is not None else ()
     current = next((each.step for each in steps if each.status is StepStatus.IN_PROGRESS), None)
@@ -59,13 +54,13 @@ async def show_content(
     caller: Injected[Caller],
     projectId: FromQuery[str],  # noqa: N803 - the seed's name.
     step: FromQuery[int],
-) -> dict[str, Any]:
+) -> Document:
     """The text of a finished step, readable while others run. 404 until it is finished."""
     run = await newest_run(api, caller.account_id, projectId)
     found = next((each for each in run.steps if each.step == step), None) if run else None
     if run is None or found is None or found.status is not StepStatus.COMPLETED:
         raise Refused("not_found", "there is no finished text of this step")
-    job = (await api.jobs_by_id([JobId(found.job_id)])).get(JobId(found.job_id))
+    job = (await api.jobs_by_id([found.job_id])).get(found.job_id)
     return {
         "step": found.step,
         "stepName": found.name,
@@ -75,11 +70,7 @@ async def show_content(
 
 
 @get("/jobs/{id:str}/text")
-async def show_text(
-    api: Injected[Api],
-    caller: Injected[Caller],
-    id: FromPath[str],  # noqa: A002
-) -> dict[str, Any]:
+async def show_text(api: Injected[Api], caller: Injected[Caller], id: FromPath[str]) -> Document:
     """The text that a job wrote. 404 when it wrote none."""
     job = await api.job_of(caller.account_id, id)
     return {"text": await _written_text(api, job), "media_type": job.artifacts[0].media_type}
@@ -95,7 +86,7 @@ async def _written_text(api: Api, job: Job | None) -> str:
 async def newest_run(api: Api, account: AccountId, project: str) -> Run | None:
     """Return the newest run of a project, None when there never was one."""
 
-    def look(connection: Any) -> Run | None:
+    def look(connection: Connection) -> Run | None:
         found = exclusive_keys.find(connection, account, f"project:{project}")
         return runs.find(connection, RunId(found.newest)) if found is not None else None
 
@@ -114,9 +105,9 @@ async def run_of(api: Api, account: AccountId, text: str) -> Run:
     return run
 
 
-async def _progress(api: Api, run: Run, step: ShownStep) -> dict[str, Any]:
+async def _progress(api: Api, run: Run, step: ShownStep) -> Document:
     failed = step.status.has_failed
-    item: dict[str, Any] = {
+    item: Document = {
         "step": step.step,
         "stepName": step.name,
         "status": StepStatus.FAILED if failed else step.status,

@@ -1,14 +1,21 @@
-"""Streams changes as server-sent events: everything that concerns an account, or one job."""
+"""Streams changes as server-sent events, or the same frames over a WebSocket; issues tickets to
+clients that can send no header: a browser's EventSource and WebSocket.
+"""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
 
-from litestar import Response, get
+from litestar import Response, WebSocket, get, post, websocket
+from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import Struct
 
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
 from contracts.cursor import BadCursor, Cursor, parse_cursor
+from contracts.ids import JobId
+from domain.times import text_of
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.frames import ALL_OF_COMMIT, Frame
@@ -20,17 +27,10 @@ from services.api.streams import Reader, Streams
 RETRY_MS = 2000
 PING = b": ping\n\n"
 HEADERS = {**NO_STORE, "X-Accel-Buffering": "no"}
+SEND_SECONDS_MAX = 30.0
+CLOSE_SECONDS_MAX = 2.0
 
-
-class StreamRequest(Struct, frozen=True):
-    """Who opens a stream, at which path, with a ticket or without; and the cursor after which it
-    goes on, as the client sent it.
-    """
-
-    caller: Caller
-    path: str
-    ticket: str | None = None
-    after: str | None = None
+AnySocket = WebSocket[Any, Any, Any]
 
 
 @get("/stream")
@@ -38,51 +38,92 @@ async def stream_account(
     request: AnyRequest, api: Injected[Api], streams: Injected[Streams]
 ) -> AnyResponse:
     """Jobs, runs and credits of the account as they change; `Last-Event-ID` continues."""
-    return await _stream(api, streams, _asked(request), None)
+    return await _stream(api, streams, request, None)
 
 
 @get("/jobs/{id:str}/stream")
 async def stream_job(
-    request: AnyRequest,
-    api: Injected[Api],
-    streams: Injected[Streams],
-    id: FromPath[str],  # noqa: A002
+    request: AnyRequest, api: Injected[Api], streams: Injected[Streams], id: FromPath[str]
 ) -> AnyResponse:
     """One job as it changes; ends after its last frame. 204 when that was sent before."""
-    asked = _asked(request)
-    return await _stream(api, streams, asked, await api.job_of(asked.caller.account_id, id))
+    caller: Caller = request.scope["user"]
+    return await _stream(api, streams, request, await api.job_of(caller.account_id, id))
 
 
-async def _stream(api: Api, streams: Streams, asked: StreamRequest, job: Job | None) -> AnyResponse:
-    after, is_known = await read_cursor(api, asked.after)
-    if job is not None and after is not None and _has_ended_before(job, after):
+@websocket("/ws")
+async def stream_socket(socket: AnySocket, api: Injected[Api], streams: Injected[Streams]) -> None:
+    """`{"event", "id", "data"}` for each change of the account; `?after=` continues."""
+    reader = await _reader(api, socket, socket.query_params.get("after"))
+    lease = await _open(api, streams, reader, socket)
+    try:
+        await socket.accept()
+        lease.begin(reader.end)
+        sending = asyncio.create_task(_send(socket, streams, reader))
+        hearing = asyncio.create_task(_until_gone(socket))
+        await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        is_over = sending.done() and not hearing.done()
+        for task in (sending, hearing):
+            task.cancel()
+        await asyncio.gather(sending, hearing, return_exceptions=True)
+        if is_over:  # Tell the client, if it still reads.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                    await socket.close(code=1012, reason="come again, and continue")
+    finally:
+        streams.leave(reader)
+        lease.leave()
+
+
+@post("/stream-tickets", status_code=201)
+async def issue_ticket(api: Injected[Api], caller: Injected[Caller]) -> AnyResponse:
+    """Issue a ticket, with which a client that can send no header opens a stream (`?ticket=`).
+
+    It opens one stream at a time: the first within a minute, and the same stream again until a
+    minute after it was closed; an hour after it was issued it ends.
+    """
+    api.count_work(caller.account_id)
+    text, expires_at = await api.tickets.issue(caller)
+    document = {"ticket": text, "expires_at": text_of(expires_at)}
+    return Response(document, status_code=201, headers=NO_STORE)
+
+
+async def _stream(api: Api, streams: Streams, request: AnyRequest, job: Job | None) -> AnyResponse:
+    after = request.headers.get("last-event-id") or request.query_params.get("after")
+    reader = await _reader(api, request, after, job.job_id if job is not None else None)
+    if job is not None and reader.after is not None and _has_ended_before(job, reader.after):
         return Response(None, status_code=204)  # Tells a browser not to come again.
-    reader = Reader(asked.caller, after, job.job_id if job is not None else None)
-    reader.wants_resync = not is_known
-    lease = await open_reader(api, streams, reader, asked)
+    lease = await _open(api, streams, reader, request)
     events = _events(api, streams, reader, lease)
     return Stream(events, headers=HEADERS, media_type="text/event-stream")
 
 
-def stream_request(connection: AnyConnection, last_event_id: str | None = None) -> StreamRequest:
-    query = connection.query_params
-    return StreamRequest(
-        caller=connection.scope["user"],
-        path=stream_path(connection.scope["path"]),
-        ticket=query.get("ticket"),
-        after=last_event_id or query.get("after"),
-    )
+async def _reader(
+    api: Api, connection: AnyConnection, after: str | None, job: JobId | None = None
+) -> Reader:
+    """Return a reader that goes on after a cursor, as the client sent it. It gets a resync where
+    that is no cursor, or one of another life of the log, or one newer than the log.
+    """
+    reader = Reader(connection.scope["user"], None, job)
+    if not after:
+        return reader
+    try:
+        cursor = parse_cursor(after)
+    except BadCursor:
+        cursor = None
+    if cursor is None or cursor.epoch != api.log.epoch or cursor.sequence > await api.log.end():
+        reader.wants_resync = True
+    else:
+        await api.changes.wait_for(cursor.sequence)
+        reader.after = cursor
+    return reader
 
 
-def _asked(request: AnyRequest) -> StreamRequest:
-    return stream_request(request, request.headers.get("last-event-id"))
-
-
-async def open_reader(
-    api: Api, streams: Streams, reader: Reader, asked: StreamRequest
+async def _open(
+    api: Api, streams: Streams, reader: Reader, connection: AnyConnection
 ) -> TicketLease:
     """Let the client in; raise Refused while its ticket is in use, or there are too many."""
-    lease = await api.tickets.lease(asked.ticket, asked.path)
+    ticket = connection.query_params.get("ticket")
+    lease = await api.tickets.lease(ticket, stream_path(connection.scope["path"]))
     try:
         await streams.open(reader)
     except BaseException:
@@ -90,22 +131,6 @@ async def open_reader(
         lease.leave()
         raise
     return lease
-
-
-async def read_cursor(api: Api, text: str | None) -> tuple[Cursor | None, bool]:
-    """Return the cursor after which a client goes on, and whether we can go on there. We cannot
-    after a cursor that is none, is of another life of the log, or is newer than the log.
-    """
-    if not text:
-        return None, True
-    try:
-        cursor = parse_cursor(text)
-    except BadCursor:
-        return None, False
-    if cursor.epoch != api.log.epoch or cursor.sequence > await api.log.end():
-        return None, False
-    await api.changes.wait_for(cursor.sequence)
-    return cursor, True
 
 
 def _has_ended_before(job: Job, after: Cursor) -> bool:
@@ -116,9 +141,7 @@ def _has_ended_before(job: Job, after: Cursor) -> bool:
 async def _events(
     api: Api, streams: Streams, reader: Reader, lease: TicketLease
 ) -> AsyncIterator[bytes]:
-    """Yield the stream. The cursor at its very start lets a client continue that never got a
-    frame.
-    """
+    """Yield the stream. The cursor at its start lets a client continue that never got a frame."""
     start = reader.after or Cursor(api.log.epoch, reader.position, ALL_OF_COMMIT)
     if reader.job is not None and reader.after is None:
         start = Cursor(api.log.epoch, 0)  # The job's present state has yet to be sent.
@@ -126,12 +149,29 @@ async def _events(
         lease.begin(reader.end)
         yield f"retry: {RETRY_MS}\nid: {start}\n\n".encode()
         async for frame in streams.frames(reader):
-            yield PING if frame is None else _encoded(frame)
+            yield PING if frame is None else _event_of(frame)
     finally:
         streams.leave(reader)
         lease.leave()
 
 
-def _encoded(frame: Frame) -> bytes:
+def _event_of(frame: Frame) -> bytes:
     head = f"event: {frame.event}\nid: {frame.cursor}\ndata: ".encode()
     return head + frame.body + b"\n\n"
+
+
+async def _send(socket: AnySocket, streams: Streams, reader: Reader) -> None:
+    """Return when the stream is over, or the client has read nothing for 30 seconds."""
+    async for frame in streams.frames(reader):
+        if frame is not None:
+            body = frame.body.decode()
+            message = f'{{"event":"{frame.event}","id":"{frame.cursor}","data":{body}}}'
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await socket.send_text(message)
+
+
+async def _until_gone(socket: AnySocket) -> None:
+    """Return when the client is gone. What it says is not read."""
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_data("text")

@@ -67,7 +67,7 @@ class DeliveredAttempt(Struct, frozen=True):
 
 
 @post(f"{WEBHOOK_PATH}/{{id:str}}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:  # noqa: A002
+async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse:
     """Check the signature, then the job and attempt, then record the result; also a late one. A
     repeat of what is recorded is answered in the same way, and writes nothing.
     """

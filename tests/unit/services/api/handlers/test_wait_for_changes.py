@@ -18,7 +18,7 @@ from domain.refusals import Refused
 from domain.statuses import JobStatus
 from read_models.jobs import Job
 from services.api.handlers.callers import Caller
-from services.api.handlers.wait_for_changes import WAITS_OF_TOKEN_MAX, wait_for_news
+from services.api.handlers.show_jobs import WAITS_OF_TOKEN_MAX, wait_for_news
 from tests.support.examples import ACCOUNT, a_job_id
 from tests.support.virtual_time import VirtualLoop, run
 

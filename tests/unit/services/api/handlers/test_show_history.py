@@ -3,8 +3,8 @@
 import pytest
 
 from contracts.subjects import job_subject
-from services.api.handlers import show_jobs
-from services.api.handlers.show_jobs import commits_of
+from services.api.handlers import show_history
+from services.api.handlers.show_history import commits_of
 from tests.support import examples
 from tests.support.examples import a_job_id
 from tests.support.memory_log import MemoryLog
@@ -12,7 +12,7 @@ from tests.support.streaming import Projected, played
 
 
 def test_a_long_history_is_read_in_pages_without_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show_jobs, "COMMITS_A_PAGE", 3)
+    monkeypatch.setattr(show_history, "COMMITS_A_PAGE", 3)
 
     async def play(world: Projected) -> None:
         log = MemoryLog()
