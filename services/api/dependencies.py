@@ -27,7 +27,7 @@ from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import AccountId, BadId, JobId, job_id
 from contracts.subjects import account_subject
 from domain.refusals import Refused
-from read_models import jobs, positions, waiting_jobs
+from read_models import jobs, waiting_jobs
 from read_models.jobs import Job
 from services.api.handlers.callers import Authenticator
 from services.api.handlers.tickets import Tickets
@@ -121,9 +121,7 @@ class Api(Struct):
 
     async def job_of(self, account: AccountId, text: str, kind: str | None = None) -> Job:
         """Return the account's job, of this kind if one is given; raise Refused `not_found` for
-        any other or a deleted one.
-
-        A miss is never answered from the read model alone: the log may know more.
+        any other or a deleted one. Before a miss is answered, the log is asked: it may know more.
         """
         try:
             wanted = job_id(text)
@@ -139,9 +137,7 @@ class Api(Struct):
     async def newest_of(
         self, account: AccountId, look: Callable[[Connection], Found | None]
     ) -> Found | None:
-        """Read; when nothing is found, read once more after the read models have reached the
-        account's last commit.
-        """
+        """Read; if nothing is found, read again when the rows have reached the last commit."""
         found = await self.database.read(look)
         if found is None and (last := await self.log.last(account_subject(account))) is not None:
             await self.changes.wait_for(last.sequence)
@@ -150,9 +146,6 @@ class Api(Struct):
 
     async def jobs_by_id(self, wanted: list[JobId]) -> dict[JobId, Job]:
         return await self.database.read(jobs.find_all, wanted)
-
-    async def position(self) -> int:
-        return await self.database.read(positions.read)
 
     async def take_work(self, account: AccountId) -> None:
         """Let in one request that makes the log grow; raise Refused `rate_limited`, `log_full`.

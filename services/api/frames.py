@@ -102,9 +102,7 @@ async def job_frame(api: Api, job: Job, place: Place | None = None) -> Frame:
 
 
 async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
-    """Return the whole state as it is now, for a client that may have missed something: what is
-    not in it has ended or is gone.
-    """
+    """Return the whole state, for a client that may have missed what ended or is gone."""
     shown = [job for job in snapshot.jobs if not job.deleted]
     document = {
         "jobs": await each_of(shown, lambda job: job_document(api, job)),
@@ -117,10 +115,7 @@ async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
 
 
 def is_after(frame: Frame, cursor: Cursor) -> bool:
-    """Whether a frame is new to a client that has everything up to the cursor.
-
-    A cursor with the index 0 stands for a whole commit.
-    """
+    """Whether a frame is new to a client at that cursor; the index 0 stands for a whole commit."""
     if frame.sequence != cursor.sequence:
         return frame.sequence > cursor.sequence
     return cursor.index != 0 and frame.change > cursor.index

@@ -210,10 +210,7 @@ class Streams:
                 reader.wake.set()
 
     async def frames(self, reader: Reader) -> AsyncIterator[Frame | None]:
-        """Yield the frames for a reader, in order; None for a ping when nothing has happened.
-
-        The stream of one job ends after the job's last frame.
-        """
+        """Yield a reader's frames, None for a ping; one job's stream ends after its last frame."""
         async for frame in self._all_frames(reader):
             yield frame
             if frame is not None and frame.is_last and reader.job is not None:

@@ -16,6 +16,9 @@ from services.api.dependencies import Api
 from services.api.handlers.callers import Caller
 from services.api.handlers.tickets import TICKET_LENGTH_MAX, TICKET_UNKNOWN, stream_path
 
+HEADERS = ("Prefer", "If-None-Match", "Last-Event-ID")  # Those that some handler reads.
+Admit = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
+
 
 async def require_token(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
     """Let in whoever sends a valid token. A GET then waits until reads are as new as `min_as_of`
@@ -69,12 +72,6 @@ async def require_ticket_or_token(connection: AnyConnection, handler: BaseRouteH
 def _let_in(api: Api, connection: AnyConnection, caller: Caller) -> None:
     connection.scope["user"] = caller
     api.count_requests(caller.token_id)
-
-
-HEADERS = ("Prefer", "If-None-Match", "Last-Event-ID")  # Headers that some handler reads.
-
-
-Admit = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
 
 
 class Guard(Struct, frozen=True):

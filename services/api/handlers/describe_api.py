@@ -12,14 +12,9 @@ from domain.addresses import URL_LENGTH_MAX
 from domain.job_kinds import KINDS
 from domain.notifications import TYPES
 from domain.text import ID_PATTERN, PROSE_IN_JSON_PATTERN, published
+from services.api.handlers import describe_answers
 from services.api.handlers.bulk_actions import BulkAction
 from services.api.handlers.create_jobs import CreateInfographs, CreateJob
-from services.api.handlers.describe_answers import (
-    PROBLEM,
-    SECURITY_SCHEMES,
-    add_answers,
-    handlers_of,
-)
 from services.api.handlers.describe_parameters import add_parameters
 from services.api.handlers.draw_characters import DrawCharacter
 from services.api.handlers.issue_tokens import Grant, NewToken
@@ -64,13 +59,13 @@ class DescribedApi(JsonRenderPlugin):
 
 def described(app: Litestar, document: dict[str, Any]) -> dict[str, Any]:
     """Return the document with every status, bound and name that callers can rely on."""
-    handlers = handlers_of(app)
+    handlers = describe_answers.handlers_of(app)
     paths: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document["paths"]))
     for path, operations in paths.items():
         for method, operation in operations.items():
-            add_answers(operation, handlers[path, method])
+            describe_answers.add_answers(operation, handlers[path, method])
             add_parameters(operation, method)
-    components = {"schemas": schemas(), "securitySchemes": SECURITY_SCHEMES}
+    components = {"schemas": schemas(), "securitySchemes": describe_answers.SECURITY_SCHEMES}
     return {**document, "paths": paths, "components": components}
 
 
@@ -84,7 +79,8 @@ def schemas() -> dict[str, Any]:
         (lists,) = (each for each in found[body]["properties"]["types"]["anyOf"] if "items" in each)
         lists["items"] = TYPE_OF_ENDPOINT
     found["CreateJob"] = _one_of_the_kinds(found["CreateJob"])
-    all_schemas: dict[str, Any] = published(found | {"Json": JSON, "Problem": PROBLEM})
+    found |= {"Json": JSON, "Problem": describe_answers.PROBLEM}
+    all_schemas: dict[str, Any] = published(found)
     return all_schemas
 
 

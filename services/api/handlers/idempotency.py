@@ -51,9 +51,8 @@ async def execute_once(
     *,
     issuer_of: AccountId | None = None,
 ) -> CommandResult:
-    """Return the result that the request got already, else execute the command it asks for.
-
-    `issuer_of` is the account that an operator or a service acts on; else it is the caller's own.
+    """Return the result that the request got already, else execute the command it asks for. An
+    operator or a service acts on the account `issuer_of`; without it, it is the caller's own.
     """
     key = _key(api, context, body, is_issuer=issuer_of is not None)
     return await _execute_once(api, context, issuer_of or context.account, key, prepare)

@@ -15,18 +15,11 @@ from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
 from contracts.ids import AccountId, BadId, TokenId, account_id
+from domain import tokens
 from domain.account import GrantCredits
 from domain.refusals import invalid
 from domain.text import Line
 from domain.times import text_of
-from domain.tokens import (
-    IssueToken,
-    RevokeToken,
-    check_may_issue,
-    check_may_revoke,
-    issuer_of,
-    no_such_token,
-)
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api, Injected
@@ -58,10 +51,10 @@ async def issue_token(
     issues tokens of users only, of accounts that it made or that do not exist yet.
     """
     account = _account(data.account, "account")
-    check_may_issue(context.caller.role, data.role)
+    tokens.check_may_issue(context.caller.role, data.role)
     fresh = fresh_token(data.role)
 
-    async def prepare() -> IssueToken:
+    async def prepare() -> tokens.IssueToken:
         await _take_work(api, context.caller)
         secret = await seal_for_repeat(api, context, account, fresh.secret)
         return structs.replace(fresh.command, by=_issuer(context.caller), secret=secret)
@@ -94,9 +87,9 @@ async def revoke_token(
     caller = context.caller
     found = await _token(api, id)
     if found is None:
-        raise no_such_token()
-    check_may_revoke(caller.role, found.role)
-    command = RevokeToken(TokenId(id), _issuer(caller))
+        raise tokens.no_such_token()
+    tokens.check_may_revoke(caller.role, found.role)
+    command = tokens.RevokeToken(TokenId(id), _issuer(caller))
     result = await execute(api, context, command, found.account_id)
     if result.events:
         after = {"token_id": id, "account": found.account_id}
@@ -128,13 +121,11 @@ async def grant_credits(
 
 
 def _issuer(caller: Caller) -> AccountId | None:
-    return issuer_of(caller.role, caller.account_id)
+    return tokens.issuer_of(caller.role, caller.account_id)
 
 
 async def _take_work(api: Api, caller: Caller) -> None:
-    """Hold a service to the limits of new work. An operator is let in: they may have to write in
-    order to mend what is full.
-    """
+    """Hold a service to the limits; an operator may have to write in order to mend what is full."""
     if caller.role is not Role.OPERATOR:
         await api.take_work(caller.account_id)
 
@@ -149,9 +140,7 @@ async def _token(api: Api, text: str) -> AccessToken | None:
 
 
 async def _record_act(api: Api, caller: Caller, action: str, after: Document) -> None:
-    """Record what an operator did. A service's acts are not recorded apart: their events name it
-    as the actor.
-    """
+    """Record what an operator did. The events of a service's act name it as their actor anyway."""
     if caller.role is Role.OPERATOR:
         event = OperatorActed(operator=caller.actor, action=action, why="", after=after)
         await record(api.log, event)

@@ -1,7 +1,5 @@
-"""Relays the provider's webhooks to the ingestor, byte for byte: the front door parses nothing.
-
-It uses neither Litestar nor an HTTP client, so that relaying costs at most a tenth of what a job
-costs.
+"""Relays the provider's webhooks to the ingestor, byte for byte and unparsed, without Litestar or
+an HTTP client: so relaying costs at most a tenth of what a job costs.
 """
 
 import asyncio

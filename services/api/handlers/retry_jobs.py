@@ -35,9 +35,7 @@ async def retry_job(
 
 
 async def retry_one(api: Api, context: RequestContext, text: str, body: Struct) -> CommandResult:
-    """Retry one of the many infographs that `body` names. Under the request's Idempotency-Key each
-    has a key of its own.
-    """
+    """Retry one of the many infographs that `body` names, each under a key of its own."""
     return await execute_part_once(
         api, context, body, text, lambda: _new_job(api, context.account, text, Infograph.name)
     )

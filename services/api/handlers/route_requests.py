@@ -5,15 +5,8 @@ from typing import Any
 from litestar import Router
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
-from services.api.handlers.authenticate_callers import (
-    Admit,
-    Guard,
-    require_issuer,
-    require_member,
-    require_operator,
-    require_ticket_or_token,
-    require_token,
-)
+from services.api.handlers import authenticate_callers, show_runs
+from services.api.handlers.authenticate_callers import Admit, Guard
 from services.api.handlers.bulk_actions import bulk_actions
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
@@ -36,12 +29,6 @@ from services.api.handlers.show_deliveries import list_deliveries, resend_delive
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
-from services.api.handlers.show_runs import (
-    show_content,
-    show_generation_status,
-    show_run,
-    show_text,
-)
 from services.api.handlers.stream_changes import (
     issue_ticket,
     stream_account,
@@ -61,8 +48,9 @@ ENDPOINTS: list[Any] = [
     *(list_deliveries, resend_delivery),
 ]
 JOBS: list[Any] = [
-    *(create_job, list_jobs, show_job, show_history, show_logs, cancel_job, retry_job, show_text),
-    *(show_run, cancel_run, show_generation_status, show_content, issue_ticket),
+    *(create_job, list_jobs, show_job, show_history, show_logs, cancel_job, retry_job),
+    *(show_runs.show_text, show_runs.show_run, cancel_run, show_runs.show_generation_status),
+    *(show_runs.show_content, issue_ticket),
     Router("/generate", route_handlers=[generate_all, retry_failed]),
     Router("/webhook-endpoints", route_handlers=ENDPOINTS),
     Router("/characters", route_handlers=[draw_character, show_character]),
@@ -76,16 +64,16 @@ OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
 
 def routes() -> list[Any]:
     """Every path: those that need a token hang on a router that asks for it."""
-    own = _guarded("/", INFOGRAPHS, require_member)
+    own = _guarded("/", INFOGRAPHS, authenticate_callers.require_member)
     infographs: list[Any] = [own, _guarded("/", [relay_webhook])]
     return [
-        _guarded("/api", JOBS, require_member),
-        _guarded("/api", STREAMS, require_ticket_or_token),
-        _guarded("/api", FOR_ALL, require_token),
-        _guarded("/api/operator", FOR_ISSUERS, require_issuer),
+        _guarded("/api", JOBS, authenticate_callers.require_member),
+        _guarded("/api", STREAMS, authenticate_callers.require_ticket_or_token),
+        _guarded("/api", FOR_ALL, authenticate_callers.require_token),
+        _guarded("/api/operator", FOR_ISSUERS, authenticate_callers.require_issuer),
         Router("/api/infographs", route_handlers=infographs),
         Router("/infographs", route_handlers=infographs, include_in_schema=False),
-        _guarded("/", [show_metrics], require_operator),
+        _guarded("/", [show_metrics], authenticate_callers.require_operator),
         _guarded("/", OPEN),
     ]
 

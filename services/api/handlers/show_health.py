@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from adapters.health import ask_health
 from adapters.http_server import AnyResponse
+from read_models import positions
 from services.api.dependencies import Api, Injected
 
 DATABASE_SECONDS = 1.0
@@ -29,12 +30,11 @@ async def show_readiness(api: Injected[Api]) -> AnyResponse:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
                 await api.log.check()
-                ready = await api.position() >= api.changes.needed
+                ready = await api.database.read(positions.read) >= api.changes.needed
         except Exception:  # noqa: BLE001 - whatever it is, reads do not work.
             ready = False
     if not ready:
-        headers = {"Retry-After": "2"}
-        return Response({"status": "not ready"}, status_code=503, headers=headers)
+        return Response({"status": "not ready"}, status_code=503, headers={"Retry-After": "2"})
     return Response({"status": "ready"})
 
 

@@ -73,10 +73,8 @@ class OpenTicket:
 
 
 class Tickets:
-    """The tickets of all api processes, in a bucket of the broker.
-
-    Before a ticket opens its stream again, the process that had it open is asked whether it still
-    has: a process that died does not answer.
+    """The tickets of all api processes, in a bucket of the broker. Before a ticket opens its stream
+    again, the process that had it open is asked if it still has: one that died does not answer.
     """
 
     def __init__(self, client: Client) -> None:
