@@ -21,10 +21,10 @@ from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, REPLAYED, committed
-from services.api.handlers.create_jobs import job_ids_of
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.idempotency import check_key
 from services.api.handlers.request_context import RequestContext
+from services.api.handlers.request_work import job_ids_of
 from services.api.handlers.retry_jobs import retry_one
 
 IDS_MAX = 100

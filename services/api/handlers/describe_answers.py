@@ -8,7 +8,7 @@ from litestar.routes import HTTPRoute
 
 from adapters.problems import PROBLEM_TYPE
 from domain.refusals import CODES
-from services.api.handlers.authenticate_callers import require_ticket_or_token, require_token
+from services.api.handlers.guard_requests import require_ticket_or_token, require_token
 
 FIELD_ERROR: dict[str, Any] = {
     "type": "object",
@@ -66,7 +66,7 @@ WORK = {
 # Operations that make something, once for each Idempotency-Key.
 KEYED = WORK | {
     *("grant_credits", "issue_token", "bulk_actions", "resend_delivery"),
-    *("register_endpoint", "change_endpoint", "remove_endpoint", "rotate_secret"),
+    *("register_endpoint", "change_endpoint", "rotate_secret"),
 }
 NO_CREDITS, CONFLICT = frozenset({402}), frozenset({409})
 # What guards, bodies and paths do not tell.

@@ -21,8 +21,8 @@ from services.api.dependencies import Api, Injected
 from services.api.documents import Document, artifact_url, error_message
 from services.api.handlers.answers import of_result
 from services.api.handlers.callers import Caller
-from services.api.handlers.create_jobs import job_ids_of, request_jobs
 from services.api.handlers.request_context import RequestContext
+from services.api.handlers.request_work import job_ids_of, request_jobs
 
 # As seed 004 names them; before the provider has it, it is pending.
 STATUSES = {status: status.value for status in JobStatus} | {

@@ -25,8 +25,8 @@ from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api, Injected
 from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, no_content, of_result
-from services.api.handlers.authenticate_callers import operators_only
 from services.api.handlers.callers import Caller
+from services.api.handlers.guard_requests import operators_only
 from services.api.handlers.idempotency import execute, execute_once, seal_for_repeat
 from services.api.handlers.request_context import RequestContext
 

@@ -12,9 +12,9 @@ from domain.job_kinds.infograph import Infograph
 from domain.retries import check_job_can_be_retried, kind_to_retry
 from services.api.dependencies import Api, Injected
 from services.api.documents import ShowJob, job_document, list_document
-from services.api.handlers.create_jobs import created, new_jobs, wait_for_submission
 from services.api.handlers.idempotency import NoBody, execute_once, execute_part_once
 from services.api.handlers.request_context import RequestContext
+from services.api.handlers.request_work import created, new_jobs, wait_for_submission
 
 
 @post("/{id:str}/retry", status_code=201)

@@ -5,12 +5,13 @@ from typing import Any
 from litestar import Router
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
-from services.api.handlers import authenticate_callers, show_runs
-from services.api.handlers.authenticate_callers import Admit, Guard
+from services.api.handlers import guard_requests, show_runs
 from services.api.handlers.bulk_actions import bulk_actions
 from services.api.handlers.create_jobs import create_infographs, create_job
 from services.api.handlers.draw_characters import draw_character, show_character
 from services.api.handlers.end_jobs import cancel_infograph, cancel_job, delete_infograph
+from services.api.handlers.guard_requests import Admit, Guard
+from services.api.handlers.issue_tickets import issue_ticket
 from services.api.handlers.issue_tokens import grant_credits, issue_token, list_tokens, revoke_token
 from services.api.handlers.list_jobs import list_infographs, list_jobs
 from services.api.handlers.register_endpoints import (
@@ -29,12 +30,7 @@ from services.api.handlers.show_deliveries import list_deliveries, resend_delive
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
-from services.api.handlers.stream_changes import (
-    issue_ticket,
-    stream_account,
-    stream_job,
-    stream_socket,
-)
+from services.api.handlers.stream_changes import stream_account, stream_job, stream_socket
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
 
@@ -64,16 +60,16 @@ OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
 
 def routes() -> list[Any]:
     """Every path: those that need a token hang on a router that asks for it."""
-    own = _guarded("/", INFOGRAPHS, authenticate_callers.require_member)
+    own = _guarded("/", INFOGRAPHS, guard_requests.require_member)
     infographs: list[Any] = [own, _guarded("/", [relay_webhook])]
     return [
-        _guarded("/api", JOBS, authenticate_callers.require_member),
-        _guarded("/api", STREAMS, authenticate_callers.require_ticket_or_token),
-        _guarded("/api", FOR_ALL, authenticate_callers.require_token),
-        _guarded("/api/operator", FOR_ISSUERS, authenticate_callers.require_issuer),
+        _guarded("/api", JOBS, guard_requests.require_member),
+        _guarded("/api", STREAMS, guard_requests.require_ticket_or_token),
+        _guarded("/api", FOR_ALL, guard_requests.require_token),
+        _guarded("/api/operator", FOR_ISSUERS, guard_requests.require_issuer),
         Router("/api/infographs", route_handlers=infographs),
         Router("/infographs", route_handlers=infographs, include_in_schema=False),
-        _guarded("/", [show_metrics], authenticate_callers.require_operator),
+        _guarded("/", [show_metrics], guard_requests.require_operator),
         _guarded("/", OPEN),
     ]
 

@@ -1,13 +1,11 @@
-"""Streams changes as server-sent events, or the same frames over a WebSocket; issues tickets to
-clients that can send no header: a browser's EventSource and WebSocket.
-"""
+"""Streams changes as server-sent events, or the same frames over a WebSocket."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from litestar import Response, WebSocket, get, post, websocket
+from litestar import Response, WebSocket, get, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -15,7 +13,6 @@ from litestar.response import Stream
 from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
 from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import JobId
-from domain.times import text_of
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.frames import ALL_OF_COMMIT, Frame
@@ -72,19 +69,6 @@ async def stream_socket(socket: AnySocket, api: Injected[Api], streams: Injected
     finally:
         streams.leave(reader)
         lease.leave()
-
-
-@post("/stream-tickets", status_code=201)
-async def issue_ticket(api: Injected[Api], caller: Injected[Caller]) -> AnyResponse:
-    """Issue a ticket, with which a client that can send no header opens a stream (`?ticket=`).
-
-    It opens one stream at a time: the first within a minute, and the same stream again until a
-    minute after it was closed; an hour after it was issued it ends.
-    """
-    api.count_work(caller.account_id)
-    text, expires_at = await api.tickets.issue(caller)
-    document = {"ticket": text, "expires_at": text_of(expires_at)}
-    return Response(document, status_code=201, headers=NO_STORE)
 
 
 async def _stream(api: Api, streams: Streams, request: AnyRequest, job: Job | None) -> AnyResponse:

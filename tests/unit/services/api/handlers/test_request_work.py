@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.handlers.create_jobs import Preference, preference_of
+from services.api.handlers.request_work import Preference, preference_of
 
 DEFAULT = Preference(1.0)
 
