@@ -67,22 +67,17 @@ async def on_error(error: Exception) -> None:
     log("broker_error", reason=str(error), kind=kind)
 
 
-def connection_options(user: str | None, password: str | None) -> dict[str, Any]:
-    """Options for nats.connect: endless quick reconnects, an inbox of the user's own."""
-    options: dict[str, Any] = {
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.2,
-        "connect_timeout": 2,
-        "ping_interval": 10,
-        "max_outstanding_pings": 2,
-        # Nothing is buffered while there is no connection: a request that was answered with 503
-        # must not be carried out when the connection is back.
-        "pending_size": 0,
-        "error_cb": on_error,
-    }
-    if user is not None:
-        options |= {"user": user, "password": password, "inbox_prefix": _inbox_prefix(user)}
-    return options
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.2,
+    "connect_timeout": 2,
+    "ping_interval": 10,
+    "max_outstanding_pings": 2,
+    # Nothing is buffered while there is no connection: a request that was answered with 503
+    # must not be carried out when the connection is back.
+    "pending_size": 0,
+    "error_cb": on_error,
+}
 
 
 def _inbox_prefix(user: str | None) -> str:
@@ -92,19 +87,19 @@ def _inbox_prefix(user: str | None) -> str:
 
 async def connect(url: str, user: str | None, password: str | None, name: str) -> Client:
     """Connect; retry for ever, as the broker may come up after us."""
+    options = CONNECTION_OPTIONS | {"inbox_prefix": _inbox_prefix(user)}
+    if user is not None:
+        options |= {"user": user, "password": password}
     tls = ssl.create_default_context() if url.startswith("tls://") else None
-    options = connection_options(user, password)
     return await nats.connect(url, name=name, tls=tls, allow_reconnect=True, **options)
 
 
 def stream_broker(url: str, user: str | None, password: str | None, name: str) -> NatsBroker:
     """FastStream's broker, without its type casting and logging of every message."""
-    options = connection_options(None, None)
-    security = None
+    options = CONNECTION_OPTIONS | {"inbox_prefix": _inbox_prefix(user)}
     if user is not None:
-        security = SASLPlaintext(username=user, password=password or "")
-        options["inbox_prefix"] = _inbox_prefix(user)
-    return NatsBroker(url, name=name, apply_types=False, logger=None, security=security, **options)
+        options["security"] = SASLPlaintext(username=user, password=password or "")
+    return NatsBroker(url, name=name, apply_types=False, logger=None, **options)
 
 
 async def start(broker: NatsBroker) -> None:

@@ -16,9 +16,8 @@ from contracts.commit import CommitKind
 
 _REQUESTS = frozenset({CommitKind.WORK_REQUESTED, CommitKind.RUN_REQUESTED})
 SUBMIT_JOBS = Subscription("dispatcher-submit-jobs", subjects.ACCOUNTS, _REQUESTS)
-SETTLE_RESULTS = Subscription(
-    "ingestor-settle-results", subjects.RESULTS, frozenset({CommitKind.RESULT})
-)
+_RESULTS = frozenset({CommitKind.RESULT})
+SETTLE_RESULTS = Subscription("ingestor-settle-results", subjects.RESULTS, _RESULTS)
 SUBSCRIPTIONS = (SUBMIT_JOBS, SETTLE_RESULTS)
 
 MEBIBYTE = 1024 * 1024

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 from nats.aio.client import Client
@@ -87,11 +87,9 @@ class Changes:
     async def next_change(self, seconds: float) -> None:
         """Wait for the read models to move, at most so long."""
         moved = self._moved
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await moved.wait()
-        except TimeoutError:
-            return
 
     async def wait_for(self, position: int, seconds: float = 2.0) -> None:
         """Return once the read models are at `position` or later; raise NotThereYet."""

@@ -57,11 +57,9 @@ class SqliteDatabase:
         path = url.removeprefix("sqlite:///")
         if not read_only:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        mode = "ro" if read_only else "rwc"
+        query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
         # Quoted: in SQLite's own URLs a folder's `?`, `#` and `%` would mean something.
-        where = URL.create(
-            "sqlite", database=f"file:{quote(path)}", query={"mode": mode, "uri": "true"}
-        )
+        where = URL.create("sqlite", database=f"file:{quote(path)}", query=query)
         self._engine: Engine = create_engine(
             where,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},

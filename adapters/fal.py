@@ -41,9 +41,7 @@ class SubmissionAccepted(ProviderRequest, frozen=True):
 
 
 class SubmissionRefused(Struct, frozen=True):
-    """The provider took nothing (no connection, or 429 or 5xx without a request id). `is_busy`: it
-    was a 429, and the provider is not in trouble.
-    """
+    """The provider took nothing (unreached, or 429 or 5xx without request id). `is_busy`: a 429."""
 
     words: str
     retry_after_seconds: float | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, cast
 
-from msgspec import structs
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from adapters.changes import Changes
@@ -22,26 +22,18 @@ Due = Callable[[Connection, Turn], list[Row]]
 FRESH_SECONDS = 2.0
 
 
-class FreshRows:
+class FreshRows(Struct, eq=False):
     """Reads rows to act on. While the projector lags, stands still or rebuilds the read models, the
     rows show the past: then NotThereYet is raised, and the sweep tries again later. `position_of`
     reads the position in the same snapshot as the rows: the one announced last may be that of rows
     that have been deleted for a rebuild since.
     """
 
-    def __init__(
-        self,
-        log: EventLog,
-        changes: Changes,
-        database: Database,
-        position_of: Callable[[Connection], int],
-        peers: Peers,
-    ) -> None:
-        self._log = log
-        self.changes = changes
-        self._database = database
-        self._position_of = position_of
-        self._peers = peers
+    log: EventLog
+    changes: Changes
+    database: Database
+    position_of: Callable[[Connection], int]
+    peers: Peers
 
     def sweep(
         self, name: str, pace: Pace, due: Due[Row], act: Act[Row], wake: asyncio.Event | None = None
@@ -51,14 +43,14 @@ class FreshRows:
 
     async def read(self, work: Work[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Return what `work` reads, as of the log's present end or later."""
-        end = await self._log.end()
+        end = await self.log.end()
         await self.changes.wait_for(end, FRESH_SECONDS)
 
         def checked(connection: Connection) -> tuple[int, T | None]:
-            position = self._position_of(connection)
+            position = self.position_of(connection)
             return position, (work(connection, *arguments, **named) if position >= end else None)
 
-        position, found = await self._database.read(checked)
+        position, found = await self.database.read(checked)
         if position < end:
             self.changes.advance(position)
             raise NotThereYet(f"the read models went back to {position}, {end} was asked for")
@@ -67,7 +59,7 @@ class FreshRows:
     async def take(self, due: Due[Row], turn: Turn) -> list[Row]:
         """As `read`, but look for one row first: most often none is due, and no end is needed."""
         one = structs.replace(turn, limit=min(turn.limit, 1))
-        if not await self._database.read(due, one):
+        if not await self.database.read(due, one):
             return []
         return await self.read(due, turn)
 
@@ -76,9 +68,9 @@ class FreshRows:
         if turn.limit < 1:
             return []
         # No wider: the query alternates lanes only when more rows are due than its limit.
-        wide = structs.replace(turn, limit=turn.limit * self._peers.count)
+        wide = structs.replace(turn, limit=turn.limit * self.peers.count)
         rows = await self.take(due, wide)
-        own = [row for row in rows if self._peers.is_mine(row.key)]
+        own = [row for row in rows if self.peers.is_mine(row.key)]
         turn.after = _last_lane(rows, own, turn.limit, wide.after)
         turn.taken_by_others = {row.key for row in rows} - {row.key for row in own}
         turn.more_behind_others = len(rows) >= wide.limit and len(own) < turn.limit

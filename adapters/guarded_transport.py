@@ -52,8 +52,8 @@ _ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half 
 
 
 class AddressRefused(Exception):
-    """The host resolves to an address that must not be reached. No connection was made. The message
-    may be shown to those who named the host; `addresses` are for logs only.
+    """The host resolves to a forbidden address: no connection was made. The message may be shown to
+    those who named the host; `addresses` are for logs only.
     """
 
     def __init__(self, message: str, addresses: tuple[str, ...] = ()) -> None:

@@ -36,18 +36,20 @@ NO_HTTP = Refused("unparsable", "this is not HTTP/1.1")
 
 
 class _Outflow:
-    """Notices when a client reads nothing at all; one that reads slowly is left alone."""
+    """Ends a connection whose client reads nothing at all; one that reads slowly is left alone."""
 
     def __init__(self, now: float) -> None:
         self._moved_at = now
         self._unsent = 0
 
-    def is_stalled(self, transport: asyncio.Transport, now: float, seconds: float) -> bool:
+    def end_if_stalled(self, transport: asyncio.Transport, now: float, seconds: float) -> None:
         unsent = transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent:
             self._moved_at = now
         self._unsent = unsent
-        return now - self._moved_at > seconds
+        if now - self._moved_at > seconds:
+            ENDED.labels("stalled").inc()
+            transport.abort()
 
 
 class _Owes(Enum):
@@ -133,9 +135,7 @@ class BoundedHttp(HttpToolsProtocol):
             if now - self._refused_at > LINGER_SECONDS:
                 self.transport.abort()
             return
-        if self._outflow.is_stalled(self.transport, now, bounds.stalled_seconds):
-            ENDED.labels("stalled").inc()
-            self.transport.abort()
+        self._outflow.end_if_stalled(self.transport, now, bounds.stalled_seconds)
         if self.flow.read_paused:
             self._since = now  # The client does not owe it: we have paused reading.
         seconds = bounds.head_seconds if self._owes is _Owes.HEAD else bounds.body_seconds
@@ -201,9 +201,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
 
     def end_if_late(self, now: float) -> None:
-        if self._outflow.is_stalled(self.transport, now, self._door.bounds.stalled_seconds):
-            ENDED.labels("stalled").inc()
-            self.transport.abort()
+        self._outflow.end_if_stalled(self.transport, now, self._door.bounds.stalled_seconds)
 
 
 def _answer(refused: Refused) -> bytes:

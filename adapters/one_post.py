@@ -53,14 +53,10 @@ class OnePost(httpx.AsyncBaseTransport):
         try:
             response = await self._send(request)
         except _NEVER_CONNECTED as error:
-            raise (
-                NotSent(words_of(error)) if is_post else httpx.ConnectError(words_of(error))
-            ) from error
+            raise (NotSent if is_post else httpx.ConnectError)(words_of(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             lost = Hung if isinstance(error, TimeoutError) else Lost
-            raise (
-                lost(words_of(error)) if is_post else httpx.ReadError(words_of(error))
-            ) from error
+            raise (lost if is_post else httpx.ReadError)(words_of(error)) from error
         if is_post and not response.is_success:
             words = response.content.decode(errors="replace")
             raise ErrorAnswer(response.status_code, response.headers, words)

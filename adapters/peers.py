@@ -67,7 +67,5 @@ class Peers:
 
 
 def _weight(name: str, key: str) -> bytes:
-    """The process with the highest weight takes the key (rendezvous hashing): when a process comes
-    or goes, only the keys that it takes move.
-    """
+    """Rendezvous hashing: when a process comes or goes, only the keys that it takes move."""
     return blake2b(f"{name}/{key}".encode(), digest_size=8).digest()

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import structlog
 import uvloop
+from prometheus_client import start_http_server
 
 from adapters import telemetry
 from adapters.settings import BadSetting, CommonSettings, load
@@ -33,13 +34,14 @@ def main(
         settings = load(kind)
         settings.require_broker()
         if calls_provider:
-            require_provider(settings.provider_key, settings.provider)
+            settings.require_provider()
     except BadSetting as error:
         for line in str(error).splitlines():
             print(f"darkroom {service}: {line}", file=sys.stderr)  # noqa: T201 - no log yet.
         sys.exit(EXIT_USAGE)
     telemetry.configure(service, level=settings.log_level, style=settings.log_format)
-    telemetry.serve_metrics(settings.metrics_port)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, addr="127.0.0.1")
     _spare_the_collector()
     uvloop.run(_run_until_signalled(run, settings))
 
@@ -51,12 +53,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-def require_provider(key: str, provider: str) -> None:
-    """Raise BadSetting if there is no key and the simulator was not chosen."""
-    if not key and provider != "simulator":
-        raise BadSetting("FAL_KEY is not set: set it, or say PROVIDER=simulator")
 
 
 async def _run_until_signalled(run: Run[AnySettings], settings: AnySettings) -> None:

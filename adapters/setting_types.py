@@ -27,18 +27,14 @@ _HOST = r"[^\s/,@?#]+"
 _BROKER = r"(nats|tls)://[^\s,]+"
 _BROKERS = "nats://host:port or tls://host:port, several separated by commas"
 _ORIGIN = "an origin with its scheme and without a path, as https://darkroom.example"
+_ORIGINS = r"( *https?://[^\s/?#@,]+ *(,|\Z))*"
 _DATABASE = r"((sqlite:///|postgresql\+asyncpg://)[^\r\n]+)?"
 _DATABASES = "postgresql+asyncpg://user@host/name or sqlite:///path"
 Host = Annotated[str, _text(_HOST, "a host name or an address")]
 HostAndPort = Annotated[str, _text(rf"({_HOST})?", "host or host:port, without a scheme")]
 Hosts = Annotated[str, _text(rf"( *{_HOST} *(,|\Z))*", "host or host:port, separated by commas")]
 Origin = Annotated[str, _text(r"(https?://[^\s/?#@]+/?)?", _ORIGIN)]
-Origins = Annotated[
-    str,
-    _text(
-        r"( *https?://[^\s/?#@,]+ *(,|\Z))*", "origins as https://app.example, separated by commas"
-    ),
-]
+Origins = Annotated[str, _text(_ORIGINS, "origins as https://app.example, separated by commas")]
 WebUrl = Annotated[str, _text(r"(https?://[^\s/?#]+\S*)?", "a URL with http:// or https://")]
 BrokerUrl = Annotated[str, _text(rf"({_BROKER}(,\s*{_BROKER})*)?", _BROKERS)]
 DatabaseUrl = Annotated[str, _text(_DATABASE, _DATABASES)]

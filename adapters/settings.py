@@ -91,9 +91,7 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
 
     @property
     def asks_for_webhooks(self) -> bool:
-        """Whether the provider is given webhook URLs: a real one cannot reach a loopback address,
-        unless `signed` says that there is some way.
-        """
+        """A real provider reaches no loopback address, unless `signed` says that there is a way."""
         if self.fal_webhooks in {"off", "signed"}:
             return self.fal_webhooks == "signed"
         return self.provider == "simulator" or not is_loopback(self.webhook_origin)
@@ -147,6 +145,10 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
     def require_broker(self) -> None:
         if not self.nats_url:
             raise BadSetting("NATS_URL is not set: start the whole world with `darkroom up`")
+
+    def require_provider(self) -> None:
+        if not self.provider_key and self.provider != "simulator":
+            raise BadSetting("FAL_KEY is not set: set it, or say PROVIDER=simulator")
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

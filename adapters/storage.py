@@ -170,9 +170,7 @@ class FileStorage:
 
 
 class S3Storage:
-    """A bucket of S3, R2 or anything that speaks their protocol, with signature version 4.
-    `options` are those of botocore's client: its endpoint and its key.
-    """
+    """A bucket of S3, R2 or the like (signature version 4). `options`: botocore's endpoint, key."""
 
     def __init__(self, url: str, public_url: str | None, **options: str | None) -> None:
         parts = urlsplit(url)

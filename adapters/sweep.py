@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -110,12 +111,10 @@ class Sweep(Generic[Row]):
         return self._goes_on_behind_others(turn) or (begun > 0 and len(rows) >= free)
 
     async def _rest(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS):
                 await self.wake.wait()
             await asyncio.sleep(WAKE_SECONDS)  # One query takes all rows that change together.
-        except TimeoutError:
-            return
 
     def _retries_not_due(self) -> list[str]:
         """Return the rows that wait for their next try; forget those that are long gone."""

@@ -7,7 +7,6 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from prometheus_client import start_http_server
 
 _SECRET_NAMES = re.compile(r"authorization|password|secret|token$|key$", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
@@ -53,9 +52,3 @@ def configure(service: str, *, level: str, style: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # uvicorn warns of each request that is no HTTP: a stranger could fill our logs with them.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-
-
-def serve_metrics(port: int) -> None:
-    """Serve /metrics on loopback; 0 means no metrics."""
-    if port:
-        start_http_server(port, addr="127.0.0.1")

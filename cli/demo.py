@@ -2,8 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +40,12 @@ async def demo(data_dir: str | None, prompt: str, kind: str) -> None:
     say(f"the world's folder: {folder}")
     async with running(folder, "127.0.0.1", 0, tell=say) as (world, _):
         say(f"a world is running at {world.url} (provider: {world.provider})")
-        async with asyncio.timeout(DEMO_SECONDS_MAX), _client(world) as client:
+        headers = {"Authorization": f"Token {world.tokens['user']}"}
+        client = httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30.0)
+        async with asyncio.timeout(DEMO_SECONDS_MAX), client:
             result = await MAKES[kind](world, client, prompt)
     say("the result:")
     click.echo(result)
-
-
-@asynccontextmanager
-async def _client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"Authorization": f"Token {world.tokens['user']}"}
-    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30.0) as client:
-        yield client
 
 
 async def _infograph(world: World, client: httpx.AsyncClient, prompt: str) -> str:

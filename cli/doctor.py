@@ -82,19 +82,16 @@ async def _of_services(connection: Connection) -> AsyncIterator[Finding]:
 def _disk(data_dir: Path) -> Finding:
     folder = data_dir if data_dir.exists() else data_dir.absolute().parent
     free = shutil.disk_usage(folder).free
-    advice = (
-        "free some space: the broker stops writing on a full disk" if free < DISK_BYTES_MIN else ""
-    )
-    return Finding("disk", f"{free // 1024**2} MB free", advice)
+    advice = "free some space: the broker stops writing on a full disk"
+    return Finding("disk", f"{free // 1024**2} MB free", advice if free < DISK_BYTES_MIN else "")
 
 
 async def _of_log(connection: Connection) -> AsyncIterator[Finding]:
     size, limit = await connection.log.fill()
     is_filling = limit > 0 and size > ALARM_SHARE * limit
     advice = "raise LOG_MAX_BYTES and run `darkroom broker setup`" if is_filling else ""
-    yield Finding(
-        "log", f"{size // 1024**2} of {limit // 1024**2} MB, epoch {connection.log.epoch}", advice
-    )
+    state = f"{size // 1024**2} of {limit // 1024**2} MB, epoch {connection.log.epoch}"
+    yield Finding("log", state, advice)
     end = await connection.log.end()
     try:
         await connection.changes.wait_for(end, CATCH_UP_SECONDS)

@@ -208,9 +208,8 @@ def _readable(message: LogMessage) -> list[Row]:
     try:
         return event_documents(message.recorded())
     except Undecodable as error:
-        return [
-            {"sequence": message.sequence, "subject": message.subject, "undecodable": str(error)}
-        ]
+        known = {"sequence": message.sequence, "subject": message.subject}
+        return [known | {"undecodable": str(error)}]
 
 
 def after_of(text: str | None) -> int:

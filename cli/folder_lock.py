@@ -35,9 +35,8 @@ async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
             own = _open(folder / LOCK_FILE, stack)
             shared = _open(folder / CHILDREN_FILE, stack)
         except OSError as error:
-            raise BadSetting(
-                f"DARKROOM_DATA_DIR: {folder} cannot be written: {error.strerror}"
-            ) from None
+            reason = f"{folder} cannot be written: {error.strerror}"
+            raise BadSetting(f"DARKROOM_DATA_DIR: {reason}") from None
         if not _taken(own):
             raise FolderInUse(f"{folder} is in use by {await _holder(folder)}")
         os.ftruncate(own, 0)
@@ -47,9 +46,7 @@ async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
 
 
 def _make_private(folder: Path) -> None:
-    """Keep other users out of the folder. One that held other things before keeps its mode: the
-    files that we write are private anyway.
-    """
+    """Keep other users out, unless the folder held other things: our files are private anyway."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / LOCK_FILE).exists() or (folder / "world.json").exists():
         folder.chmod(0o700)

@@ -116,10 +116,9 @@ def _report(error: Exception) -> int:
     code = exit_code_of(error)
     if code is None and os.environ.get("LOG_LEVEL", "").lower() == "debug":
         traceback.print_exception(error)
-    about = (
-        "" if code is not None else f"a bug, {type(error).__name__} (LOG_LEVEL=debug shows it): "
-    )
-    text = str(getattr(error, "detail", None) or error or type(error).__name__)
+    kind = type(error).__name__
+    about = "" if code is not None else f"a bug, {kind} (LOG_LEVEL=debug shows it): "
+    text = str(getattr(error, "detail", None) or error or kind)
     for line in text.splitlines():
         say(f"darkroom: {about}{line}")
     return FAILED if code is None else code

@@ -95,7 +95,9 @@ def read_world(data_dir: Path) -> World | None:
 def prepare(data_dir: Path, host: str, port: int) -> World:
     """Return the folder's world, with its earlier passwords and free ports. Raise PortTaken."""
     settings = load(CommonSettings)
-    earlier = read_world(data_dir) or _empty_world()
+    passwords = {user: secrets.token_hex(24) for user in USERS}
+    fresh = World(data_dir="", host="", port=0, ports={}, passwords=passwords, provider="")
+    earlier = read_world(data_dir) or fresh
     if port == 0:
         port = earlier.port if earlier.port and is_free(earlier.port, host) else free_port()
     elif not is_free(port, host):
@@ -114,11 +116,6 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
         pid=os.getpid(),
         nats_url_given=settings.nats_url,
     )
-
-
-def _empty_world() -> World:
-    passwords = {user: secrets.token_hex(24) for user in USERS}
-    return World(data_dir="", host="", port=0, ports={}, passwords=passwords, provider="")
 
 
 def broker_command(world: World) -> tuple[list[str], dict[str, str]]:
@@ -200,9 +197,8 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
-            raise PortTaken(
-                f"DARKROOM_HOST: cannot listen on {host}:{port}: {error.strerror}"
-            ) from None
+            reason = f"cannot listen on {host}:{port}: {error.strerror}"
+            raise PortTaken(f"DARKROOM_HOST: {reason}") from None
     return True
 
 

@@ -39,9 +39,7 @@ def draw(prompt: str, aspect_ratio: str, resolution: str) -> bytes:
 
 
 def size_of(aspect_ratio: str, resolution: str) -> tuple[int, int]:
-    across, down = (
-        (1, 1) if ":" not in aspect_ratio else (int(each) for each in aspect_ratio.split(":"))
-    )
+    across, down = map(int, aspect_ratio.split(":")) if ":" in aspect_ratio else (1, 1)
     longest = LONG_SIDES.get(resolution, 1024)
     if across >= down:
         return longest, longest * down // across

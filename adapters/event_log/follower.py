@@ -8,7 +8,6 @@ import msgspec
 import structlog
 from nats import errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from adapters.pull_inbox import PullInbox, delivery_of
 from application.event_log import LogMessage, LogSetBack, LogUnavailable
@@ -105,9 +104,7 @@ class _Consumer:
         if not messages and self._inbox.is_lost:
             raise _Broken("a new connection, or no heartbeat")
         await self._inbox.pull(PULL, credit_min=PULL)
-        return [_log_message(message) for message in messages]
-
-
-def _log_message(message: Msg) -> LogMessage:
-    _, sequence = delivery_of(message)
-    return LogMessage(int(sequence), Subject(message.subject), message.data)
+        return [
+            LogMessage(int(delivery_of(each)[1]), Subject(each.subject), each.data)
+            for each in messages
+        ]

@@ -87,9 +87,8 @@ def test_rows_are_read_again_once_they_have_reached_the_logs_end() -> None:
 def test_where_nothing_waits_the_log_is_not_asked() -> None:
     async def play() -> None:
         world = World()
-        world.log = cast("Any", None)
+        world.log = world.rows.log = cast("Any", None)
         world.found = []
-        world.rows._log = world.log
         assert await world.rows.take(world.look, Turn(until=0, limit=1)) == []
 
     run(play(), VirtualLoop())

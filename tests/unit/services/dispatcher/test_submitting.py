@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from adapters.fresh_rows import FreshRows
 from application.ports import NotThereYet
 from domain.retry import LATE_SECONDS
 from services.dispatcher.handlers.submit_jobs import submit_jobs
@@ -144,12 +145,12 @@ def test_what_was_begun_while_the_rows_were_read_is_not_begun_again(
         world.dispatcher.heard_up_to = loaded.state.requested_sequence
         take = world.dispatcher.rows.take_part
 
-        async def slow(*arguments: Any) -> Any:
+        async def slow(_rows: FreshRows, *arguments: Any) -> Any:
             rows = await take(*arguments)
             world.dispatcher.begin_submission(loaded.state.job_id)
             return rows
 
-        monkeypatch.setattr(world.dispatcher.rows, "take_part", slow)
+        monkeypatch.setattr(FreshRows, "take_part", slow)
         sweeping = submissions(world.dispatcher)
         await sweeping.once()
         world.dispatcher.end_submission(loaded.state.job_id)
