@@ -9,7 +9,9 @@ TOKEN_LENGTH_MAX = 200
 
 
 class AttemptTokens:
-    """A token is the account's id, encrypted for one job and attempt: it needs no table."""
+    """A token is the account's id, encrypted for one job and one attempt. It needs no table: whoever
+    presents one has it from us.
+    """
 
     def __init__(self, master_key: bytes) -> None:
         self._boxes = SealedBox(derive(master_key, "attempt tokens"))

@@ -20,7 +20,8 @@ Work = Callable[[], Awaitable[None]]
 
 class Background:
     """Runs endless loops, and tasks whose result is not needed. A loop that fails is logged,
-    counted, named in `troubles` (which the health answer shows) and restarted with back-off.
+    counted, named in `troubles` (which the health answer shows) and restarted with back-off. It
+    never ends its process.
     """
 
     def __init__(self) -> None:

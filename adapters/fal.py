@@ -41,7 +41,9 @@ class SubmissionAccepted(ProviderRequest, frozen=True):
 
 
 class SubmissionRefused(Struct, frozen=True):
-    """The provider took nothing (unreached, or 429 or 5xx without request id). `is_busy`: a 429."""
+    """The provider took nothing: no connection, or 429 or 5xx without a request id. `is_busy` says
+    that it was a 429, and that the provider is not in trouble.
+    """
 
     words: str
     retry_after_seconds: float | None = None

@@ -100,10 +100,11 @@ class PullInbox:
         self._credit = max(self._credit - unserved, 0)
 
 
-def delivery_of(message: Msg) -> list[str]:
+def delivery_of(message: Msg) -> tuple[str, str]:
     """Return how often a message was delivered, and its sequence in the stream. Its reply subject
     is $JS.ACK.stream.consumer.DELIVERED.SEQUENCE.consumer_sequence.time.pending, or has a domain
     and an account before the stream and a token at the end.
     """
     tokens = message.reply.split(".")
-    return tokens[4:6] if len(tokens) == 9 else tokens[6:8]  # noqa: PLR2004
+    start = 4 if len(tokens) == 9 else 6  # noqa: PLR2004
+    return tokens[start], tokens[start + 1]

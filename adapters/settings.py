@@ -91,7 +91,9 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
 
     @property
     def asks_for_webhooks(self) -> bool:
-        """A real provider reaches no loopback address, unless `signed` says that there is a way."""
+        """Tell whether the provider is given webhook URLs. A real one reaches no loopback address,
+        unless `signed` says that there is a way.
+        """
         if self.fal_webhooks in {"off", "signed"}:
             return self.fal_webhooks == "signed"
         return self.provider == "simulator" or not is_loopback(self.webhook_origin)

@@ -46,7 +46,9 @@ async def held(folder: Path, tell: Callable[[str], None]) -> AsyncIterator[int]:
 
 
 def _make_private(folder: Path) -> None:
-    """Keep other users out, unless the folder held other things: our files are private anyway."""
+    """Keep other users out of a folder that is ours. One that held other things before keeps its
+    mode; our own files in it are private anyway.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / LOCK_FILE).exists() or (folder / "world.json").exists():
         folder.chmod(0o700)
