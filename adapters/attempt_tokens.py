@@ -9,7 +9,7 @@ TOKEN_LENGTH_MAX = 200
 
 
 class AttemptTokens:
-    """A token is the account's id, encrypted for one job and one attempt. It needs no table: whoever
+    """A token is the account's id, encrypted for one job and attempt. It needs no table: whoever
     presents one has it from us.
     """
 
