@@ -10,6 +10,7 @@ from services.api.handlers.strict_bodies import decode_strictly
 class Order(Struct, forbid_unknown_fields=True):
     count: int
     names: list[str] = []
+    notes: dict[str, object] = {}
 
 
 @pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": 3.0}', b'{"count": 3e0}'])
@@ -26,4 +27,11 @@ def test_nothing_is_converted(value: str) -> None:
 def test_what_is_no_json_is_told_from_a_wrong_value() -> None:
     with pytest.raises(msgspec.DecodeError) as caught:
         decode_strictly(b'{"count": "3", ', Order)
+    assert not isinstance(caught.value, msgspec.ValidationError)
+
+
+@pytest.mark.parametrize("body", [b'{"count": 1e999}', b'{"count": 1, "notes": {"a": -1e999}}'])
+def test_a_number_beyond_all_floats_is_no_json(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError) as caught:
+        decode_strictly(body, Order)
     assert not isinstance(caught.value, msgspec.ValidationError)
