@@ -30,9 +30,9 @@ from contracts.subjects import STREAM, Subject
 logger = structlog.get_logger()
 
 EPOCH_KEY = "darkroom-epoch"
-FORMAT_KEY, FORMAT = "darkroom-format", "2"  # Of events and carried states, as no upcaster knows.
+FORMAT_KEY, FORMAT = "darkroom-format", "2"  # Raised when old logs cannot be read any more.
 READ_TIMEOUT_SECONDS = 2.0
-ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is no hurry yet.
+ALARM_SHARE = 0.7  # Of the log's limit: from here on an alarm asks to raise it.
 
 # Error codes of JetStream 2.15, measured on one server and on three (nats.io names in brackets).
 _CONFLICT_CODES = {10071, 10164}  # Wrong last sequence; the same, while another one is in flight.
