@@ -82,14 +82,19 @@ def test_a_completed_job_is_told_once_and_signed(client: httpx.Client, receiver:
     assert "coral reefs" not in json.dumps(document), "what people wrote is fetched with a token"
     shown = eventually(lambda: _with_status(client, endpoint["id"], "sent"))
     assert (shown["object_id"], shown["attempts"], shown["last_status"]) == (job["id"], 1, 200)
-    await_next_delivery(client, receiver)
+    deliver_one_more(client, receiver, endpoint["id"])
     assert len(of(receiver, job["id"])) == 1
 
 
-def await_next_delivery(client: httpx.Client, receiver: Receiver) -> str:
-    """Let one more job end and be delivered: all deliveries due before it were made by then."""
+def deliver_one_more(client: httpx.Client, receiver: Receiver, endpoint: str) -> str:
+    """Let one more job end and be delivered, and wait until no delivery to the endpoint is owed.
+
+    Deliveries overtake each other, so the later one alone would prove nothing of earlier ones;
+    where every row says `sent`, nothing is left that could be sent again.
+    """
     job = str(until_ended(client, create(client))["id"])
     eventually(lambda: of(receiver, job))
+    eventually(lambda: {each["status"] for each in deliveries(client, endpoint)} == {"sent"})
     return job
 
 
@@ -222,7 +227,7 @@ def test_another_accounts_endpoints_are_not_there(
         assert other.delete(f"/api/webhook-endpoints/{endpoint}").status_code == 404
         assert other.get(f"/api/webhook-endpoints/{endpoint}/deliveries").status_code == 404
         until_ended(other, create(other))
-    own = await_next_delivery(client, receiver)
+    own = deliver_one_more(client, receiver, endpoint)
     assert [each["object_id"] for each in deliveries(client, endpoint)] == [own]
 
 
@@ -238,5 +243,5 @@ def test_nothing_is_told_again_when_the_rows_are_projected_anew(
     notifying.restart()
     with notifying.client() as again:
         assert eventually(lambda: _with_status(again, endpoint, "sent"))["object_id"] == job
-        await_next_delivery(again, receiver)
+        deliver_one_more(again, receiver, endpoint)
     assert len(of(receiver, job)) == 1
