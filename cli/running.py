@@ -55,7 +55,7 @@ async def running(
             world.save()
             await _until_ready(world, supervisor, tell)
             world.save()
-            supervisor.settle()
+            supervisor.note_up()
             yield world, supervisor
         finally:
             await supervisor.stop()

@@ -23,7 +23,7 @@ table = Table(
 
 
 class ExclusiveKeyUse(Struct, frozen=True):
-    """`times` counts the jobs and runs requested under the key, but no run that continues another."""
+    """`times` counts the jobs and runs requested under the key, except runs that continue one."""
 
     newest: str
     open: str | None

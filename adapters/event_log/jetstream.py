@@ -264,8 +264,8 @@ def require_format(metadata: dict[str, str] | None) -> None:
     """Raise LogUnavailable for a log from before the names in events were settled."""
     if (metadata or {}).get(FORMAT_KEY) != FORMAT:
         raise LogUnavailable(
-            "the log is of version 0.1, whose events have other names: begin in an empty folder,"
-            " or delete this world (`make clean-world`)"
+            "the log is of an earlier version, whose events have other names: begin in an empty"
+            " folder, or delete this world (`make clean-world`)"
         )
 
 

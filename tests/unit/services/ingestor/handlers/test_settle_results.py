@@ -123,7 +123,7 @@ async def waits_and_then_ends(world: IngestingWorld, job: JobId, result: ResultR
     try:
         sweep = sweeps(world.ingestor)["storing"]
         await sweep.once()
-        await sweep.settled()
+        await sweep.until_idle()
     finally:
         clock.use()
     assert isinstance((await world.end_of(job))[0], JobCompleted | JobFailed)
