@@ -41,8 +41,8 @@ Parameters that many operations have:
 carried out once and gets the same answer.
 - `Prefer`: `wait=SECONDS` (0 to 30) or `respond-async` says how long the answer may wait until \
 the provider has the jobs.
-- `wait`: for how many seconds to wait for a change. With `If-None-Match`, a change of the document \
-that has this ETag; without, the job's end.
+- `wait`: for how many seconds to wait for a change. With `If-None-Match`, a change of the \
+document that has this ETag; without, the job's end.
 - `min_as_of`: the `as_of` of an earlier answer. What is read is at least as new.
 - `cursor`: `next` of the page before, or the one in its `Link` header.
 - `Last-Event-ID`, or `after`: the id of the last frame that was read. The stream goes on behind it.
