@@ -36,10 +36,12 @@ class PullInbox:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the broker has forgotten the open pulls: a new connection, or no heartbeat."""
+        """Whether the broker has forgotten the open pulls: a new connection, or no heartbeat. While
+        no pull is open, the broker has nothing to say.
+        """
         silence_seconds = asyncio.get_running_loop().time() - self._heard_at
-        is_new_connection = self._client.stats["reconnects"] != self._reconnects
-        return is_new_connection or silence_seconds > SILENCE_SECONDS_MAX
+        is_silent = self._credit > 0 and silence_seconds > SILENCE_SECONDS_MAX
+        return is_silent or self._client.stats["reconnects"] != self._reconnects
 
     async def pull(self, batch: int, credit_min: int) -> None:
         """Ask for `batch` messages if the open pulls bring no more than `credit_min`."""

@@ -35,6 +35,13 @@ ALARM_TRIES = 20  # After so many, operators read that the outcome of a POST is 
 RECORD_PAUSE_SECONDS = 0.5
 _CANNOT_RECORD = (LogUnavailable, KeysUnavailable, StorageUnavailable)
 SUBMISSIONS = Counter("darkroom_submissions_total", "POSTs to the provider", ["outcome"])
+_LABELS: dict[type[fal.SubmissionOutcome], str] = {  # Dashboards name these: they stay.
+    fal.SubmissionAccepted: "Accepted",
+    fal.SubmissionRefused: "Refused",
+    fal.SubmissionRejected: "Rejected",
+    fal.OperatorTrouble: "OperatorTrouble",
+    fal.SubmissionUnknown: "OutcomeUnknown",
+}
 
 
 class PendingSubmission(Struct, frozen=True):
@@ -99,7 +106,7 @@ async def _start(
 async def _post(dispatcher: Dispatcher, started: JobDecision, prepared: PreparedSubmission) -> None:
     url = _webhook_url(dispatcher, started)
     outcome = await _post_until_not_busy(dispatcher, started, prepared, url)
-    SUBMISSIONS.labels(type(outcome).__name__).inc()
+    SUBMISSIONS.labels(_LABELS[type(outcome)]).inc()
     _update_breaker(dispatcher, outcome)
     job, commit_id = started.loaded.state.job_id, fresh_commit_id()
     await _retry_until_recorded(job, lambda: _record(dispatcher, started, outcome, commit_id))
