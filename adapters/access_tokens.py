@@ -1,4 +1,4 @@
-"""Access tokens: made from 256 random bits, shown once, stored as a hash only."""
+"""Access tokens: made from 256 random bits, shown once, stored as a hash."""
 
 import hashlib
 import secrets

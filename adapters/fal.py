@@ -21,9 +21,9 @@ CONNECT_SECONDS = 5.0
 LISTING_PAGES_MAX = 20
 OWN_HOST = f"https://{FAL_QUEUE_RUN_HOST}/"
 SERVER_TROUBLE = 500  # This status and all above it.
-# About the operator's account or the pace of asking, and so no answer to what was asked.
+# The operator's account is refused, or requests come too fast: nothing is said of the job itself.
 _NOT_NOW = {401, 402, 403, 408, 425, 429}
-# An address that an older version kept may be none that can be asked.
+# InvalidURL: an address in the log may be one that httpx does not take.
 _UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 
 

@@ -1,4 +1,4 @@
-"""fal's words: what can be kept of its ids, addresses, log lines and headers, whatever is in."""
+"""Reads what fal writes (ids, addresses, log lines, headers): only what can be stored is kept."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LINE_CHARACTERS_MAX = 300
 
 
 def is_request_id(text: Any) -> bool:
-    """Can it be kept? Rows are found by it, and an index takes no key of any length."""
+    """Tell whether it can be stored: rows are found by it, and an index bounds a key's length."""
     return is_line(text) and len(text) <= REQUEST_ID_LENGTH_MAX
 
 
@@ -25,7 +25,9 @@ def is_address(text: Any) -> bool:
 
 
 def text_of(response: httpx.Response) -> str:
-    """Read words whatever charset they claim: some of those make text that cannot be written."""
+    """Read the body as UTF-8, whatever charset its header names: with some of them, decoding gives
+    text that cannot be encoded again.
+    """
     return response.content.decode(errors="replace")
 
 

@@ -1,4 +1,6 @@
-"""Fingerprints of requests: different for two contents, useless to check a guess of one with."""
+"""Fingerprints of requests: they differ if the contents do. Without the key no guess of a content
+can be checked with them.
+"""
 
 import hashlib
 import hmac

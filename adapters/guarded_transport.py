@@ -47,8 +47,8 @@ REFUSED_NETWORKS = tuple(
         ),
     )
 )
-_NAT64 = IPv6Network("64:ff9b::/96")  # The well-known one: what has IPv4 only looks so by DNS64.
-_ISATAP = {0x00005EFE, 0x02005EFE}  # Before an IPv4 address, in the lower half of any prefix.
+_NAT64 = IPv6Network("64:ff9b::/96")  # DNS64 writes an IPv4 address behind this prefix.
+_ISATAP = {0x00005EFE, 0x02005EFE}  # Bits 64 to 95; an IPv4 address follows.
 
 
 class AddressRefused(Exception):

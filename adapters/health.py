@@ -15,7 +15,7 @@ ASK_SECONDS = 0.5
 
 class Health(Struct, frozen=True):
     """`consuming`: the service takes in work. `alarms`: what an operator has to know, in words.
-    `behind`: how many commits of the log the read models do not show yet; None from who has none.
+    `behind`: how many commits of the log the read models do not show yet; the projector's alone.
     """
 
     service: str

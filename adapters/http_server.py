@@ -45,7 +45,7 @@ class QuietServer(uvicorn.Server):
 
 
 class BoundedServer(QuietServer):
-    """A server that looks once a second for connections that take too long, and ends them."""
+    """A server that checks once a second for connections that take too long, and ends them."""
 
     def __init__(self, config: uvicorn.Config, bounds: Bounds) -> None:
         super().__init__(config)

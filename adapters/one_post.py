@@ -14,7 +14,9 @@ _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError
 
 
 class NotSent(Exception):
-    """No connection was made. This and the next two are not httpx's: fal's client would resend."""
+    """No connection was made. None of these exceptions is one of httpx's, after which fal's client
+    would send the POST again.
+    """
 
 
 class ErrorAnswer(Exception):

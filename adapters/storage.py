@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-PART_BYTES = 256 * 1024  # A reader holds one or two parts; the next is read when it asks.
+PART_BYTES = 256 * 1024  # What is read at a time: a download holds one or two parts in memory.
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 OTHER_MEDIA_TYPE = "application/octet-stream"
 _NOT_THERE = {"NoSuchKey", "404"}
 _THERE_ALREADY = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-Part = tuple[bytes, int]  # Some bytes of an object, and how many it has in all.
+Part = tuple[bytes, int]  # Some bytes of an object, and the size of the whole object.
 P = ParamSpec("P")
 T = TypeVar("T")
 _KEY = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*(\.[a-z0-9]{1,8})?", re.ASCII)
@@ -75,7 +75,7 @@ def checked_key(key: str) -> str:
 
 
 async def _opened(key: str, read: Callable[[int], Awaitable[Part | None]]) -> StoredObject | None:
-    """Read the first part, with which comes whether there is an object, and how long it is."""
+    """Read the first part: that also shows whether the object exists, and its size."""
     found = await read(0)
     if found is None:
         return None

@@ -150,7 +150,7 @@ class Sweep(Generic[Row]):
         self._waiting_for_retry.pop(key, None)
         self.wake.set()
 
-    async def settled(self) -> None:
+    async def until_idle(self) -> None:
         """Wait until no act is under way."""
         while self._under_way:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)

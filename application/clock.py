@@ -1,4 +1,6 @@
-"""The clock and the dice: all time and randomness that decisions use comes from here."""
+"""The clock and the dice: the time of commits and the randomness of ids, which a simulation
+replaces.
+"""
 
 import os
 from collections.abc import Callable

@@ -22,7 +22,7 @@ def config() -> None:
 @config.command("show")
 @operator_command
 async def show_config(data_dir: Path, *, as_json: bool) -> None:
-    """Show what the processes of a world started here would use, of all services."""
+    """Show the settings that each process would get if a world were started here now."""
     document = in_force()
     try:
         settings = settings_of(data_dir)

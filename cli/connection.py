@@ -63,7 +63,7 @@ class Connection(Struct):
 
 
 def running_world(data_dir: Path, setting: str) -> World:
-    """Return the world running in a folder; raise NoWorld, which names another way (`setting`)."""
+    """Return the world running in a folder; raise NoWorld, naming the setting to use instead."""
     world = read_world(data_dir)
     if world is None or not world.is_running:
         raise NoWorld(

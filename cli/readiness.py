@@ -16,11 +16,11 @@ from cli.world import World
 
 STALLED_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.1
-PROGRESS_SECONDS = 1.0  # Between two questions how far things are.
-REPORT_SECONDS = 5.0  # Between two lines for the operator.
+PROGRESS_SECONDS = 1.0  # Between two checks of the progress.
+REPORT_SECONDS = 5.0  # Between two reports to the operator.
 
 T = TypeVar("T")
-Progress = Callable[[], Awaitable[str]]  # A sentence that says how far things are.
+Progress = Callable[[], Awaitable[str]]  # Returns the progress in words.
 
 
 class NotReady(Exception):
@@ -56,7 +56,7 @@ async def while_progressing(
 
 
 def broker_progress(supervisor: Supervisor) -> Progress:
-    """How far the broker is: it needs some seconds to read each million commits of its log."""
+    """Report the broker's start, by its CPU time: it reads a million commits in some seconds."""
 
     async def progress() -> str:
         seconds = cpu_seconds(supervisor.pids.get("broker", 0))
@@ -66,7 +66,7 @@ def broker_progress(supervisor: Supervisor) -> Progress:
 
 
 def services_progress(connection: Connection) -> Progress:
-    """How far the read models are, and which services do not take in work yet."""
+    """Report the read models' position, and which services do not take in work yet."""
     end = 0
 
     async def progress() -> str:

@@ -55,7 +55,7 @@ async def running(
             world.save()
             await _until_ready(world, supervisor, tell)
             world.save()
-            supervisor.settle()
+            supervisor.note_up()
             yield world, supervisor
         finally:
             await supervisor.stop()
@@ -100,7 +100,9 @@ async def _set_up(world: World) -> None:
 
 
 def fitting(log_bytes: int, free_bytes: int) -> int:
-    """Bound a new log (an old one keeps its limit) by half of the free disk, to fill up first."""
+    """Return the limit for a new log: at most half of the free disk, so that the log is full before
+    the disk is. A log that exists keeps its limit.
+    """
     return min(log_bytes or free_bytes, free_bytes // LOG_SHARE_OF_DISK)
 
 

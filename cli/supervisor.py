@@ -60,7 +60,7 @@ class Supervisor:
         self._processes[program.name] = await self._spawn(program)
         self._watchers[program.name] = asyncio.create_task(self._watch(program))
 
-    def settle(self) -> None:
+    def note_up(self) -> None:
         """Take note that the world is up: from now on a process that ends is always restarted."""
         self._is_up = True
 

@@ -14,7 +14,7 @@ UPCASTERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _TAGS = frozenset(str(event.__struct_config__.tag) for event in get_args(AnyEvent))
 
-ESCAPED_NUL = rb"\u0000"  # As JSON has to write it; no other character stops a database.
+ESCAPED_NUL = rb"\u0000"  # How JSON writes it: PostgreSQL stores every character but this.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 _encoder = msgspec.json.Encoder()

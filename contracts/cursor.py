@@ -1,4 +1,4 @@
-"""Cursors: positions in the log as callers of the api see them, who do not read their parts."""
+"""Cursors: positions in the log as callers of the api see them, an opaque text."""
 
 import re
 

@@ -1,4 +1,6 @@
-"""The path of the provider's webhooks: what it is given, what is relayed, and what is received."""
+"""The path of the provider's webhooks: given to the provider, relayed by the api, and received by
+the ingestor.
+"""
 
 import re
 
@@ -8,7 +10,7 @@ _ASKED = re.compile(r"(?:/api)?/infographs/webhook/([A-Za-z0-9_-]{1,64})/?", re.
 
 
 def webhook_url(origin: str, job: str, attempt: int, token: str) -> str:
-    """Return what the provider is given; `origin` has no slash at its end."""
+    """Return the URL that the provider is given; `origin` has no slash at its end."""
     return f"{origin}{webhook_path(job)}?attempt={attempt}&token={token}"
 
 

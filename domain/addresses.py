@@ -1,4 +1,4 @@
-"""Addresses: which URLs are taken, so that every library can read those that were."""
+"""Addresses: which URLs are accepted. All of our libraries read such a URL in the same way."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -11,7 +11,7 @@ from domain.text import InvalidField, check_line
 URL_LENGTH_MAX = 2048
 HOST_LENGTH_MAX = 253
 PORT_MAX = 65_535
-WEB_PORTS = frozenset({80, 443, 8080, 8443})  # Others belong to services that are not the web.
+WEB_PORTS = frozenset({80, 443, 8080, 8443})  # Others are of services that are not the web.
 # For the API's schema, which can describe plain URLs only.
 URL_PATTERN = (
     r"^https?://[a-z]([a-z0-9]{0,40})?(\.[a-z][a-z0-9]{0,20}){0,4}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
@@ -36,7 +36,7 @@ def check_url(field: str, url: str) -> None:
 
 
 def _is_sane(parts: SplitResult) -> bool:
-    """Tell whether host and port are what they seem; may raise ValueError, as parsing does."""
+    """Tell whether host and port can be read in one way only; may raise ValueError."""
     is_port = parts.port is None or 0 < parts.port <= PORT_MAX
     return is_port and "%" not in parts.netloc and "\\" not in parts.netloc and _is_host(parts)
 

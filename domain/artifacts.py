@@ -26,7 +26,7 @@ _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[A-Za-z0-9.+-]{1,60}", re.ASCII)
 
 
 class ArtifactRefused(Exception):
-    """The file or text will never do. `code` is the job's error code."""
+    """The file or text can never be accepted: the job fails. `code` is the job's error code."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)

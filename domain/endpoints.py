@@ -1,4 +1,4 @@
-"""An account's endpoints: how many there may be, at which URLs, and what each is told of."""
+"""An account's endpoints: how many there may be, at which URLs, and what each hears of."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -5,12 +5,12 @@ from math import log
 from msgspec import Struct, structs
 
 FIRST_MICROS = 50_000
-GROWTH = 1.1  # Of one bucket to the next: an estimate is right within a tenth.
-COUNT_MIN = 10  # With less history nothing is promised.
-COUNT_MAX = 1000  # Beyond it the older half counts half.
-BAR_MAX = 95  # An open job's bar is never full.
+GROWTH = 1.1  # From one bucket to the next: an estimate is off by a tenth at most.
+COUNT_MIN = 10  # With fewer durations there is no estimate.
+COUNT_MAX = 1000  # At so many durations all weights are halved: newer ones count more.
+BAR_MAX = 95  # Percent: an open job never shows 100.
 BAR_AT_P50 = 60
-UNKNOWN_SECONDS = 60.0  # For the bar, while there is no history.
+UNKNOWN_SECONDS = 60.0  # Assumed for the progress, while there is no history.
 
 
 class Durations(Struct, frozen=True, omit_defaults=True):

@@ -19,7 +19,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Funnel(Struct, frozen=True, kw_only=True):
-    """Its steps, in the order in which they go. Numbers are names: they have holes and a 0."""
+    """Steps in the order in which they run. Their numbers are names: some are left out."""
 
     name: str
     title: str

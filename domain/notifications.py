@@ -1,4 +1,4 @@
-"""Notifications: what a customer can be told of, when to try again, and when to stop."""
+"""Notifications: what a customer can hear of, when to try again, and when to stop."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ TYPES: dict[type[Event], str] = {
 PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
 )
-DISABLE_AFTER = timedelta(days=5)  # Of nothing but failures.
+DISABLE_AFTER = timedelta(days=5)  # In which every attempt failed.
 
 
 def next_attempt_at(number: int, at: datetime, jitter: float) -> datetime | None:

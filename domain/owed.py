@@ -15,7 +15,7 @@ class Duty(StrEnum):
     REPLY = "reply"  # Since the job ended before its POST was answered. Dispatcher.
     CANCELLATION = "cancellation"  # Since both the end and the request are known. Dispatcher.
     REMOVAL = "removal"  # Since its owner deleted it. Ingestor.
-    ANSWERED = "answered"  # A cancellation that is done: heard of again, the request owes nothing.
+    ANSWERED = "answered"  # A cancellation that is done: a late reply makes no second one.
 
 
 def duty_left(wait: JobWait, event: events.Event) -> Duty | None:
@@ -37,8 +37,8 @@ def _left_by_attempt(wait: JobWait, _event: events.SubmissionStarted) -> Duty | 
 
 
 def _left_by_end(wait: JobWait, _event: events.JobFailed | events.JobCancelled) -> Duty | None:
-    """The provider has the job or may have it. It also has a request that was given up and then
-    became known.
+    """The provider has the job or may have it: also a request that was given up as unknown, and
+    of which the provider said afterwards that it had taken it.
     """
     if wait.request_id is not None and wait.reason in _REQUEST_MAY_RUN:
         return Duty.CANCELLATION

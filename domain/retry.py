@@ -49,7 +49,7 @@ def after_refusal(
 
 
 def after_unknown(job: JobState, *, at: datetime, attempts_max: int) -> RetryDecision:
-    """May the job be posted again after an attempt whose outcome nobody could tell?"""
+    """Decide whether the job may be posted again after an attempt with an unknown outcome."""
     unknown = 1 + job.count_of(Outcome.UNKNOWN)
     return RetryDecision(None if unknown >= attempts_max or at >= job.deadline_at else at)
 

@@ -1,8 +1,8 @@
 r"""Text: which characters people, operators and providers may write, and how many of them.
 
 There are two forms. A line is a name, a reason, an id or an address; prose is a prompt or a
-description, with tabs and line breaks. Neither holds what a database, a header or a terminal would
-choke on. What people write is checked and refused, what a provider writes is cleaned.
+description, with tabs and line breaks. Neither holds a character that a database, a header or a
+terminal cannot take. What people write is checked and refused, what a provider writes is cleaned.
 """
 
 import re
@@ -24,7 +24,7 @@ END = r"$(?![\s\S])"
 
 
 def _pattern(never: str, spaces: str) -> str:
-    """Say what holds something else than white space. It takes linear time."""
+    """Match text that is not white space only and has none of `never`, in linear time."""
     return f"^[{spaces}]*[^{spaces}{never}][^{never}]*{END}"
 
 
@@ -49,8 +49,8 @@ WORDS = {
 
 
 def published(schema: Any) -> Any:
-    """Return a JSON schema with patterns as its readers know them: there `$` is the end of the
-    text, and no text holds half a character.
+    """Return a JSON schema with its patterns as JSON Schema reads them: there `$` is only the end
+    of the text, and no text has a lone surrogate.
     """
     match schema:
         case str():
@@ -91,12 +91,12 @@ def is_line(text: Any) -> TypeGuard[str]:
 
 
 def is_query(text: str) -> bool:
-    """Is it a line, or empty, as a value in a URL may be?"""
+    """Tell whether it is a line or empty, as a value in a URL may be."""
     return _query.match(text) is not None
 
 
 def is_key(text: str) -> bool:
-    """May it be an Idempotency-Key: 1 to 255 printable characters of ASCII?"""
+    """Tell whether it can be an Idempotency-Key: 1 to 255 printable characters of ASCII."""
     return _key.match(text) is not None
 
 

@@ -87,7 +87,7 @@ def makes_reply_unneeded(wait: JobWait, event: Any) -> bool:
 
 
 def _let_go(wait: JobWait, event: events.RunStepStarted, at: int) -> JobWait:
-    """Its run starts it. The deadline that it had before was for waiting for its run."""
+    """Its run starts it, with a new deadline: the one before bounded the wait for the run."""
     deadline_at = micros_of(event.deadline_at)
     return JobWait(WaitReason.TO_SUBMIT, at, deadline_at, wait.attempt, wait.request_id)
 

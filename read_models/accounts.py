@@ -36,10 +36,10 @@ table = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("change", sa.Integer, nullable=False),
 )
-RANK = 1  # Among the streamed tables.
+RANK = 1  # This table's number among the streamed tables: see At.change.
 SUMS = ("granted", "revoked", "charged", "held")
 
-# Commits of the account that change nothing of what a reader sees in its row.
+# Events of the account after which its row shows its readers the same as before.
 UNSEEN: frozenset[type[Event]] = frozenset(
     {EndpointRegistered, EndpointSecretRotated, EndpointRemoved, NotificationRequested}
 )

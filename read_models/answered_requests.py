@@ -13,8 +13,8 @@ from domain.times import micros_of
 from read_models.tables import METADATA, Micros
 from read_models.unit_of_work import UnitOfWork
 
-KEPT = timedelta(hours=48)  # 24 are promised, and clocks differ.
-PRUNED_A_BATCH = 500  # A batch holds fewer commits than that.
+KEPT = timedelta(hours=48)  # 24 hours are promised; the rest is for clocks that differ.
+PRUNED_A_BATCH = 500  # More than a batch has commits, so pruning keeps up.
 # PostgreSQL's index takes 2.7 KB. Operators' commands once took any key; a longer one is not kept.
 KEY_LENGTH_MAX = 600
 
@@ -36,7 +36,9 @@ _PRUNE = sa.delete(table).where(table.c.key.in_(_OLD))
 
 
 def project(recorded: Recorded, unit: UnitOfWork) -> None:
-    """The newest answer under a key stands: an older one was forgotten when it was given."""
+    """Store the answer under its key. A second one under the same key replaces the first, which
+    had expired by then.
+    """
     for request in recorded.commit.requests:
         if request.idempotency_key is None or len(request.idempotency_key) > KEY_LENGTH_MAX:
             continue

@@ -1,5 +1,5 @@
-"""Whether a file of storage is shown by more than one job, as it could be before names were a
-job's own.
+"""Whether a file of storage is shown by more than one job. Files of the first versions were named
+by their content, so equal pictures of one account were one file.
 """
 
 from sqlalchemy import Connection, bindparam, select

@@ -1,8 +1,9 @@
-"""Which commits speak of an account, which hold a type of event, and when: without the log.
+"""The index of commits: which ones are about an account, have a type of event, or are of a time.
 
-Exact, and cheap to keep: a row speaks of a block of 60 commits, a bit for each. Rows stand in the
-log's order, so that writing them is appending; ordered by term, each batch would write a page for
-every account that it speaks of. What finds them is a second table: the spans that have the term.
+A row is for one term (an account or a type) and one block of 60 commits, with a bit for each commit
+that the term applies to. Rows are ordered by block, so that a batch only appends; ordered by term,
+it would write a page for each account in it. To find a term's rows, a second table lists the spans
+of 1,024 blocks in which the term occurs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from contracts.ids import AccountId
 from domain.times import micros_of
 from read_models.tables import METADATA, Micros, by_dialect
 
-BLOCK_COMMITS = 60  # Below the bits of a signed number, which is what both databases have.
+BLOCK_COMMITS = 60  # One bit each, in a signed 64-bit number.
 SPAN_BLOCKS = 1024
 
 table = Table(

@@ -1,4 +1,4 @@
-"""Exclusive keys: for each one job or run at a time may be open, and which was the newest."""
+"""Exclusive keys: which job or run is open for each (one at a time), and which was the newest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ table = Table(
 
 
 class ExclusiveKeyUse(Struct, frozen=True):
-    """`times` is how often it was asked for anew; what continues an earlier run does not count."""
+    """`times` counts the jobs and runs requested under the key, except runs that continue one."""
 
     newest: str
     open: str | None

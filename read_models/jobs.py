@@ -26,7 +26,7 @@ from domain.statuses import JobStatus
 from read_models.tables import Short, partial_index, reader, table_of
 from read_models.unit_of_work import At, Model, Row, UnitOfWork, key_by
 
-RANK = 0  # Among the streamed tables.
+RANK = 0  # This table's number among the streamed tables: see At.change.
 RANK_RETRIED = 3
 EVENTS_OF_COMMIT_MAX = 100_000  # More than fit into the bytes of a commit.
 _encode = msgspec.json.Encoder().encode

@@ -15,7 +15,7 @@ from read_models.tables import Short, partial_index, reader, table_of
 from read_models.unit_of_work import At, Model, Row, UnitOfWork
 from read_models.waiting_runs import key
 
-RANK = 2  # Among the streamed tables.
+RANK = 2  # This table's number among the streamed tables: see At.change.
 
 
 class Run(Struct, frozen=True, kw_only=True):

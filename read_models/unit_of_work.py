@@ -21,7 +21,7 @@ from domain.times import micros_of
 
 KEYS_A_SELECT = 500
 STREAMED_TABLES = 4
-# What an announcement names.
+# Announcements name changed rows of these tables.
 TABLES_WITH_READERS = ("jobs", "accounts", "access_tokens", "runs", "deliveries")
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ class At(Struct, frozen=True):
     micros: int
     actor: str
     boundary: str
-    job: JobState | None = None  # As the commit carries it: after the commit.
+    job: JobState | None = None  # The carried state, which is that after the commit.
     run: RunState | None = None
 
     @classmethod

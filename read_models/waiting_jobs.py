@@ -41,7 +41,7 @@ class WaitingJob(Struct, frozen=True, kw_only=True):
     waiting_since: int
     deadline_at: int | None  # None once a result is recorded.
     requested_sequence: int
-    started_sequence: int | None  # The run's commit that let it go.
+    started_sequence: int | None  # The run's commit that started its step.
     arguments_sequence: int | None  # The commit that holds what is sent to the provider.
     result_sequence: int | None
     attempt: Short
@@ -107,7 +107,7 @@ def project(event: Any, at: At, unit: UnitOfWork) -> None:
 
 def _store(wait: JobWait, row: Row) -> None:
     if wait.request_id != row["request_id"]:
-        row |= _NO_URLS  # They are the request's.
+        row |= _NO_URLS  # Those were of the request before.
     row["wait_reason"] = wait.reason.value
     row["waiting_since"] = wait.since
     row["deadline_at"] = wait.deadline_at

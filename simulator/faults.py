@@ -42,7 +42,7 @@ class Faults:
             queue.clear()
 
     def take(self, stage: str) -> str | None:
-        """Return the fault to commit now, if one is left, and count it."""
+        """Return the fault to make now, if one is left, and count it."""
         queue = self._queues[stage]
         if not queue:
             return None

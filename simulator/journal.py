@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from adapters.sealed_box import SealedBox
 
-BYTES_MAX = 16 * 1024 * 1024  # Of a journal that is not rewritten yet without its old entries.
+BYTES_MAX = 16 * 1024 * 1024  # A larger journal is rewritten without its old entries.
 
 
 class Journal:

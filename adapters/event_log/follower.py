@@ -52,7 +52,7 @@ async def follow(
 
 def _check_contiguous(batch: list[LogMessage], after: int) -> None:
     expected = range(after + 1, after + 1 + len(batch))
-    if [entry.sequence for entry in batch] != [*expected]:
+    if [each.sequence for each in batch] != [*expected]:
         raise _Broken(f"the batch after {after} is not contiguous")
 
 

@@ -30,9 +30,9 @@ from contracts.subjects import STREAM, Subject
 logger = structlog.get_logger()
 
 EPOCH_KEY = "darkroom-epoch"
-FORMAT_KEY, FORMAT = "darkroom-format", "2"  # Of events and carried states, as no upcaster knows.
+FORMAT_KEY, FORMAT = "darkroom-format", "2"  # Raised when old logs cannot be read any more.
 READ_TIMEOUT_SECONDS = 2.0
-ALARM_SHARE = 0.7  # Of the log's limit: time to raise it, while raising it is no hurry yet.
+ALARM_SHARE = 0.7  # Of the log's limit: from here on an alarm asks to raise it.
 
 # Error codes of JetStream 2.15, measured on one server and on three (nats.io names in brackets).
 _CONFLICT_CODES = {10071, 10164}  # Wrong last sequence; the same, while another one is in flight.
@@ -264,8 +264,8 @@ def require_format(metadata: dict[str, str] | None) -> None:
     """Raise LogUnavailable for a log from before the names in events were settled."""
     if (metadata or {}).get(FORMAT_KEY) != FORMAT:
         raise LogUnavailable(
-            "the log is of version 0.1, whose events have other names: begin in an empty folder,"
-            " or delete this world (`make clean-world`)"
+            "the log is of an earlier version, whose events have other names: begin in an empty"
+            " folder, or delete this world (`make clean-world`)"
         )
 
 

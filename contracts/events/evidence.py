@@ -1,4 +1,4 @@
-"""Evidence: what the outside world said. It is true whatever the state: it is never refused."""
+"""Evidence: what the outside world said. It is true in every state, so it is never refused."""
 
 from datetime import datetime
 from enum import StrEnum

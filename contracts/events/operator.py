@@ -1,4 +1,4 @@
-"""Facts about what operators did, and to the log itself."""
+"""Facts about what operators did: `before` and `after` are what they changed."""
 
 from typing import Any
 

@@ -36,7 +36,9 @@ def recall(kind: str, fields: bytes) -> AnyJobKind | None:
 
 
 def _recall_old(kind: type[AnyJobKind], fields: bytes) -> AnyJobKind | None:
-    """Read what was taken under an older rule of text: the job was paid for, so it is mended."""
+    """Read an input that today's rule of text refuses: its text is cleaned, since the job was
+    accepted under an older rule.
+    """
     try:
         return msgspec.convert(clean_json(msgspec.json.decode(fields), len(fields)), kind)
     except msgspec.ValidationError:

@@ -38,9 +38,9 @@ Found = TypeVar("Found")
 # A handler's parameter that Litestar fills with the dependency of the same name.
 Injected = NamedDependency[SkipValidation[T]]
 ADMISSION_SECONDS = 1.0
-BYTES_TO_END_MAX = 24 * 1024  # Of a job: 4 KB as a rule, 19 where the provider is busy.
+BYTES_TO_END_MAX = 24 * 1024  # Of log for a job to end: mostly 4 KB, 19 if the provider is busy.
 WRITERS_REMEMBERED_MAX = 50_000
-LISTS_AT_ONCE = 4  # Of one account.
+LISTS_AT_ONCE = 4  # How many lists of one account are made at once.
 NO_SUCH_JOB = "there is no such job in this account"
 
 Slots = WeakValueDictionary[tuple[AccountId, str], asyncio.Semaphore]

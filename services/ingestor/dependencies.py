@@ -39,7 +39,7 @@ class Ingestor(Struct):
     signatures: Signatures
     media: httpx.AsyncClient
     artifact_key: bytes
-    client: Client | None = None  # Where progress is told; None when nobody is.
+    client: Client | None = None  # Sends progress reports; None: they are not sent.
     background: Background = field(default_factory=Background)
     active: set[JobId] = field(default_factory=set)
     deliveries: "dict[tuple[str, ...], asyncio.Task[None]]" = field(default_factory=dict)

@@ -20,7 +20,7 @@ class Projector(Struct):
     target: int | None = None
     has_caught_up: bool = False  # The rows have reached the target since they were opened.
     trouble: str = ""
-    watched: tuple[str, ...] = ()  # The alarms of the last look at the broker.
+    watched: tuple[str, ...] = ()  # The alarms when the broker was last checked.
 
     @property
     def behind(self) -> int | None:

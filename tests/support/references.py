@@ -30,7 +30,22 @@ ABOUT_API = """The machine-readable form is `GET /api/openapi.json`. Every path 
 without a slash at its end, and needs a token where nothing else is said: `Authorization: Token …` \
 or `Authorization: Bearer …`. Every error is a problem document (RFC 9457); \
 [errors.md](../guides/errors.md) has all codes. `Retry-After` comes with 429 and 503. Unknown \
-fields of a body are refused.
+fields of a body are refused. The documents of answers are shown in the walk-throughs: \
+[infographs](../guides/infographs.md), [funnels](../guides/funnels.md), \
+[characters](../guides/characters.md). [streams.md](../guides/streams.md) has the frames, and the \
+WebSocket at `/api/ws`, which OpenAPI cannot describe.
+
+Parameters that many operations have:
+
+- `Idempotency-Key`: a name of your choice for the request. Sent again with it, the request is \
+carried out once and gets the same answer.
+- `Prefer`: `wait=SECONDS` (0 to 30) or `respond-async` says how long the answer may wait until \
+the provider has the jobs.
+- `wait`: for how many seconds to wait for a change. With `If-None-Match`, a change of the \
+document that has this ETag; without, the job's end.
+- `min_as_of`: the `as_of` of an earlier answer. What is read is at least as new.
+- `cursor`: `next` of the page before, or the one in its `Link` header.
+- `Last-Event-ID`, or `after`: the id of the last frame that was read. The stream goes on behind it.
 """
 # Settings that no service reads.
 OTHER_TEXTS = {

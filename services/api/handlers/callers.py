@@ -25,7 +25,7 @@ logger = structlog.get_logger()
 TOKEN_FORM = re.compile(r"dkr_[A-Za-z0-9_-]{43}", re.ASCII)
 CACHE_SECONDS = 1.0
 CACHED_MAX = 10_000
-RECHECK_SECONDS = 0.8  # In case the announcement of a revocation was lost.
+RECHECK_SECONDS = 0.8  # The announcement of a revocation may be lost.
 TOKENS_A_QUERY = 500
 
 

@@ -83,7 +83,7 @@ ANYTHING: dict[str, Any] = {"schema": {}}
 UNCHANGED = {"304": {"description": "It has not changed"}}
 PLAIN: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("show_status", "show_job", "serve_artifact"), UNCHANGED),
-    "stream_job": {"204": {"description": "Its end was told already"}},
+    "stream_job": {"204": {"description": "Its last frame was sent already"}},
     "show_readiness": {
         "503": {"description": "Not ready", "content": {"application/json": ANYTHING}}
     },

@@ -15,7 +15,7 @@ logger = structlog.get_logger()
 WATCH_SECONDS = 5.0
 LOG_BYTES = Gauge("darkroom_log_bytes", "Size of the log")
 LOG_BYTES_MAX = Gauge("darkroom_log_bytes_max", "Limit of the log's size, -1 for none")
-DEAD_LETTERS = Gauge("darkroom_dead_letters_now", "Commits that are parked")
+DEAD_LETTERS = Gauge("darkroom_dead_letters_now", "Commits that a handler gave up on")
 
 
 async def watch_broker(projector: Projector, log: JetStreamLog, dead_letters: DeadLetters) -> None:

@@ -160,7 +160,7 @@ def test_a_look_that_fails_cuts_no_act_that_is_under_way() -> None:
         sweep._take = fail
         with pytest.raises(OSError, match="old"):
             await sweep.run()
-        await sweep.settled()
+        await sweep.until_idle()
         assert table.rows == []
 
     run(play(), VirtualLoop())

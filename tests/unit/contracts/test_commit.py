@@ -1,4 +1,4 @@
-"""Headlines: each event has one, and a commit tells the most telling of its own."""
+"""Commit kinds: each event has one, and a commit has the first in the list of its events'."""
 
 from typing import get_args
 
@@ -7,7 +7,7 @@ from contracts.events import AnyEvent, CreditsGranted
 from tests.support.examples import ACCOUNT, a_job_id, requested, reserved
 
 
-def test_every_event_has_a_headline_from_the_closed_list() -> None:
+def test_every_event_has_a_commit_kind_from_the_closed_list() -> None:
     assert set(COMMIT_KINDS) == set(get_args(AnyEvent))
     assert set(COMMIT_KINDS.values()) == set(CommitKind)
 

@@ -98,7 +98,7 @@ def test_cancelling_twice_is_harmless_and_too_late_is_refused() -> None:
     given(STARTED, COMPLETED, CHARGED).when(CANCEL).then_refused("job_ended")
 
 
-def test_only_an_ended_job_can_be_hidden_and_only_once() -> None:
+def test_only_an_ended_job_can_be_deleted_and_only_once() -> None:
     given().when(Delete(by="t")).then_refused("job_open")
     deleted = given(CANCELLED, RELEASED).when(Delete(by="t"))
     deleted.then_kinds(JobDeleted)

@@ -29,7 +29,7 @@ def duties(connection: Connection) -> list[Duty]:
     return [row.duty for found in rows for row in found]
 
 
-HIDDEN = ("job", (JobDeleted(job_id=JOB, account_id=ACCOUNT, by="t"),))
+DELETED = ("job", (JobDeleted(job_id=JOB, account_id=ACCOUNT, by="t"),))
 ANSWERED = (
     "evidence",
     (CancellationAnswered(job_id=JOB, account_id=ACCOUNT, request_id="request-1", answer="202"),),
@@ -47,9 +47,9 @@ REMOVED = ("evidence", (ArtifactsRemoved(job_id=JOB, account_id=ACCOUNT, keys=()
         ((STARTED, STOPPED, SUBMITTED), [Duty.CANCELLATION]),
         ((STARTED, SUBMITTED, STOPPED), [Duty.CANCELLATION]),
         ((STARTED, SUBMITTED, STOPPED, RECEIVED), [Duty.CANCELLATION]),
-        ((STARTED, SUBMITTED, STOPPED, HIDDEN), [Duty.CANCELLATION, Duty.REMOVAL]),
-        ((STARTED, SUBMITTED, STOPPED, HIDDEN, REMOVED), [Duty.CANCELLATION]),
-        ((STARTED, SUBMITTED, STOPPED, HIDDEN, ANSWERED), [Duty.REMOVAL, Duty.ANSWERED]),
+        ((STARTED, SUBMITTED, STOPPED, DELETED), [Duty.CANCELLATION, Duty.REMOVAL]),
+        ((STARTED, SUBMITTED, STOPPED, DELETED, REMOVED), [Duty.CANCELLATION]),
+        ((STARTED, SUBMITTED, STOPPED, DELETED, ANSWERED), [Duty.REMOVAL, Duty.ANSWERED]),
         ((STARTED, RECEIVED, DONE, SUBMITTED), []),
         ((STARTED, SUBMITTED, STOPPED, ANSWERED, SUBMITTED), [Duty.ANSWERED]),
         ((STARTED, SUBMITTED, STOPPED, ANSWERED, OTHER), [Duty.CANCELLATION]),

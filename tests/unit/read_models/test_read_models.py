@@ -216,7 +216,7 @@ def test_a_delivery_that_says_neither_yes_nor_no_leaves_the_deadline_running(
     assert len(waiting_jobs.past_deadline(connection, until(900))) == 1
 
 
-def test_a_hidden_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
+def test_a_deleted_job_leaves_the_lists_and_owes_the_removal_of_its_artifacts(
     connection: Connection,
 ) -> None:
     deleted = ("job", (JobDeleted(job_id=JOB, account_id=ACCOUNT, by="t"),))

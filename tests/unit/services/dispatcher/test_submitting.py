@@ -19,7 +19,7 @@ async def sweep(world: DispatchingWorld) -> None:
     world.project()
     sweeping = submissions(world.dispatcher)
     await sweeping.once()
-    await sweeping.settled()
+    await sweeping.until_idle()
 
 
 def test_of_a_job_whose_message_is_still_to_come_no_sweep_makes_a_second_submission() -> None:
@@ -126,11 +126,11 @@ def test_the_room_holds_while_the_rows_are_behind(room: int) -> None:
         world.project()
         sweeping = submissions(world.dispatcher)
         await sweeping.once()
-        await sweeping.settled()
+        await sweeping.until_idle()
         assert len(world.provider.posts) == room
         with pytest.raises(NotThereYet):  # The rows know nothing of the POSTs yet.
             await sweeping.once()
-        await sweeping.settled()
+        await sweeping.until_idle()
         assert len(world.provider.posts) == room
 
     played(play, provider_concurrency_max=room)
@@ -154,7 +154,7 @@ def test_what_was_begun_while_the_rows_were_read_is_not_begun_again(
         sweeping = submissions(world.dispatcher)
         await sweeping.once()
         world.dispatcher.end_submission(loaded.state.job_id)
-        await sweeping.settled()
+        await sweeping.until_idle()
         assert world.provider.posts == []
 
     played(play)

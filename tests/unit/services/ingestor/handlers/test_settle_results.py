@@ -114,7 +114,7 @@ class AwayStorage(MemoryStorage):
 
 
 async def waits_and_then_ends(world: IngestingWorld, job: JobId, result: ResultReceived) -> None:
-    """It is neither ended nor parked, its row is swept, and the storing limit ends it."""
+    """It is neither ended nor a dead letter, its row is swept, and the storing limit ends it."""
     await settle(world.ingestor, result, CAUSE)
     assert isinstance((await world.end_of(job))[0], SubmissionStarted)
     world.project()
@@ -123,7 +123,7 @@ async def waits_and_then_ends(world: IngestingWorld, job: JobId, result: ResultR
     try:
         sweep = sweeps(world.ingestor)["storing"]
         await sweep.once()
-        await sweep.settled()
+        await sweep.until_idle()
     finally:
         clock.use()
     assert isinstance((await world.end_of(job))[0], JobCompleted | JobFailed)
