@@ -35,7 +35,7 @@ class Unavailable(Struct, frozen=True):
     full: bool = False
 
 
-Outcome = Stored | AlreadyMine | Conflict | Unavailable
+AppendOutcome = Stored | AlreadyMine | Conflict | Unavailable
 
 
 class LogUnavailable(Exception):
@@ -70,7 +70,7 @@ class EventLog(Protocol):
     @property
     def epoch(self) -> str: ...
 
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         """Store the commit if `after` is the last sequence on its subject (None: no guard)."""
         ...
 
@@ -110,7 +110,7 @@ async def tail(log: EventLog, subject: Subject, after: int) -> list[Recorded]:
     return commits
 
 
-def require_stored(outcome: Outcome) -> int | None:
+def require_stored(outcome: AppendOutcome) -> int | None:
     """Return where the commit stands; None after a conflict; raise LogUnavailable when it was
     not stored, OutcomeUnknown when nobody can tell.
     """

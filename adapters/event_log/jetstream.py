@@ -15,11 +15,11 @@ from nats.aio.msg import Msg
 from adapters.event_log.follower import follow
 from application.event_log import (
     AlreadyMine,
+    AppendOutcome,
     Conflict,
     LogMessage,
     LogSetBack,
     LogUnavailable,
-    Outcome,
     Stored,
     Unavailable,
 )
@@ -113,7 +113,7 @@ class JetStreamLog:
         log.expect(Mark(log.epoch, 0))
         return log
 
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         body = codec.encode(commit)
         if len(body) > COMMIT_BYTES_MAX:
             return Unavailable(f"the commit has {len(body)} bytes", full=True)
@@ -146,7 +146,7 @@ class JetStreamLog:
 
     async def _outcome(
         self, ack: _Ack, subject: Subject, commit: Commit, after: int | None
-    ) -> Outcome | None:
+    ) -> AppendOutcome | None:
         """Map an answer; None means: ask again."""
         if ack.error is None:
             return AlreadyMine(ack.seq) if ack.duplicate else Stored(ack.seq)
@@ -159,7 +159,7 @@ class JetStreamLog:
                 return Unavailable(str(error))
         return Unavailable(ack.error.description, full=ack.error.err_code in _FULL_CODES)
 
-    async def _mine(self, subject: Subject, commit: Commit, after: int) -> Outcome:
+    async def _mine(self, subject: Subject, commit: Commit, after: int) -> AppendOutcome:
         """Look for our random id among all commits after the guard."""
         while (found := await self.next(subject, after + 1)) is not None:
             if found.commit.id == commit.id:

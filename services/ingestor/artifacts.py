@@ -7,8 +7,6 @@ from contracts.events import Artifact
 from contracts.ids import AccountId
 from domain.artifacts import Place, check_text_size, key_of, shown_media_type
 from domain.job_kinds.base import Output, ProviderFile, ProviderText
-from read_models import artifact_places
-from read_models.jobs import Job
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.downloads import check_host, decode_picture, download
 
@@ -23,26 +21,6 @@ async def keep(ingestor: Ingestor, account: AccountId, place: Place, output: Out
     if isinstance(output, ProviderText):
         return await _seal(ingestor, account, output)
     return await _copy(ingestor, account, place, output)
-
-
-async def removable(ingestor: Ingestor, job: Job) -> tuple[str, ...]:
-    """Return the keys of a deleted job's files. In logs of earlier versions jobs may share a file:
-    it stays while another job of the account shows it.
-    """
-    keys = []
-    for index, each in enumerate(job.artifacts):
-        if each.key is None:
-            continue
-        own = key_of(
-            ingestor.artifact_key, job.account_id, Place(job.job_id, index), each.sha256 or ""
-        )
-        if each.key.partition(".")[0] == own or not await _is_shared(ingestor, job, each.key):
-            keys.append(each.key)
-    return tuple(keys)
-
-
-async def _is_shared(ingestor: Ingestor, job: Job, key: str) -> bool:
-    return await ingestor.database.read(artifact_places.shown_by_another, job, key)
 
 
 async def _seal(ingestor: Ingestor, account: AccountId, output: ProviderText) -> Artifact:

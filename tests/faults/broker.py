@@ -9,10 +9,10 @@ from nats.js.errors import KeyWrongLastSequenceError
 
 from application.event_log import (
     AlreadyMine,
+    AppendOutcome,
     LogMessage,
     LogSetBack,
     LogUnavailable,
-    Outcome,
     Stored,
     Unavailable,
 )
@@ -122,14 +122,14 @@ class FaultyLog:
         self._check()
         return self._broker.end
 
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         acts = self._broker.acts.recorded_by(commit, self._process)
         outcome = await self._append(subject, commit, after)
         for act in acts:
             act.failed = not isinstance(outcome, Stored | AlreadyMine)
         return outcome
 
-    async def _append(self, subject: Subject, commit: Commit, after: int | None) -> Outcome:
+    async def _append(self, subject: Subject, commit: Commit, after: int | None) -> AppendOutcome:
         self._process.point()
         weather = self._process.weather
         await asyncio.sleep(weather.dice.choice((0.0, 0.01, 0.5)))

@@ -26,7 +26,6 @@ from contracts.subjects import account_subject, evidence_subject, job_subject
 from domain.account import NeededFacts
 from read_models import (
     accounts,
-    artifact_places,
     job_lists,
     jobs,
     positions,
@@ -69,7 +68,6 @@ async def test_a_batch_is_projected_and_read_back(database: tuple[Database, str]
     assert set(known.own) == {"request-1"}
     assert set(known.results) == {("request-1", "ok")}
     assert await opened.read(provider_requests.owned, ["request-1", "x"]) == {"request-1"}
-    assert not await opened.read(artifact_places.shown_by_another, job, "artifacts/a.png")
     entries = await opened.read(accounts.newest_entries, ACCOUNT, (6, 1), 10)
     assert [entry.move for entry in entries] == ["reserved", "granted"]
 

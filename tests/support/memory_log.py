@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from application.event_log import (
     AlreadyMine,
+    AppendOutcome,
     Conflict,
     LogMessage,
-    Outcome,
     Stored,
     Unavailable,
 )
@@ -27,7 +27,7 @@ class MemoryLog:
         self._grown = asyncio.Event()
         self.expected = Mark(epoch, 0)
 
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         history = self._by_subject[subject]
         for sequence in history:
             if after is not None and sequence <= after:

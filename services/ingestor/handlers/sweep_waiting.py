@@ -14,7 +14,6 @@ from domain.waiting import WaitReason
 from read_models import jobs, owed, waiting_jobs
 from read_models.owed import Owed
 from read_models.waiting_jobs import WaitingJob
-from services.ingestor.artifacts import removable
 from services.ingestor.dependencies import Ingestor
 from services.ingestor.handlers.poll_results import poll_result
 from services.ingestor.handlers.settle_results import fail, settle
@@ -85,7 +84,8 @@ async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:
 async def remove(ingestor: Ingestor, row: Owed) -> None:
     """Remove a deleted job's artifacts, and record that they are gone."""
     job = await ingestor.database.read(jobs.find, row.job_id)
-    keys = await removable(ingestor, job) if job is not None else ()
+    artifacts = job.artifacts if job is not None else ()
+    keys = tuple(each.key for each in artifacts if each.key is not None)
     for key in keys:
         await ingestor.storage.delete(key)
     event = ArtifactsRemoved(job_id=row.job_id, account_id=row.account_id, keys=keys)

@@ -7,7 +7,13 @@ import pytest
 from adapters.changes import Changes
 from application import account_commands
 from application.account_commands import AccountCommandHandler, CommandResult
-from application.event_log import Conflict, LogUnavailable, Outcome, OutcomeUnknown, Unavailable
+from application.event_log import (
+    AppendOutcome,
+    Conflict,
+    LogUnavailable,
+    OutcomeUnknown,
+    Unavailable,
+)
 from application.ports import NotThereYet
 from contracts.commit import Commit
 from contracts.events.account import Role
@@ -163,7 +169,7 @@ class Slow(MemoryLog):
         super().__init__()
         self.asked, self.let = asyncio.Event(), asyncio.Event()
 
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         self.asked.set()
         await self.let.wait()
         return await super().append(subject, commit, after=after)
@@ -185,13 +191,13 @@ async def test_a_repeat_of_a_request_that_is_not_answered_yet_is_in_flight(
 
 
 class Away(MemoryLog):
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         del subject, commit, after
         return Unavailable("the broker is away")
 
 
 class Contended(MemoryLog):
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         del subject, commit, after
         return Conflict()
 
@@ -232,7 +238,7 @@ async def test_only_the_requests_of_the_commit_that_may_be_stored_have_an_unknow
 
 
 class Full(MemoryLog):
-    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+    async def append(self, subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
         del subject, commit, after
         return Unavailable("maximum bytes exceeded", full=True)
 

@@ -7,7 +7,7 @@ import pytest
 
 from adapters import fal
 from application.clock import now
-from application.event_log import Outcome, Unavailable
+from application.event_log import AppendOutcome, Unavailable
 from contracts.commit import Commit
 from contracts.events import SubmissionStarted
 from contracts.subjects import Subject
@@ -166,7 +166,7 @@ def test_what_came_of_a_post_is_recorded_however_late_the_log_is_back(
     async def play(world: DispatchingWorld) -> None:
         append, is_full = world.log.append, False
 
-        async def maybe(subject: Subject, commit: Commit, *, after: int | None) -> Outcome:
+        async def maybe(subject: Subject, commit: Commit, *, after: int | None) -> AppendOutcome:
             if is_full:
                 return Unavailable("maximum bytes exceeded", full=True)
             return await append(subject, commit, after=after)

@@ -8,68 +8,41 @@ import zlib
 from collections.abc import AsyncIterator
 
 import httpx
-import msgspec
 import pytest
 from PIL import Image
 
-from contracts.events import Artifact, JobCompleted, JobDeleted
+from contracts.events import Artifact, JobDeleted
 from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
 from domain.artifacts import ArtifactRefused, Place, key_of
 from domain.job_kinds.base import ProviderFile, ProviderText
-from read_models import jobs
-from services.ingestor.artifacts import keep, removable
+from domain.owed import Duty
+from domain.turns import Turn
+from read_models import owed
+from services.ingestor.artifacts import keep
 from services.ingestor.downloads import FileUnavailable, check_host, decode_picture
 from services.ingestor.handlers.settle_results import settle
+from services.ingestor.handlers.sweep_waiting import remove
 from tests.support.examples import ACCOUNT, OTHER
 from tests.support.ingesting import MASTER_KEY, IngestingWorld
 
 RED = {"images": [{"url": "https://media.example/red"}]}
-SHARED = Artifact(media_type="image/png", key="artifacts/0123456789abcdef.png", sha256="00")
 
 
-async def completed_before(world: IngestingWorld, artifact: Artifact = SHARED) -> JobId:
-    """A job that a first version completed: its artifact's name is its content's."""
-    job = await world.job()
-    end = JobCompleted(job_id=job, account_id=ACCOUNT, attempt=1, artifacts=(artifact,))
-    await world.add(job_subject(job), end)
-    return job
-
-
-async def keys_of(world: IngestingWorld, job: JobId) -> tuple[str, ...]:
-    world.project()
-    found = world.database.now(lambda connection: jobs.find(connection, job))
-    assert found is not None
-    return await removable(world.ingestor, found)
-
-
-async def test_a_jobs_own_artifact_is_removed_with_it() -> None:
+async def test_each_job_has_an_artifact_of_its_own_which_its_removal_takes() -> None:
     world = IngestingWorld()
     made = []
     for _ in range(2):
         job = await world.job()
         await settle(world.ingestor, await world.result(job, RED), CommitId("c"))
         made.append(job)
-    keys = [await keys_of(world, job) for job in made]
-    assert len({*keys[0], *keys[1]}) == 2
-    for each in keys:
-        assert set(each) <= world.storage.objects.keys()
-
-
-async def test_a_shared_artifact_of_before_stays_while_another_job_shows_it() -> None:
-    world = IngestingWorld()
-    one, two = await completed_before(world), await completed_before(world)
-    assert await keys_of(world, one) == ()
+    one, stored = made[0], world.storage.objects
+    assert sum(key.startswith("artifacts/") for key in stored) == 2
     await world.add(job_subject(one), JobDeleted(job_id=one, account_id=ACCOUNT, by="owner"))
-    assert await keys_of(world, two) == (SHARED.key,)
-
-
-async def test_an_artifact_of_before_that_nobody_shares_is_removed() -> None:
-    world = IngestingWorld()
-    alone = msgspec.structs.replace(SHARED, key="artifacts/fedcba9876543210.png")
-    job = await completed_before(world, alone)
-    await completed_before(world)
-    assert await keys_of(world, job) == (alone.key,)
+    world.project()
+    (row,) = world.database.now(owed.due, Turn(until=2**62, limit=9), Duty.REMOVAL)
+    await remove(world.ingestor, row)
+    assert sum(key.startswith("artifacts/") for key in stored) == 1
 
 
 def test_a_name_tells_account_job_place_and_content_apart() -> None:
