@@ -5,13 +5,16 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from http import HTTPStatus
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.architecture.sources import (
     EVERYTHING,
+    PACKAGES,
     ROOT,
     SOURCES,
     AnyFunction,
@@ -196,3 +199,12 @@ def test_the_locks_have_hashes_and_no_addresses() -> None:
         text = (ROOT / "requirements" / name).read_text()
         assert "--hash=sha256:" in text
         assert not re.search(r"^\s*(--index|--extra|--find)|https?://", text, re.MULTILINE)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph(*PACKAGES)
+    imports = {each: graph.find_modules_directly_imported_by(each) for each in graph.modules}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
