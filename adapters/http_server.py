@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -47,9 +48,17 @@ class QuietServer(uvicorn.Server):
 class BoundedServer(QuietServer):
     """A server that checks once a second for connections that take too long, and ends them."""
 
-    def __init__(self, config: uvicorn.Config, bounds: Bounds) -> None:
+    def __init__(
+        self, config: uvicorn.Config, bounds: Bounds, listening: asyncio.Event | None
+    ) -> None:
         super().__init__(config)
         self.server_state: Door = Door(bounds)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._listening is not None:
+            self._listening.set()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
@@ -68,8 +77,11 @@ async def serve(
     bounds: Bounds,
     *,
     sockets: bool = False,
+    listening: asyncio.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set, and then GRACE_SECONDS more: open streams would never end."""
+    """Serve until `stop` is set, and then GRACE_SECONDS more: open streams would never end.
+    `listening` is set once connections are accepted.
+    """
     config = uvicorn.Config(
         guarded(app),
         host=host,
@@ -88,7 +100,7 @@ async def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         proxy_headers=False,
     )
-    server = BoundedServer(config, bounds.within_file_limit())
+    server = BoundedServer(config, bounds.within_file_limit(), listening)
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

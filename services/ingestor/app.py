@@ -81,14 +81,15 @@ def health_of(ingestor: Ingestor, log: JetStreamLog) -> Health:
     own = (*ingestor.settings.alarms, *ingestor.signatures.alarms)
     alarms = (log.trouble, *own, *ingestor.background.troubles)
     is_connected = ingestor.client is not None and ingestor.client.is_connected
-    is_consuming = is_connected and not log.trouble
+    is_consuming = is_connected and not log.trouble and ingestor.listening.is_set()
     return Health("ingestor", is_consuming, tuple(filter(None, alarms)))
 
 
 async def _listen(ingestor: Ingestor, stop: asyncio.Event) -> None:
     settings = ingestor.settings
     where = (settings.ingestor_host, settings.ingestor_port)
-    await serve(build(ingestor), *where, stop, Bounds.of(settings))
+    bounds = Bounds.of(settings)
+    await serve(build(ingestor), *where, stop, bounds, listening=ingestor.listening)
 
 
 async def close(ingestor: Ingestor) -> None:

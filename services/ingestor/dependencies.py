@@ -41,5 +41,6 @@ class Ingestor(Struct):
     artifact_key: bytes
     client: Client | None = None  # Sends progress reports; None: they are not sent.
     background: Background = field(default_factory=Background)
+    listening: asyncio.Event = field(default_factory=asyncio.Event)  # For webhooks.
     active: set[JobId] = field(default_factory=set)
     deliveries: "dict[tuple[str, ...], asyncio.Task[None]]" = field(default_factory=dict)
