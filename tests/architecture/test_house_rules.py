@@ -12,6 +12,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+from domain.refusals import CODES, JOB_CODES
 from tests.architecture.sources import (
     EVERYTHING,
     PACKAGES,
@@ -208,3 +209,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_every_code_that_the_product_names_is_on_its_list() -> None:
+    """Codes are words of the API: a misspelt one would be a 500 where a 4xx is meant."""
+    lists = {"Refused": CODES, "Failure": JOB_CODES, "ArtifactRefused": JOB_CODES}
+    named = [
+        (name_of(path), node.func.id, node.args[0].value)
+        for path in SOURCES
+        for node in nodes_of(path)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in lists
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert {kind for _, kind, _ in named} == set(lists)
+    assert not [each for each in named if each[2] not in lists[each[1]]]
