@@ -106,3 +106,18 @@ def test_a_wrong_amount_is_a_422(world: RunningWorld, amount: object) -> None:
     with operator(world) as client:
         body = {"amount": amount, "reason": "r"}
         assert client.post("/api/operator/accounts/a/grant", json=body).status_code == 422
+
+
+def test_another_accounts_job_is_not_there(world: RunningWorld, client: httpx.Client) -> None:
+    job = create(client)
+    with world.client(world.new_account("stranger", 1)) as stranger:
+        for method, path in (
+            ("GET", f"/api/infographs/status/{job}/"),
+            ("GET", f"/api/jobs/{job}"),
+            ("GET", f"/api/jobs/{job}/history"),
+            ("POST", f"/api/jobs/{job}/cancel"),
+            ("POST", f"/api/infographs/{job}/cancel/"),
+            ("DELETE", f"/api/infographs/{job}/"),
+        ):
+            answer = stranger.request(method, path)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
