@@ -144,6 +144,7 @@ def _register(
         url=command.url,
         types=command.types,
         secret=command.secret,
+        hears_owned=True,
     )
 
 
@@ -154,4 +155,5 @@ def _change(command: ChangeEndpoint, account: AccountId, found: Registered) -> E
         url=found.url if command.url is None else command.url,
         types=found.types if command.types is None else command.types,
         enabled=found.enabled if command.enabled is None else command.enabled,
+        hears_owned=True,
     )

@@ -59,6 +59,7 @@ def _document(delivery: Delivery) -> Document:
         "id": delivery.delivery_id,
         "type": delivery.type,
         "object_id": delivery.object_id,
+        "account": delivery.object_account_id,
         "status": delivery.status,
         "attempts": delivery.attempts,
         "next_at": text_of(delivery.next_at) if delivery.next_at is not None else None,

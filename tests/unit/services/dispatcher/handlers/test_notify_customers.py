@@ -26,6 +26,7 @@ DELIVERY = Delivery(
     endpoint_id=EndpointId("ep_1"),
     type="job.completed",
     object_id="job",
+    object_account_id=ACCOUNT,
     status=DeliveryStatus.WAITING,
     attempts=0,
     next_at=0,
