@@ -7,6 +7,7 @@ from functools import partial
 
 import httpx
 import msgspec
+import structlog
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
 from standardwebhooks import Webhook
@@ -27,6 +28,7 @@ from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
 from contracts.job_state import End
+from domain.endpoints import advice, host_and_port
 from domain.notifications import disables, next_attempt_at
 from domain.times import text_of, time_of
 from read_models import deliveries, endpoints, jobs, runs
@@ -35,6 +37,8 @@ from read_models.endpoints import Endpoint
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.dispatcher.dependencies import Dispatcher
+
+logger = structlog.get_logger()
 
 # Many at once, few of one endpoint: a slow endpoint delays its own deliveries only.
 DELIVERIES_PACE = Pace(
@@ -101,6 +105,7 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
     first bytes of the answer are read. Undelivered has words of our own, because those of a
     network error may name internal addresses.
     """
+    url = ""
     try:
         url = (await dispatcher.vault.unseal(delivery.account_id, endpoint.url)).decode()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -108,6 +113,7 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
     except (Unreadable, httpx.InvalidURL, ValueError) as error:
         raise Undelivered("the URL cannot be used") from error
     except AddressRefused as error:
+        _log_refused(delivery, url, error)
         raise Undelivered("the URL leads to an address that is not a public one") from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise Undelivered("no answer in time") from error
@@ -115,6 +121,17 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
         raise Undelivered("no connection could be made") from error
     except (httpx.HTTPError, OSError) as error:
         raise Undelivered("the connection was lost") from error
+
+
+def _log_refused(delivery: Delivery, url: str, error: AddressRefused) -> None:
+    """Tell operators what the owner must not read: where the name leads, and what allows it."""
+    host, port = host_and_port(url)
+    logger.warning(
+        "delivery_refused",
+        delivery=delivery.delivery_id,
+        addresses=error.addresses,
+        reason=f"{error}; {advice(host, port)}",
+    )
 
 
 async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: bytes) -> int:
