@@ -12,7 +12,7 @@ import httpx
 
 from domain.addresses import WEB_PORTS, is_among
 
-CONNECTIONS_MAX = 512  # More than deliveries at once: httpcore's own ten are soon filled.
+CONNECTIONS_MAX = 600  # More than deliveries at once: httpcore's own ten are soon filled.
 KEPT_ALIVE_MAX = 20
 KEPT_ALIVE_SECONDS = 30.0
 LOOK_UPS_MAX = 64

@@ -43,7 +43,9 @@ INTAKES = (b'{"product":"reefs"}', b'{"product":"%s"}' % (b"r" * (INTAKE_BYTES_M
 
 
 class Client(Struct):
-    """One account's client, on its own view of the log. `accepted` is what it saw accepted."""
+    """One account's client, on its own view of the log. `accepted` is what it saw accepted; `owner`
+    is the account of the service that makes this one.
+    """
 
     account: AccountId
     dice: random.Random
@@ -52,6 +54,7 @@ class Client(Struct):
     changes: Changes
     vault: Vault
     accepted: set[JobId]
+    owner: AccountId | None = None
 
     async def live(self) -> None:
         hosts: tuple[list[str], ...] = ([], [GOOD], [GOOD], [DEAD, GOOD])
@@ -60,7 +63,7 @@ class Client(Struct):
 
     async def begin(self, amount: int, *hosts: str) -> None:
         """Get credits, and say where to be told."""
-        await self._ask(GrantCredits(amount, "r"), "grant")
+        await self._ask(GrantCredits(amount, "r", self.owner), "grant")
         for host in hosts:
             url = await self.vault.seal(self.account, f"https://{host}/hook".encode())
             endpoint = EndpointId(f"ep_{self.dice.randbytes(6).hex()}")

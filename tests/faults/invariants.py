@@ -14,26 +14,30 @@ from contracts.commit import Recorded
 from contracts.events import (
     JOB_ENDS,
     RUN_ENDS,
+    AccountOpened,
     CreditsCharged,
     CreditsGranted,
     CreditsReleased,
     CreditsReserved,
     CreditsRevoked,
+    EndpointRegistered,
     JobCompleted,
     JobEvent,
     JobRequested,
     JobSubmitted,
+    NotificationFailed,
     RunEvent,
     RunRequested,
     RunStepStarted,
     SubmissionStarted,
 )
-from contracts.ids import AccountId, JobId, RunId
+from contracts.ids import AccountId, EndpointId, JobId, RunId
 from contracts.job_state import JobState
 from contracts.run_state import RunState
 from domain import run
 from domain.job import evolve, requested
-from read_models import positions
+from domain.notifications import TYPES
+from read_models import deliveries, positions
 from read_models.tables import METADATA
 
 T = TypeVar("T")
@@ -87,6 +91,7 @@ async def check(witness: Witness) -> None:
     _each_run_ends_once(events)
     _no_request_has_two_owners(events)
     _carried_states_are_the_folds(commits)
+    _who_is_to_hear_of_an_end_is_sent_it(events, witness)
     _rebuilt_rows_equal_the_live_ones(commits, witness)
 
 
@@ -155,6 +160,34 @@ def _carried_states_are_the_folds(commits: list[Recorded]) -> None:
         carried = recorded.commit.job
         if carried is not None:
             assert carried == folded[carried.job_id], recorded.sequence
+
+
+def _who_is_to_hear_of_an_end_is_sent_it(events: list[Any], witness: Witness) -> None:
+    """The account's own endpoints and its owner's, as they stood in the log before the end."""
+    owners: dict[AccountId, AccountId | None] = {}
+    registered: dict[EndpointId, EndpointRegistered] = {}
+    wanted: set[tuple[str, str]] = set()
+    for event in events:
+        match event:
+            case AccountOpened(account_id=account, owner=owner):
+                owners[account] = owner
+            case EndpointRegistered(endpoint_id=endpoint):
+                registered[endpoint] = event
+            case NotificationFailed(endpoint_id=endpoint, disables=True):
+                registered.pop(endpoint)
+        if type(event) in TYPES:
+            ended = event.job_id if isinstance(event, JobEvent) else event.run_id
+            hearing = {event.account_id, owners.get(event.account_id)}
+            wanted |= {
+                (each.endpoint_id, ended)
+                for each in registered.values()
+                if each.account_id in hearing and TYPES[type(event)] in each.types
+            }
+    rows = witness.database.now(lambda connection: list(connection.execute(_DELIVERIES)))
+    assert {(row.endpoint_id, row.object_id) for row in rows} == wanted
+
+
+_DELIVERIES = select(deliveries.table.c.endpoint_id, deliveries.table.c.object_id)
 
 
 def _rebuilt_rows_equal_the_live_ones(commits: list[Recorded], witness: Witness) -> None:

@@ -26,6 +26,7 @@ from tests.support.memory_log import MemoryLog
 from tests.support.virtual_time import VirtualLoop, run
 
 ACCOUNTS = (AccountId("one"), AccountId("two"))
+OWNERS = {ACCOUNTS[1]: ACCOUNTS[0]}  # One is a product's, which hears of two's jobs as well.
 FAULTY_SECONDS = 30.0
 CALM_SECONDS_MAX = 600.0
 FAIRNESS_CHANCE = 0.06
@@ -134,6 +135,7 @@ class World:
             self.changes,
             self.services.vault(),
             self.accepted,
+            OWNERS.get(account),
         )
 
 

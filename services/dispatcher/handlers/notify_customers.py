@@ -40,9 +40,10 @@ from services.dispatcher.dependencies import Dispatcher
 
 logger = structlog.get_logger()
 
-# Many at once, few of one endpoint: a slow endpoint delays its own deliveries only.
+# Many at once, few of one endpoint: a slow endpoint delays its own deliveries only. A product's
+# endpoint hears of all its users: one that answers within 0.2 s keeps up with 40 ends a second.
 DELIVERIES_PACE = Pace(
-    at_once=256, at_once_of_lane=4, act_seconds=60.0, pause_seconds=2.0, pause_seconds_max=60.0
+    at_once=512, at_once_of_lane=8, act_seconds=60.0, pause_seconds=2.0, pause_seconds_max=60.0
 )
 GONE = 410  # Standard Webhooks: the endpoint wants nothing any more.
 ANSWER_SECONDS_MAX = 15.0
