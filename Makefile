@@ -1,6 +1,11 @@
 .PHONY: help setup up demo check docs test faults bench clean clean-world format
 PY := .venv/bin/python
 T ?= tests
+# Several workers a core: the tests wait for other processes most of the time. A file stays on one.
+WORKERS ?= 4
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Those that take longest first, so that no worker is left alone with one of them in the end.
+LONGEST_FIRST := tests/faults tests/e2e tests/integration tests
 KIND ?= infograph
 
 ##@ Use it
@@ -24,8 +29,12 @@ check: .venv/.done ## Lint, types, architecture, documents
 	$(PY) -m pytest -q tests/architecture
 
 test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path aims at some)
+ifeq ($(T),tests)
+	$(PY) -m pytest -q $(PARALLEL) $(LONGEST_FIRST)
+	WORLDS_ON=postgresql $(PY) -m pytest -q $(PARALLEL) tests/e2e
+else
 	$(PY) -m pytest -q $(T)
-	@if [ "$(T)" = tests ]; then WORLDS_ON=postgresql $(PY) -m pytest -q tests/e2e; fi
+endif
 
 faults: .venv/.done ## The long fault runs, with a table of results (some twenty minutes)
 	$(PY) -m tests.faults

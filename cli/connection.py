@@ -17,7 +17,7 @@ from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.settings import CommonSettings, load, masked
 from application.account_commands import AccountCommandHandler
-from cli.world import World, read_world
+from cli.world import NoWorld, running_world
 from contracts.ids import AccountId
 from domain.account import AccountCommand
 from domain.account_batch import AccountRequest
@@ -25,10 +25,6 @@ from read_models import accounts, positions
 
 CONNECT_SECONDS = 5.0
 CATCH_UP_SECONDS = 5.0
-
-
-class NoWorld(Exception):
-    """No world runs where the command looks for one."""
 
 
 class Connection(Struct):
@@ -60,16 +56,6 @@ class Connection(Struct):
         end = await self.log.end()
         await self.changes.wait_for(end, CATCH_UP_SECONDS)
         return end
-
-
-def running_world(data_dir: Path, setting: str) -> World:
-    """Return the world running in a folder; raise NoWorld, naming the setting to use instead."""
-    world = read_world(data_dir)
-    if world is None or not world.is_running:
-        raise NoWorld(
-            f"no world is running in {data_dir}: start one with `darkroom up`, or set {setting}"
-        )
-    return world
 
 
 def settings_of(data_dir: Path) -> CommonSettings:

@@ -12,7 +12,6 @@ import click
 import httpx
 
 from adapters.setting_types import BadValue, WebUrl, value_of
-from cli.connection import running_world
 from cli.output import (
     DEPENDENCY_DOWN,
     FAILED,
@@ -25,7 +24,7 @@ from cli.output import (
     show_all,
     stop_with,
 )
-from cli.world import World, read_world
+from cli.world import World, read_world, running_world
 from contracts.ids import checked
 from domain.statuses import JobStatus
 from domain.text import check_json

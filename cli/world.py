@@ -34,6 +34,10 @@ class PortTaken(Exception):
     """Another process listens where the front door should be."""
 
 
+class NoWorld(Exception):
+    """No world runs where the command looks for one."""
+
+
 class World(Struct, kw_only=True):
     """What a running world writes down, so that commands find it. The file is private (0600)."""
 
@@ -91,6 +95,16 @@ def read_world(data_dir: Path) -> World | None:
         return msgspec.json.decode((data_dir / WORLD_FILE).read_bytes(), type=World)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def running_world(data_dir: Path, setting: str) -> World:
+    """Return the world running in a folder; raise NoWorld, naming the setting to use instead."""
+    world = read_world(data_dir)
+    if world is None or not world.is_running:
+        raise NoWorld(
+            f"no world is running in {data_dir}: start one with `darkroom up`, or set {setting}"
+        )
+    return world
 
 
 def prepare(data_dir: Path, host: str, port: int) -> World:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from nats.aio.client import Client
 
-from adapters import broker
+from adapters import subscribers
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SUBMIT_JOBS
 from adapters.buckets import LazyBucket
@@ -54,10 +54,10 @@ def customers_client(settings: DispatcherSettings) -> httpx.AsyncClient:
 async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     client, log, dispatcher = await connect(settings)
     who = (settings.nats_url, settings.nats_user, settings.nats_password, "dispatcher")
-    stream = broker.stream_broker(*who)
+    stream = subscribers.stream_broker(*who)
     handler = submit_jobs.register(stream, dispatcher)
     await answer_replays(client, SUBMIT_JOBS.durable, log, handler)
-    await broker.start(stream)
+    await subscribers.start(stream)
 
     def check() -> Health:
         alarms = (dispatcher.breaker.alarm, log.trouble, *dispatcher.background.troubles)
@@ -69,7 +69,7 @@ async def run(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     await stop.wait()
     dispatcher.stopping.set()
     await dispatcher.background.end_loops()
-    await broker.stop(stream, STOP_SECONDS)
+    await subscribers.stop(stream, STOP_SECONDS)
     await dispatcher.background.drain(0)
     await dispatcher.posts.drain(DRAIN_SECONDS)  # A POST may cost money: it is not cut.
     await dispatcher.gateway.close()

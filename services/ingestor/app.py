@@ -6,7 +6,7 @@ import httpx
 from litestar import Litestar
 from litestar.datastructures import State
 
-from adapters import broker
+from adapters import subscribers
 from adapters.attempt_tokens import AttemptTokens
 from adapters.broker_setup import SETTLE_RESULTS
 from adapters.dead_letters import answer_replays
@@ -58,15 +58,15 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         client=client,
     )
     who = (settings.nats_url, settings.nats_user, settings.nats_password, "ingestor")
-    stream = broker.stream_broker(*who)
+    stream = subscribers.stream_broker(*who)
     handler = settle_results.register(stream, ingestor)
     await answer_replays(client, SETTLE_RESULTS.durable, log, handler)
-    await broker.start(stream)
+    await subscribers.start(stream)
     await answer_health(client, "ingestor", lambda: health_of(ingestor, log))
     keep_sweeping(ingestor)
     await until(stop, asyncio.create_task(_listen(ingestor, stop)))
     await ingestor.background.end_loops()
-    await broker.stop(stream, STOP_SECONDS)
+    await subscribers.stop(stream, STOP_SECONDS)
     await close(ingestor)
     await client.close()
 

@@ -106,7 +106,7 @@ def test_unit_tests_open_no_sockets() -> None:
 def test_only_the_decorator_subscribes_to_the_stream() -> None:
     """A bare subscriber would terminate a message on any exception: the job would be gone."""
     users = [name_of(path) for path in SOURCES if ".subscriber(" in path.read_text()]
-    assert users == ["adapters/broker.py"]
+    assert users == ["adapters/subscribers.py"]
 
 
 def test_only_one_module_builds_subjects() -> None:

@@ -27,17 +27,13 @@ def world() -> Iterator[RunningWorld]:
         ACCOUNT_REQUESTS_PER_MINUTE="10000",
         ACCOUNT_JOBS_IN_FLIGHT_MAX="1000",
     ) as running:
-        running.cli("credits", "grant", "--account", "demo", "--amount", "1000", "--reason", "test")
+        running.grant("demo", 1000)
         yield running
 
 
 @pytest.fixture
 def client(world: RunningWorld) -> Iterator[httpx.Client]:
     world.simulator("DELETE", "faults")
-
-    def all_ended() -> bool:
-        return set(world.simulator("GET", "requests").values()) <= {"COMPLETED"}
-
-    eventually(all_ended)
+    eventually(world.is_at_rest)
     with world.client() as opened:
         yield opened

@@ -10,6 +10,8 @@ from contracts.cursor import parse_cursor
 from tests.support.examples import a_job_id
 from tests.support.worlds import RunningWorld, running_world
 
+pytestmark = pytest.mark.same_on_any_database
+
 JSON = {"Content-Type": "application/json"}
 MARK = "/api/operator/accounts/marks/grant"
 COMMITS_OF_A_MARK = 2  # The grant itself, and that an operator did it.

@@ -14,6 +14,8 @@ import pytest
 from tests.e2e.test_funnels import until_idle
 from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
+pytestmark = pytest.mark.same_on_any_database
+
 SEED = 20_261_121
 EXAMPLES_MAX = 20
 ALLOWED_ENDPOINT = "127.0.0.1:9"
@@ -55,8 +57,7 @@ def test_schemathesis_finds_nothing(world: RunningWorld, tmp_path: Path) -> None
 
 def _known(world: RunningWorld, token: str) -> dict[str, str]:
     """What exists: an ended job, an ended run, an endpoint; and a cursor of this log."""
-    grant = ("--account", "operators", "--amount", "1000", "--reason", "a test")
-    world.cli("credits", "grant", *grant)
+    world.grant("operators", 1000)
     with world.client(token) as client:
         job = until_ended(client, create(client))["id"]
         asked = {"projectId": "contract", "intake": "reefs"}

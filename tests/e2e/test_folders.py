@@ -16,6 +16,8 @@ from tests.support.servers import folder
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
+pytestmark = pytest.mark.same_on_any_database
+
 ODD_NAMES = ["with a space", "with \"quotes\" and 'more'", "größe-日本", "$HOME #1 50%41 a?b&c"]
 PROMPT = "a prompt that must not be readable anywhere"
 
@@ -56,7 +58,6 @@ def test_a_second_one_on_a_folder_is_refused_and_named_the_first(
         assert client.get("/health/ready").is_success
 
 
-@pytest.mark.same_on_any_database
 def test_of_two_at_the_same_instant_exactly_one_wins() -> None:
     with folder() as path, started(path) as one, started(path) as other:
         both = {one, other}
@@ -64,12 +65,12 @@ def test_of_two_at_the_same_instant_exactly_one_wins() -> None:
         def refused() -> list[subprocess.Popen[str]]:
             return [each for each in both if each.poll() is not None]
 
-        (second,) = eventually(refused, 30)
+        (second,) = eventually(refused)
         (first,) = both - {second}
         assert second.wait() == 4
         assert second.stderr is not None
         assert f"process {first.pid} (" in second.stderr.read()
-        eventually((path / "tokens.txt").exists, 30)
+        eventually((path / "tokens.txt").exists)
         assert first.poll() is None
 
 
@@ -97,7 +98,6 @@ def test_after_a_kill_the_next_one_waits_for_the_orphans_and_loses_nothing() -> 
             assert until_ended(client, create(client))["status"] == "completed"
 
 
-@pytest.mark.same_on_any_database
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_world_starts_in_a_folder_of_any_name(name: str) -> None:
     with folder() as path:
@@ -115,12 +115,11 @@ def _made(path: Path) -> Path:
     return path
 
 
-@pytest.mark.same_on_any_database
 def test_everything_in_the_folder_is_for_its_owner_only() -> None:
     with folder() as parent:
         path = parent / "world"
         with started(path) as process:
-            eventually((path / "tokens.txt").exists, 30)
+            eventually((path / "tokens.txt").exists)
             assert process.poll() is None
             assert stat.S_IMODE(path.stat().st_mode) == 0o700
             found = [each for each in path.rglob("*") if not each.is_symlink()]
@@ -165,7 +164,6 @@ def test_the_simulators_journal_holds_no_prompt_and_a_restart_still_finishes() -
                 assert PROMPT.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.same_on_any_database
 def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> None:
     with folder() as path:
         (path / "broker").mkdir()
@@ -179,7 +177,6 @@ def test_a_child_that_never_comes_up_ends_it_with_the_childs_last_words() -> Non
         assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
 
 
-@pytest.mark.same_on_any_database
 def test_ctrl_c_while_it_starts_ends_it_and_leaves_no_process_behind() -> None:
     with folder() as path:
         process = subprocess.Popen(command(path), stderr=subprocess.PIPE, text=True)

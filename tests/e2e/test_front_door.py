@@ -21,6 +21,8 @@ from tests.support.examples import a_job_id
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, create, until_ended
 
+pytestmark = pytest.mark.same_on_any_database
+
 
 def address_of(url: str) -> tuple[str, int]:
     parts = urlsplit(url)

@@ -30,7 +30,7 @@ def until_idle(client: httpx.Client, project: str) -> dict[str, Any]:
         found = status(client, project)
         return None if found["isGenerating"] else found
 
-    found: dict[str, Any] = eventually(look, 40)
+    found: dict[str, Any] = eventually(look)
     return found
 
 

@@ -16,6 +16,8 @@ from tests.support.worlds import (
     until_ended,
 )
 
+pytestmark = pytest.mark.same_on_any_database
+
 ORIGIN = "https://app.example"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.worlds import RunningWorld, until_ended, world_of
 
+pytestmark = pytest.mark.same_on_any_database
+
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = (
     "adapters",

@@ -67,7 +67,7 @@ def test_a_stream_goes_on_across_restarts_of_the_api_and_of_the_projector() -> N
                 jobs.append(create(client))
                 os.kill(own.service_pid(service), signal.SIGKILL)
                 eventually(lambda: _answers(client))
-            eventually(lambda: set(jobs) <= ended(listener.events), 30)
+            eventually(lambda: set(jobs) <= ended(listener.events))
         ids = [event.id for event in listener.events]
         assert len(set(ids)) == len(ids)
 

@@ -18,7 +18,7 @@ def troubled() -> Iterator[RunningWorld]:
         RECONCILE_EVERY_SECONDS="1",
         SUBMIT_UNKNOWN_SECONDS="9",
         SUBMIT_BACKOFF_SECONDS_MAX="1",
-        JOB_DEADLINE_SECONDS="25",
+        JOB_DEADLINE_SECONDS="45",
     ) as running:
         yield running
 
@@ -56,7 +56,7 @@ def test_what_two_lost_replies_leave_in_doubt_is_settled_by_time_and_charged_onc
         troubled.fault("submit", mode)
         troubled.fault("webhook", "never")
     jobs = [create(client, "the very same") for _ in range(2)]
-    assert {until_ended(client, job, 40)["status"] for job in jobs} == {"completed"}
+    assert {until_ended(client, job)["status"] for job in jobs} == {"completed"}
     assert client.get("/api/credits").json()["available"] == before - 2
     posts = troubled.simulator("GET", "posts")
     for job in jobs:
@@ -67,18 +67,18 @@ def test_what_two_lost_replies_leave_in_doubt_is_settled_by_time_and_charged_onc
 def test_a_provider_in_trouble_fails_nobody_and_alarms_the_operator(
     troubled: RunningWorld, client: httpx.Client, mode: str
 ) -> None:
-    troubled.fault("submit", mode, times=8)
+    troubled.fault("submit", mode, times=1000)  # Until the end, however long that takes.
     jobs = [create(client, f"waits {number}") for number in range(3)]
 
     def alarm() -> list[str]:
         found = troubled.cli("doctor", check=False)
         return [row["advice"] for row in found if row["what"] == "dispatcher" and row["advice"]]
 
-    words = "Exhausted balance" if mode == "locked" else "nginx"
-    assert words in eventually(alarm)[0]
     assert client.get("/api/credits").json()["held"] == 3
     shown = client.get(f"/api/infographs/status/{jobs[0]}/")
     assert (shown.json()["status"], "balance" in shown.text) == ("pending", False)
+    words = "Exhausted balance" if mode == "locked" else "nginx"
+    assert words in eventually(alarm)[0]
     troubled.simulator("DELETE", "faults")
     assert {until_ended(client, job)["status"] for job in jobs} == {"completed"}
     eventually(lambda: not alarm())
@@ -91,7 +91,7 @@ def test_a_result_that_the_provider_no_longer_has_fails_at_the_deadline_and_cost
     troubled.fault("run", "expired")
     troubled.fault("webhook", "never")
     job = create(client)
-    ended = until_ended(client, job, 60)
+    ended = until_ended(client, job, 120)
     assert (ended["status"], ended["error"]["code"]) == ("failed", "deadline")
     assert client.get("/api/credits").json()["available"] == before
 

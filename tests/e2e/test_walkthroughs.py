@@ -12,6 +12,8 @@ import pytest
 from simulator.settings import SimulatorSettings
 from tests.support.worlds import RunningWorld
 
+pytestmark = pytest.mark.same_on_any_database
+
 GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
 DEFAULT_SECONDS = SimulatorSettings().simulator_seconds
 STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
@@ -27,16 +29,18 @@ def test_every_line_of_the_walk_through_works(
     blocks = re.findall(r"```sh\n(.*?)```", (GUIDES / f"{name}.md").read_text(), re.DOTALL)
     assert len(blocks) > 2
     script = "set -euo pipefail\n" + "\n".join(blocks)
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, **_environment(world, tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    world.simulator("POST", "seconds", float(world.environment["SIMULATOR_SECONDS"]))
+    try:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, **_environment(world, tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+    finally:
+        world.simulator("POST", "seconds", float(world.environment["SIMULATOR_SECONDS"]))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 

@@ -27,7 +27,7 @@ def starve(deliveries: int) -> Result:
 
 def _starve(world: RunningWorld, deliveries: int, dead: str, good: Receiver) -> Result:
     began_at = time.monotonic()
-    world.cli("credits", "grant", "--account", "demo", "--amount", "100000", "--reason", "faults")
+    world.grant("demo", 100_000)
     with world.client() as client:
         _register(client, f"http://{dead}/hooks")
         ids = {request(client, f"dead-{number}") for number in range(deliveries)}

@@ -7,8 +7,8 @@ import time
 import pytest
 from faststream.nats import NatsBroker
 
-from adapters import broker
-from adapters.broker import stream_broker
+from adapters import subscribers
+from adapters.subscribers import stream_broker
 from cli.world import free_port
 from tests.support.servers import Process, folder, nats_program, wait_for_port
 from tests.support.waiting import until
@@ -26,7 +26,7 @@ async def test_a_shutdown_goes_on_while_the_broker_does_not_answer(fault: signal
             os.kill(server.pid, fault)
             await _until_lost(stream, fault)
             began_at = time.monotonic()
-            await broker.stop(stream, 0.5)
+            await subscribers.stop(stream, 0.5)
             assert time.monotonic() - began_at < 5.0
         finally:
             os.kill(server.pid, signal.SIGCONT)

@@ -8,11 +8,12 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from adapters import broker as brokers
-from adapters.broker import Subscription, stream_broker, subscriber
+from adapters import subscribers
+from adapters.broker import DELIVERIES_MAX, Subscription
 from adapters.broker_setup import set_up
 from adapters.dead_letters import DeadLetter, DeadLetters
 from adapters.event_log.jetstream import JetStreamLog
+from adapters.subscribers import stream_broker, subscriber
 from contracts.commit import CommitKind, Recorded
 from contracts.events import CreditsGranted
 from contracts.ids import AccountId
@@ -25,7 +26,7 @@ WANTED = Subscription("test-handler", "log.account.*", frozenset({CommitKind.WOR
 
 @pytest.fixture
 async def client(one_server: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    monkeypatch.setattr(brokers, "BACKOFF_SECONDS", (0.05, 0.05, 0.05, 0.05, 0.05))
+    monkeypatch.setattr(subscribers, "BACKOFF_SECONDS", (0.05, 0.05, 0.05, 0.05, 0.05))
     client = await nats.connect(one_server)
     await set_up(client, log_bytes_max=64 * 1024**2, replicas=1)
     jetstream = client.jetstream()
@@ -74,7 +75,7 @@ async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
             raise OSError("not yet")
         done.set()
 
-    await brokers.start(stream)
+    await subscribers.start(stream)
     sequence = await append(client, work=True)
     await asyncio.wait_for(done.wait(), 10)
     await until(lambda: all_is_acknowledged(client))
@@ -94,7 +95,7 @@ async def test_a_commit_about_something_else_is_passed_over(
         seen.append(recorded.sequence)
         done.set()
 
-    await brokers.start(stream)
+    await subscribers.start(stream)
     await append(client, work=False)
     sequence = await append(client, work=True)
     await asyncio.wait_for(done.wait(), 10)
@@ -116,14 +117,14 @@ async def test_poison_becomes_a_dead_letter_with_its_reason_and_the_rest_goes_on
             raise ValueError("cannot be digested")
         good.set()
 
-    await brokers.start(stream)
+    await subscribers.start(stream)
     poison.append(await append(client, work=True))
     await append(client, work=True)
     await asyncio.wait_for(good.wait(), 10)
     message = await dead_letters.next_msg(timeout=10)
     await stream.stop()
     letter = msgspec.json.decode(message.data, type=DeadLetter)
-    assert (letter.sequence, letter.deliveries) == (poison[0], brokers.DELIVERIES_MAX)
+    assert (letter.sequence, letter.deliveries) == (poison[0], DELIVERIES_MAX)
     assert "cannot be digested" in letter.reason
 
 

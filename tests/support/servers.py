@@ -21,7 +21,7 @@ from adapters.broker_setup import set_up
 from cli.world import USERS, broker_command, free_port, prepare
 from tests.support.waiting import eventually
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def wait_for_port(port: int) -> None:

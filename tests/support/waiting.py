@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return the first true answer of `look`; fail with its last one when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

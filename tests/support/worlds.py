@@ -15,13 +15,25 @@ from typing import Any
 
 import httpx
 import msgspec
+from sqlalchemy import func, select
 
+from adapters.database import open_database
 from adapters.dead_letters import DeadLetter
+from adapters.settings import CommonSettings, load
 from application.clock import now
 from cli.connection import connected
 from cli.world import World, free_port, read_world, service_environment
 from contracts.subjects import dead_letter_subject
-from tests.support.servers import Process, folder, postgresql, wait_for_port, wait_until_ready
+from read_models import jobs
+from tests.support import commands
+from tests.support.servers import (
+    START_SECONDS,
+    Process,
+    folder,
+    postgresql,
+    wait_for_port,
+    wait_until_ready,
+)
 from tests.support.waiting import eventually
 
 ENDS = {"completed", "failed", "cancelled"}
@@ -62,18 +74,27 @@ class RunningWorld:
 
     def cli(self, *arguments: str, check: bool = True) -> Any:
         """Run a command with --json; return its rows, or its one document."""
-        command = [sys.executable, "-m", "cli", *arguments]
-        if "--json" not in arguments:
-            command.append("--json")
-        done = subprocess.run(
-            [*command, "--data-dir", str(self.path)],
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            check=check,
-            timeout=60,
-        )
+        as_json = () if "--json" in arguments else ("--json",)
+        done = darkroom(self.path, *arguments, *as_json, **self.environment)
+        if check:
+            assert done.returncode == 0, done.stderr
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         return rows[0] if len(rows) == 1 else rows
+
+    def is_at_rest(self) -> bool:
+        """Whether every job has ended by the rows too. The provider may be done with one whose end
+        is not in the log yet, and which would take what the next test means for its own.
+        """
+        return asyncio.run(self._open_jobs()) == 0
+
+    async def _open_jobs(self) -> int:
+        own = {"DATABASE_URL": "", "DARKROOM_DATA_DIR": str(self.path)} | self.environment
+        rows = open_database(load(CommonSettings, own).database, read_only=True)
+        wanted = select(func.count()).where(jobs.table.c.ended_at.is_(None))
+        try:
+            return int(await rows.read(lambda connection: connection.execute(wanted).scalar_one()))
+        finally:
+            await rows.close()
 
     def park(self, durable: str, sequence: int) -> None:
         """Park a commit as a handler that gave up would."""
@@ -89,13 +110,18 @@ class RunningWorld:
 
     def new_account(self, account: str, amount: int) -> str:
         """Give an account credits and a token; return the token."""
-        grant = {"amount": amount, "reason": "a test"}
+        self.grant(account, amount)
         token = {"account": account, "role": "user"}
         with self.client(self.world.tokens["operator"]) as operator:
-            path = f"/api/operator/accounts/{account}/grant"
-            operator.post(path, json=grant).raise_for_status()
             issued = operator.post("/api/operator/tokens", json=token).raise_for_status()
         return str(issued.json()["token"])
+
+    def grant(self, account: str, amount: int) -> None:
+        """Give an account credits, and wait until they are shown: the answer comes with them."""
+        given = {"amount": amount, "reason": "a test"}
+        with self.client(self.world.tokens["operator"]) as operator:
+            path = f"/api/operator/accounts/{account}/grant"
+            operator.post(path, json=given).raise_for_status()
 
     def service_pid(self, service: str) -> int:
         command = ["pgrep", "-P", str(self.process.pid), "-f", service]
@@ -106,7 +132,7 @@ class RunningWorld:
         return int(eventually(children)[0])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        return self.process.stop(number, 15.0)
+        return self.process.stop(number, 30.0)
 
     def restart(self) -> None:
         self.process = self._up()
@@ -117,7 +143,7 @@ class RunningWorld:
         return Process(command, self.environment, self.path / "up.log", self.source)
 
     def _await(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             found = read_world(self.path)
             if found is not None and found.pid == self.process.pid and found.tokens:
@@ -191,7 +217,7 @@ def create(client: httpx.Client, prompt: str = "coral reefs", **more: Any) -> st
     return str(answer.json()["infographs"][0]["id"])
 
 
-def until_ended(client: httpx.Client, job: str, seconds: float = 30.0) -> dict[str, Any]:
+def until_ended(client: httpx.Client, job: str, seconds: float = 60.0) -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
         document: dict[str, Any] = client.get(f"/api/jobs/{job}").json()
         return document if document.get("status") in ENDS else None
@@ -202,11 +228,6 @@ def until_ended(client: httpx.Client, job: str, seconds: float = 30.0) -> dict[s
 
 def darkroom(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the command line on the world in this folder, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments, "--data-dir", str(path)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return commands.run(
+        *arguments, "--data-dir", str(path), environment={**os.environ, **environment}
     )

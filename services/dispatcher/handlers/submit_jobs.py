@@ -2,9 +2,9 @@
 
 from faststream.nats import NatsBroker
 
-from adapters.broker import subscriber
 from adapters.broker_setup import SUBMIT_JOBS
 from adapters.dead_letters import Handler
+from adapters.subscribers import subscriber
 from application.command_handler import Loaded
 from contracts.commit import CommitKind, Recorded
 from contracts.events import JobRequested

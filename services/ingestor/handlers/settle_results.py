@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import structlog
 from faststream.nats import NatsBroker
 
-from adapters.broker import subscriber
 from adapters.broker_setup import SETTLE_RESULTS
 from adapters.database import DatabaseUnavailable
 from adapters.dead_letters import Handler
 from adapters.storage import StorageUnavailable
+from adapters.subscribers import subscriber
 from adapters.vault import KeysUnavailable, Unreadable
 from application.job_commands import LoadedJob
 from contracts.commit import Recorded
