@@ -20,6 +20,7 @@ from domain.endpoints import (
     RemoveEndpoint,
     RotateSecret,
     address_to_check,
+    advice,
     checked_types,
 )
 from domain.refusals import Refused, invalid
@@ -229,13 +230,14 @@ async def endpoint_of(api: Api, account: AccountId, text: str) -> Endpoint:
 
 async def _check_url(settings: ApiSettings, url: str) -> None:
     """Refuse what is no public web address: deliveries must not reach inwards."""
-    address = address_to_check(url, settings.allowed_hosts)
+    address = address_to_check(url, settings.webhook_hosts)
     if address is None:
         return
     try:
         await checked_address(*address)
     except AddressRefused:
-        raise invalid("url", "must not lead to a private address or an unusual port") from None
+        words = f"must not lead to a private address or an unusual port; {advice(*address)}"
+        raise invalid("url", words) from None
     except (httpx.ConnectError, httpx.ConnectTimeout):
         raise invalid("url", "its host cannot be found") from None
 

@@ -5,6 +5,7 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 
 from application.documents import Time
+from contracts.ids import AccountId
 from domain.endpoints import RequestNotification
 from domain.refusals import Refused
 from domain.statuses import DeliveryStatus
@@ -21,7 +22,7 @@ from services.api.handlers.request_context import RequestContext
 
 
 class DeliveryDocument(Struct, frozen=True, kw_only=True):
-    """One message to an endpoint about the job or run `object_id`, and what became of it:
+    """One message to an endpoint about the job or run `object_id` of `account`, and what became of it:
     `last_status` is the HTTP status that the endpoint answered last, `next_at` when it is tried
     again.
     """
@@ -29,6 +30,7 @@ class DeliveryDocument(Struct, frozen=True, kw_only=True):
     id: str
     type: str
     object_id: str
+    account: AccountId
     status: DeliveryStatus
     attempts: int
     next_at: Time | None
@@ -93,6 +95,7 @@ def _document(delivery: Delivery) -> DeliveryDocument:
         id=delivery.delivery_id,
         type=delivery.type,
         object_id=delivery.object_id,
+        account=delivery.object_account_id,
         status=delivery.status,
         attempts=delivery.attempts,
         next_at=text_of(delivery.next_at) if delivery.next_at is not None else None,
