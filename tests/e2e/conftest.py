@@ -33,7 +33,7 @@ def world() -> Iterator[RunningWorld]:
 
 @pytest.fixture
 def client(world: RunningWorld) -> Iterator[httpx.Client]:
-    world.simulator("DELETE", "faults")
+    world.simulator("DELETE", "failures")
 
     def all_ended() -> bool:
         return set(world.simulator("GET", "requests").values()) <= {"COMPLETED"}
