@@ -185,7 +185,8 @@ async def _simulator(world: World, method: str, path: str, body: bytes) -> bytes
     context = ssl.create_default_context(cafile=str(world.ca_bundle))
     host, port = world.simulator_host.split(":")
     reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
-    head = f"{method} /simulator/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+    head = f"{method} /simulator/{path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n"
+    head += "Content-Type: application/json\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     answer = await reader.read()
     writer.close()

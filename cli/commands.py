@@ -12,6 +12,7 @@ COMMANDS = {
     "credits": "Grant, revoke and show credits.",
     "jobs": "Create, list, show, watch and cancel jobs.",
     "events": "List, show and follow what the log says.",
+    "simulate": "Make the simulator fail on purpose, to see what happens then.",
     "parked": "See, replay and discard what a handler gave up on.",
     "projections": "See and rebuild the read models.",
     "broker": "Make the log, its buckets and its consumers.",

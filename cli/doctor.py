@@ -15,7 +15,8 @@ from adapters.health import ask_health
 from adapters.settings import CommonSettings, load
 from cli.connection import CATCH_UP_SECONDS, Connection, connected
 from cli.output import DIFFERENCES, operator_command, show_all, stop_with
-from cli.world import NoWorld, broker_program, read_world
+from cli.simulate import ask_simulator, failures_url
+from cli.world import NoWorld, World, broker_program, read_world
 
 DISK_BYTES_MIN = 1024**3
 
@@ -64,6 +65,8 @@ async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
     except Exception as error:  # noqa: BLE001 - whatever is wrong is reported.
         yield Finding("broker", "away", f"{type(error).__name__}: {error}")
     if world is not None:
+        if world.provider == "simulator":
+            yield await _simulator(world)
         yield await _readiness(world.local_url)
 
 
@@ -98,6 +101,15 @@ async def _of_log(connection: Connection) -> AsyncIterator[Finding]:
         yield Finding("read models", f"at {connection.changes.position} of {end}")
     except Exception as error:  # noqa: BLE001 - as above.
         yield Finding("read models", "behind", f"{error}: look at the projector's log")
+
+
+async def _simulator(world: World) -> Finding:
+    try:
+        rules = (await ask_simulator(world, "GET"))["rules"]
+    except NoWorld as error:
+        return Finding("simulator", "does not answer", str(error))
+    count = sum(rule["left"] != 0 for rule in rules)
+    return Finding("simulator", f"{failures_url(world)}, {count} failures set")
 
 
 async def _readiness(url: str) -> Finding:

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from simulator import pictures
-from simulator.faults import UnknownFault
+from simulator.control import Control
+from simulator.failures import Stage
 from simulator.queue import Queue, Reply
 from simulator.requests import QueueRequest
 
@@ -17,6 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
+SENT_OF_A_LOST_FILE = {"silent_file": 0.0, "cut_short_file": 0.5}
 ARTICLE = """
 <p>Coral reefs cover less than one percent of the ocean floor and shelter a quarter of all marine
 species.</p>
@@ -33,6 +35,7 @@ class Simulator:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
+        self._control = Control(queue)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +51,7 @@ class Simulator:
         body = await _body(receive)
         headers = dict(scope["headers"])
         if path.startswith("simulator/"):
-            reply = self._control(path.removeprefix("simulator/"), method, body)
+            reply = self._control.answer(path.removeprefix("simulator/"), method, headers, body)
         elif path == ".well-known/jwks.json":
             reply = Reply(200, self.queue.webhooks.key_set())
         elif not headers.get(b"authorization", b"").startswith(b"Key "):
@@ -92,63 +95,31 @@ class Simulator:
         with_payloads = "payloads" in query.get("expand", [])
         return self.queue.listed(endpoint, since, with_payloads=with_payloads)
 
-    def _control(self, path: str, method: str, body: bytes) -> Reply:
-        """Switch faults, rotate the signing key, report what was sent. For tests, on loopback."""
-        queue = self.queue
-        if method == "GET":
-            return self._report(path)
-        match method, path:
-            case "POST", "faults":
-                fault = msgspec.json.decode(body)
-                try:
-                    queue.faults.switch(fault["stage"], fault["mode"], fault.get("times", 1))
-                except UnknownFault as error:
-                    return Reply(422, {"detail": str(error)})
-            case "DELETE", "faults":
-                queue.faults.clear()
-            case "POST", "seconds":
-                queue.seconds = float(msgspec.json.decode(body))
-            case "POST", "keys":
-                queue.webhooks.rotate()
-            case _:
-                return Reply(404, {"detail": "no such switch"})
-        return Reply(200, {"status": "done"})
-
-    def _report(self, path: str) -> Reply:
-        requests = self.queue.requests
-        answers: dict[str, Any] = {
-            "posts": requests.posts,
-            "prompts": [each.arguments.get("prompt") for each in requests.by_id.values()],
-            "sent": self.queue.webhooks.sent_at,
-            "requests": {each.id: each.state for each in requests.by_id.values()},
-        }
-        return Reply(200, answers[path]) if path in answers else Reply(404, {"detail": "unknown"})
-
     async def _file(self, name: str, send: Send) -> None:
         request = self.queue.requests.by_id.get(name.removesuffix(".png"))
-        fault = self.queue.faults.take("file")
-        if request is None or fault == "missing":
+        failure = request.failures.get(Stage.FILE) if request is not None else None
+        if request is None or failure == "dead_file":
             await _send(send, Reply(404, {"detail": "no such file"}))
-        elif fault == "forbidden":
+            return
+        request.failures.pop(Stage.FILE, None)
+        if failure == "forbidden_file":
             await _send(send, Reply(403, {"detail": "forbidden"}))
-        else:
-            content, headers = await asyncio.to_thread(_picture, request, fault)
-            reply = Reply(200, None, headers, lost=fault == "cut_short")
-            await _send(send, reply, content, "image/png")
+            return
+        content, headers = await asyncio.to_thread(_picture, request, failure)
+        reply = Reply(200, None, headers, lost=failure in SENT_OF_A_LOST_FILE)
+        await _send(send, reply, content, "image/png")
 
 
-def _picture(request: QueueRequest, fault: str | None) -> tuple[bytes, dict[str, str]]:
+def _picture(request: QueueRequest, failure: str | None) -> tuple[bytes, dict[str, str]]:
     """Return the content of a request's file, and headers of its own."""
-    if fault == "not_image":
+    if failure == "wrong_file":
         return b"<svg onload='alert(1)'/>", {}
-    if fault == "bomb":
+    if failure == "bomb_file":
         return pictures.bomb(), {}
     names = ("prompt", "aspect_ratio", "resolution")
     picture = pictures.draw(*(str(request.arguments.get(name, "1:1")) for name in names))
-    half = picture[: len(picture) // 2]
-    if fault == "cut_short":  # The connection ends before the announced length.
-        return half, {"Content-Length": str(len(picture))}
-    return half if fault == "truncated" else picture, {}
+    share = SENT_OF_A_LOST_FILE.get(failure or "", 1.0)  # Less: it ends before the length it has.
+    return picture[: int(len(picture) * share)], {"Content-Length": str(len(picture))}
 
 
 async def _body(receive: Receive) -> bytes:

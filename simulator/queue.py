@@ -8,13 +8,14 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from simulator.faults import Faults
+from simulator.failures import FailureRules, Stage
 from simulator.pictures import size_of
 from simulator.requests import QueueRequest, QueueRequests
 from simulator.texts import text_for
 from simulator.webhooks import Webhooks
 
-SLOW_SECONDS = 120.0
+HUNG_SECONDS = 120.0
+SLOW_TIMES = 5
 LATE_SECONDS = 0.5
 STRANGE = "\x00\x01\x0c\x1b\x7f\x85\u2028\u202e"  # Characters that a model may write by accident.
 
@@ -28,15 +29,15 @@ class Reply(Struct, frozen=True):
     lost: bool = False
 
 
-# Fault at submit -> the answer to a request that is not accepted, in the words that fal uses.
+# Failure -> the answer to a request that is not accepted, in the words that fal uses.
 _REFUSALS = {
-    "unauthorized": Reply(401, {"detail": "No user found for Key ID and Secret"}),
-    "payment_required": Reply(402, {"detail": "Payment required"}),
-    "locked": Reply(403, {"detail": "User is locked. Reason: Exhausted balance."}),
-    "not_found": Reply(404, {"detail": 'Application "x" not found'}),
-    "invalid": Reply(422, {"detail": [{"loc": ["body"], "msg": "wrong", "type": "missing"}]}),
-    "queue_full": Reply(429, {"detail": "queue is full"}, {"Retry-After": "1"}),
-    "ingress_503": Reply(503, "<html><center>nginx</center></html>"),
+    "post_401": Reply(401, {"detail": "No user found for Key ID and Secret"}),
+    "post_402": Reply(402, {"detail": "Payment required"}),
+    "post_403": Reply(403, {"detail": "User is locked. Reason: Exhausted balance."}),
+    "post_404": Reply(404, {"detail": 'Application "x" not found'}),
+    "post_422": Reply(422, {"detail": [{"loc": ["body"], "msg": "wrong", "type": "missing"}]}),
+    "post_429": Reply(429, {"detail": "queue is full"}, {"Retry-After": "1"}),
+    "post_503": Reply(503, "<html><center>nginx</center></html>"),
 }
 
 
@@ -48,13 +49,13 @@ def _broken(status: int, message: str, kind: str) -> tuple[int, Any, str]:
     return status, {"detail": message, "error_type": kind}, kind
 
 
-# Fault at run -> status, body and error type of the result.
+# Failure -> status, body and error type of the result.
 _FAILURES: dict[str, tuple[int, Any, str]] = {
     "content_policy": _invalid(["body", "prompt"], "flagged", "content_policy_violation"),
-    "invalid_input": _invalid(["body", "prompt"], "too long", "sequence_too_long"),
+    "result_422": _invalid(["body", "prompt"], "too long", "sequence_too_long"),
     "strange_words": _invalid([STRANGE], f"flagged{STRANGE}!", f"odd{STRANGE}"),
-    "runner_error": _broken(500, "The runner failed", "runner_server_error"),
-    "start_timeout": _broken(504, "Request timed out", "request_timeout"),
+    "result_500": _broken(500, "The runner failed", "runner_server_error"),
+    "result_504": _broken(504, "Request timed out", "request_timeout"),
 }
 _CANCELLED = _broken(499, "Request was cancelled", "client_cancelled")
 
@@ -69,7 +70,7 @@ class Queue:
         self.seconds = seconds
         self.requests = requests
         self.webhooks = webhooks
-        self.faults = Faults()
+        self.rules = FailureRules()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -87,32 +88,30 @@ class Queue:
     async def submit(
         self, endpoint: str, arguments: dict[str, Any], webhook_url: str | None
     ) -> Reply:
-        fault = self.faults.take("submit")
+        failure = self.rules.take(Stage.POST, arguments)
         self.requests.count_post(webhook_url)
-        if fault in _REFUSALS:
-            return _REFUSALS[fault]
-        if fault == "swallow":  # The request is not accepted, and the caller is not answered.
+        if failure in _REFUSALS:
+            return _REFUSALS[failure]
+        if failure == "lost_post":
             return Reply(200, {}, lost=True)
         request = self.requests.accept(endpoint, arguments, webhook_url)
+        request.failures = self.rules.take_later_ones(arguments)
         headers = {"x-fal-request-id": request.id}
         self._start(request)
-        if fault == "server_503":
+        if failure == "post_503_taken":
             return Reply(503, {"detail": "accepted, but"}, headers)
-        if fault == "slow_reply":
-            await asyncio.sleep(SLOW_SECONDS)
-        if fault == "late_reply":
+        if failure == "hung_reply":
+            await asyncio.sleep(HUNG_SECONDS)
+        if failure == "late_reply":
             await asyncio.sleep(self.seconds + LATE_SECONDS)
         reply = self._describe(request) | {"gateway_request_id": request.gateway_id}
-        if fault == "strange_id":
+        if failure == "strange_id":
             reply["request_id"] += STRANGE
-        return Reply(200, reply, headers, lost=fault == "lose_reply")
+        return Reply(200, reply, headers, lost=failure == "lost_reply")
 
     def status(self, request_id: str, *, with_logs: bool) -> Reply:
-        fault = self.faults.take("status")
         request = self.requests.by_id.get(request_id)
-        if fault == "server_503":
-            return Reply(503, {"detail": "in trouble"})
-        if request is None or fault == "not_found":
+        if request is None:
             return Reply(404, {"status": "NOT_FOUND"})
         body = self._describe(request)
         if with_logs:
@@ -181,41 +180,42 @@ class Queue:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, request: QueueRequest) -> None:
-        fault = self.faults.take("run")
-        await asyncio.sleep(self.seconds / 2)
+        failure = request.failures.get(Stage.RUN)
+        half = self.seconds / 2 * (SLOW_TIMES if failure == "slow" else 1)
+        await asyncio.sleep(half)
         request.state = "IN_PROGRESS"
-        if fault == "requeue":
+        if failure == "requeued":
             request.state, request.gateway_id = "IN_QUEUE", str(uuid4())
-            await asyncio.sleep(self.seconds / 2)
+            await asyncio.sleep(half)
             request.state = "IN_PROGRESS"
-        await asyncio.sleep(self.seconds / 2)
-        if fault == "never_ends":
+        await asyncio.sleep(half)
+        if failure == "never_ends":
             await self._cancelled[request.id].wait()
         self._cancelled.pop(request.id, None)
-        if fault == "deaf":  # It ignores that it was cancelled.
+        if failure == "deaf":  # It ignores that it was cancelled.
             request.cancelled = False
-        self._end(request, fault)
-        await self.webhooks.deliver(request, self.faults.take("webhook"))
+        self._end(request, failure)
+        await self.webhooks.deliver(request, request.failures.get(Stage.WEBHOOK))
 
-    def _end(self, request: QueueRequest, fault: str | None) -> None:
+    def _end(self, request: QueueRequest, failure: str | None) -> None:
         if request.cancelled:
             request.status, request.body, request.error_type = _CANCELLED
-        elif fault in _FAILURES:
-            request.status, request.body, request.error_type = _FAILURES[fault]
+        elif failure in _FAILURES:
+            request.status, request.body, request.error_type = _FAILURES[failure]
         else:
-            host = "https://media.invalid" if fault == "other_host" else self.base_url
-            request.body = _output(request, host, fault)
-            request.error_type = "expired" if fault == "expired" else ""
+            host = "https://media.invalid" if failure == "other_host" else self.base_url
+            request.body = _output(request, host, failure)
+            request.error_type = "expired" if failure == "expired" else ""
         request.state = "COMPLETED"
         self.requests.write(request)
 
 
-def _output(request: QueueRequest, host: str, fault: str | None) -> dict[str, Any]:
+def _output(request: QueueRequest, host: str, failure: str | None) -> dict[str, Any]:
     """Return the output of the model: a text of a language model, or else an image."""
     arguments = request.arguments
-    odd = STRANGE if fault == "strange_result" else ""
+    odd = STRANGE if failure == "strange_result" else ""
     if request.endpoint == "openrouter/router":
-        if fault == "text_error":  # A failure with the status of a success.
+        if failure == "failed_text":  # A failure with the status of a success.
             return {"output": "", "error": "The model is overloaded."}
         text = text_for(str(arguments.get("prompt", ""))) + odd
         return {"output": text, "usage": {"completion_tokens": 90}}

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from simulator.journal import Journal
 
@@ -26,6 +26,7 @@ class QueueRequest(Struct):
     body: Any = None
     error_type: str = ""
     cancelled: bool = False
+    failures: dict[str, str] = {}  # Stage -> what goes wrong there. Never in the journal.
 
     @property
     def app_path(self) -> str:
@@ -64,7 +65,7 @@ class QueueRequests:
     def write(self, request: QueueRequest) -> None:
         if self._journal is None:
             return
-        self._journal.write(msgspec.json.encode(request))
+        self._journal.write(_entry_of(request))
         if self._journal.is_full:
             self._prune(self._journal)
 
@@ -86,7 +87,11 @@ class QueueRequests:
             for request in self.by_id.values()
             if request.submitted_at >= oldest or request.state != "COMPLETED"
         }
-        journal.replace([msgspec.json.encode(request) for request in self.by_id.values()])
+        journal.replace([_entry_of(request) for request in self.by_id.values()])
+
+
+def _entry_of(request: QueueRequest) -> bytes:
+    return msgspec.json.encode(structs.replace(request, failures={}))
 
 
 def job_of(webhook_url: str | None) -> str:

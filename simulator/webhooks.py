@@ -33,23 +33,24 @@ class Webhooks:
     def rotate(self) -> None:
         self._key = Ed25519PrivateKey.generate()
 
-    async def deliver(self, request: QueueRequest, fault: str | None) -> None:
+    async def deliver(self, request: QueueRequest, failure: str | None) -> None:
         """Deliver until a 2xx or 3xx answer, in at most 32 tries."""
-        if request.webhook_url is None or fault == "never":
+        if request.webhook_url is None or failure == "no_webhook":
             return
-        body = msgspec.json.encode(envelope(request, null_payload=fault == "null_payload"))
+        body = msgspec.json.encode(envelope(request, null_payload=failure == "empty_webhook"))
         self.sent_at.setdefault(job_of(request.webhook_url), time.time())
-        for _ in range(2 if fault == "duplicate" else 1):
-            await self._deliver(request, body, fault)
+        for _ in range(2 if failure == "duplicate_webhook" else 1):
+            await self._deliver(request, body, failure)
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _deliver(self, request: QueueRequest, body: bytes, fault: str | None) -> None:
+    async def _deliver(self, request: QueueRequest, body: bytes, failure: str | None) -> None:
         for number in range(TRIES_MAX):
-            headers = self.sign(request.id, body, fault if number == 0 else None)
-            sent = body.replace(b'"OK"', b'"OK" ') if fault == "altered" and number == 0 else body
+            only_first = failure if number == 0 else None
+            headers = self.sign(request.id, body, only_first)
+            sent = body + b" " if only_first == "altered_webhook" else body
             status = await self._post(str(request.webhook_url), sent, headers)
             if status is not None and 200 <= status < 400:  # noqa: PLR2004
                 return
@@ -70,21 +71,18 @@ class Webhooks:
             return None
 
     def sign(
-        self, request_id: str, body: bytes, fault: str | None = None, at: int | None = None
+        self, request_id: str, body: bytes, failure: str | None = None, at: int | None = None
     ) -> dict[str, str]:
-        """Return the headers, signed now or at a unix time; a fault makes one of them wrong."""
+        """Return the headers, signed now or at a unix time; a failure makes one of them wrong."""
         now = int(time.time()) if at is None else at
-        timestamp = str(now - (STALE_SECONDS if fault == "stale" else 0))
-        user = "somebody-else" if fault == "other_user" else USER_ID
-        key = Ed25519PrivateKey.generate() if fault == "unknown_key" else self._key
+        timestamp = str(now - (STALE_SECONDS if failure == "stale_webhook" else 0))
+        key = Ed25519PrivateKey.generate() if failure == "forged_webhook" else self._key
         digest = hashlib.sha256(body).hexdigest()
-        signature = key.sign(f"{request_id}\n{user}\n{timestamp}\n{digest}".encode()).hex()
-        if fault == "bad_signature":
-            signature = "00" * 64
+        signature = key.sign(f"{request_id}\n{USER_ID}\n{timestamp}\n{digest}".encode()).hex()
         return {
             "Content-Type": "application/json",
             "X-Fal-Webhook-Request-Id": request_id,
-            "X-Fal-Webhook-User-Id": user,
+            "X-Fal-Webhook-User-Id": USER_ID,
             "X-Fal-Webhook-Timestamp": timestamp,
             "X-Fal-Webhook-Signature": signature,
         }

@@ -33,7 +33,7 @@ def world() -> Iterator[RunningWorld]:
 
 @pytest.fixture
 def client(world: RunningWorld) -> Iterator[httpx.Client]:
-    world.simulator("DELETE", "faults")
+    world.simulator("DELETE", "failures")
     eventually(world.is_at_rest)
     with world.client() as opened:
         yield opened

@@ -24,7 +24,7 @@ def results(answer: httpx.Response) -> dict[str, dict[str, Any]]:
 
 def test_each_id_is_answered_for_itself(world: RunningWorld, client: httpx.Client) -> None:
     done = until_ended(client, create(client))["id"]
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     open_one = create(client)
     unknown = a_job_id()
     found = results(act(client, "delete", done, open_one, unknown, "nonsense"))
@@ -42,7 +42,7 @@ def test_a_retry_of_many_under_one_key_is_done_once(
 ) -> None:
     jobs = []
     for _ in range(2):
-        world.fault("run", "runner_error")
+        world.fault("result_500")
         jobs.append(until_ended(client, create(client))["id"])
     first = results(act(client, "retry", *jobs, **{"Idempotency-Key": "many"}))
     again = results(act(client, "retry", *jobs, **{"Idempotency-Key": "many"}))

@@ -49,7 +49,7 @@ def test_a_portrait_is_queued_generating_and_completed(
 def test_several_characters_do_not_touch_each_other(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "content_policy")
+    world.fault("content_policy")
     names = [f"several-{number}" for number in range(4)]
     tasks = {name: draw(client, name).json()["task_id"] for name in names}
     assert len(set(tasks.values())) == 4

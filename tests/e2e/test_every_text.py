@@ -35,7 +35,7 @@ def strange_world(request: pytest.FixtureRequest) -> Iterator[RunningWorld]:
 def client(strange_world: RunningWorld) -> Iterator[httpx.Client]:
     with strange_world.client() as opened:
         yield opened
-    strange_world.simulator("DELETE", "faults")
+    strange_world.simulator("DELETE", "failures")
 
 
 def sent(url: str, token: str, attempt: Try) -> tuple[int, str]:
@@ -86,7 +86,7 @@ def test_every_text_of_every_route_gets_a_clear_answer(
 def test_whatever_a_picture_comes_with_its_job_ends(
     strange_world: RunningWorld, client: httpx.Client, mode: str
 ) -> None:
-    strange_world.fault("run", mode)
+    strange_world.fault(mode)
     job = until_ended(client, create(client))
     assert job["status"] == ("completed" if mode == "strange_result" else "failed")
     message = (job["error"] or {"message": ""})["message"]
@@ -100,7 +100,7 @@ def test_a_request_id_that_cannot_be_kept_is_an_unknown_outcome(
     strange_world: RunningWorld, client: httpx.Client
 ) -> None:
     """The webhook that names the job settles it."""
-    strange_world.fault("submit", "strange_id")
+    strange_world.fault("strange_id")
     job = until_ended(client, create(client))
     assert job["status"] == "completed"
     goes_on(client)
@@ -109,7 +109,7 @@ def test_a_request_id_that_cannot_be_kept_is_an_unknown_outcome(
 def test_a_run_goes_on_whatever_its_texts_hold(
     strange_world: RunningWorld, client: httpx.Client
 ) -> None:
-    strange_world.fault("run", "strange_result", times=len(STEPS))
+    strange_world.fault("strange_result", times=len(STEPS))
     body = {"projectId": "strange", "intake": {"a": "b\n"}}
     assert client.post("/api/generate/auto-generate-all", json=body).status_code == 202
     assert until_idle(client, "strange")["completedSteps"] == STEPS

@@ -102,7 +102,7 @@ def test_a_failed_step_stops_no_other_and_is_retried_alone(
     world: RunningWorld, client: httpx.Client
 ) -> None:
     spent = client.get("/api/credits").json()["spent"]
-    world.fault("run", "text_error")
+    world.fault("failed_text")
     generate(client, "partial")
     done = until_idle(client, "partial")
     assert [each["step"] for each in done["failedSteps"]] == [2]

@@ -31,7 +31,7 @@ def notifying(receiver: Receiver) -> Iterator[RunningWorld]:
 
 @pytest.fixture
 def client(notifying: RunningWorld, receiver: Receiver) -> Iterator[httpx.Client]:
-    notifying.simulator("DELETE", "faults")
+    notifying.simulator("DELETE", "failures")
     with notifying.client() as opened:
         yield opened
         for each in opened.get("/api/webhook-endpoints").json()["items"]:
@@ -107,7 +107,7 @@ def test_a_failed_job_and_a_run_are_told_to_who_wants_them(
     notifying: RunningWorld, client: httpx.Client, receiver: Receiver
 ) -> None:
     register(client, receiver, "job.failed", "run.completed")
-    notifying.fault("run", "content_policy")
+    notifying.fault("content_policy")
     job = until_ended(client, create(client))
     body = {"projectId": "told", "intake": {"a": 1}}
     run = client.post("/api/generate/auto-generate-all", json=body).json()["runId"]

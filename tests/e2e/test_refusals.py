@@ -45,6 +45,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
     "events show": (("999999999",), 3),
     "events tail": (("--after", "no cursor"), 2),
     "parked list": (("--no-such-option",), 2),
+    "simulate": (("no_such_failure",), 2),
     "parked show": (("999999",), 3),
     "parked replay": (("999999",), 3),
     "parked discard": (("999999", "--reason", "r"), 3),

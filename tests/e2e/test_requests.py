@@ -177,7 +177,7 @@ def test_lists_show_what_was_asked_for_and_page_by_link(client: httpx.Client) ->
 def test_an_open_job_is_cancelled_once_and_its_credit_comes_back(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     before = client.get("/api/credits").json()["available"]
     job = create(client)
     cancelled = client.post(f"/api/infographs/{job}/cancel/")
@@ -202,7 +202,7 @@ def test_an_ended_job_cannot_be_cancelled(client: httpx.Client) -> None:
 
 
 def test_an_open_job_cannot_be_deleted(world: RunningWorld, client: httpx.Client) -> None:
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     job = create(client)
     refused = client.delete(f"/api/infographs/{job}/")
     assert (refused.status_code, refused.json()["code"]) == (409, "job_open")
@@ -225,7 +225,7 @@ def test_a_deleted_job_is_gone_with_its_artifacts_and_its_entries_stay(
 def test_a_failed_job_is_retried_once_as_a_new_one(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "runner_error")
+    world.fault("result_500")
     failed = create(client, "reefs", aspect_ratio="16:9")
     until_ended(client, failed)
     retried = client.post(f"/api/infographs/{failed}/retry/")
@@ -247,7 +247,7 @@ def test_a_failed_job_is_retried_once_as_a_new_one(
 def test_a_retry_that_failed_can_be_retried_again(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "runner_error", times=2)
+    world.fault("result_500", times=2)
     failed = create(client)
     until_ended(client, failed)
     first = client.post(f"/api/jobs/{failed}/retry").json()["id"]

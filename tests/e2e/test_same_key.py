@@ -32,7 +32,7 @@ def keyed(receiver: Receiver) -> Iterator[RunningWorld]:
 
 @pytest.fixture
 def client(keyed: RunningWorld) -> Iterator[httpx.Client]:
-    keyed.simulator("DELETE", "faults")
+    keyed.simulator("DELETE", "failures")
     with keyed.client() as opened:
         yield opened
         for each in opened.get(HOOKS).json()["items"]:
@@ -162,7 +162,7 @@ def test_retrying_what_failed_twice_under_one_key_is_one_run(
     keyed: RunningWorld, client: httpx.Client
 ) -> None:
     body: dict[str, Any] = {"projectId": "again", "intake": {"a": 1}}
-    keyed.fault("run", "text_error")
+    keyed.fault("failed_text")
     client.post("/api/generate/auto-generate-all", json=body)
     eventually(lambda: not _status(client, "again")["isGenerating"])
     keyed.simulator("POST", "seconds", 1)
@@ -185,7 +185,7 @@ def _status(client: httpx.Client, project: str) -> Any:
 def test_a_retry_is_made_once_alone_and_among_many(
     keyed: RunningWorld, client: httpx.Client
 ) -> None:
-    keyed.fault("run", "runner_error", times=3)
+    keyed.fault("result_500", times=3)
     failed = [create(client) for _ in range(3)]
     for job in failed:
         assert until_ended(client, job)["status"] == "failed"
@@ -224,7 +224,7 @@ def test_forty_endpoints_at_once_are_ten(client: httpx.Client, receiver: Receive
 def test_what_the_provider_says_of_a_cancellation_is_not_for_users(
     keyed: RunningWorld, client: httpx.Client
 ) -> None:
-    keyed.fault("run", "never_ends")
+    keyed.fault("never_ends")
     job = create(client, headers={"Prefer": "wait=10"})
     client.post(f"/api/jobs/{job}/cancel")
 

@@ -144,7 +144,7 @@ def test_a_revoked_tokens_streams_sockets_and_waits_end_at_two_processes_of_a_bu
     world: RunningWorld, client: httpx.Client
 ) -> None:
     del client
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     grant = "/api/operator/accounts/busy/grant"
     with operator(world) as back, second_api(world) as other:
         back.post(grant, json={"amount": 5, "reason": "a test"})

@@ -126,7 +126,7 @@ def test_another_accounts_changes_are_not_told(world: RunningWorld, client: http
 def test_a_second_tab_hears_of_a_deletion_and_of_a_retry(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "content_policy")
+    world.fault("content_policy")
     failed = create(client)
     assert until_ended(client, failed)["status"] == "failed"
     done = create(client)

@@ -25,10 +25,10 @@ def troubled() -> Iterator[RunningWorld]:
 
 @pytest.fixture
 def client(troubled: RunningWorld) -> Iterator[httpx.Client]:
-    troubled.simulator("DELETE", "faults")
+    troubled.simulator("DELETE", "failures")
     with troubled.client() as opened:
         yield opened
-    troubled.simulator("DELETE", "faults")
+    troubled.simulator("DELETE", "failures")
 
 
 def events_of(client: httpx.Client, job: str, kind: str) -> list[dict[str, Any]]:
@@ -39,8 +39,8 @@ def events_of(client: httpx.Client, job: str, kind: str) -> list[dict[str, Any]]
 def test_a_lost_reply_without_a_webhook_is_found_in_the_providers_listing(
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
-    troubled.fault("submit", "lose_reply")
-    troubled.fault("webhook", "never")
+    troubled.fault("lost_reply")
+    troubled.fault("no_webhook")
     job = create(client, "found again")
     assert until_ended(client, job)["status"] == "completed"
     assert [each["learnt_from"] for each in events_of(client, job, "JobSubmitted")] == ["listing"]
@@ -52,9 +52,9 @@ def test_what_two_lost_replies_leave_in_doubt_is_settled_by_time_and_charged_onc
 ) -> None:
     """Both sent the same, one of them was never taken: nobody can tell which."""
     before = client.get("/api/credits").json()["available"]
-    for mode in ("lose_reply", "swallow"):
-        troubled.fault("submit", mode)
-        troubled.fault("webhook", "never")
+    for mode in ("lost_reply", "lost_post"):
+        troubled.fault(mode)
+        troubled.fault("no_webhook")
     jobs = [create(client, "the very same") for _ in range(2)]
     assert {until_ended(client, job)["status"] for job in jobs} == {"completed"}
     assert client.get("/api/credits").json()["available"] == before - 2
@@ -63,11 +63,11 @@ def test_what_two_lost_replies_leave_in_doubt_is_settled_by_time_and_charged_onc
         assert posts[job] == len(events_of(client, job, "SubmissionStarted")) <= 3
 
 
-@pytest.mark.parametrize("mode", ["locked", "ingress_503"])
+@pytest.mark.parametrize("mode", ["post_403", "post_503"])
 def test_a_provider_in_trouble_fails_nobody_and_alarms_the_operator(
     troubled: RunningWorld, client: httpx.Client, mode: str
 ) -> None:
-    troubled.fault("submit", mode, times=1000)  # Until the end, however long that takes.
+    troubled.fault(mode, times=1000)  # Until the end, however long that takes.
     jobs = [create(client, f"waits {number}") for number in range(3)]
 
     def alarm() -> list[str]:
@@ -77,9 +77,9 @@ def test_a_provider_in_trouble_fails_nobody_and_alarms_the_operator(
     assert client.get("/api/credits").json()["held"] == 3
     shown = client.get(f"/api/infographs/status/{jobs[0]}/")
     assert (shown.json()["status"], "balance" in shown.text) == ("pending", False)
-    words = "Exhausted balance" if mode == "locked" else "nginx"
+    words = "Exhausted balance" if mode == "post_403" else "nginx"
     assert words in eventually(alarm)[0]
-    troubled.simulator("DELETE", "faults")
+    troubled.simulator("DELETE", "failures")
     assert {until_ended(client, job)["status"] for job in jobs} == {"completed"}
     eventually(lambda: not alarm())
 
@@ -88,8 +88,8 @@ def test_a_result_that_the_provider_no_longer_has_fails_at_the_deadline_and_cost
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
     before = client.get("/api/credits").json()["available"]
-    troubled.fault("run", "expired")
-    troubled.fault("webhook", "never")
+    troubled.fault("expired")
+    troubled.fault("no_webhook")
     job = create(client)
     ended = until_ended(client, job, 120)
     assert (ended["status"], ended["error"]["code"]) == ("failed", "deadline")
@@ -100,7 +100,7 @@ def test_what_the_provider_says_after_a_cancel_is_kept_and_costs_nobody(
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
     before = client.get("/api/credits").json()["available"]
-    troubled.fault("run", "deaf")
+    troubled.fault("deaf")
     job = create(client)
     assert client.post(f"/api/jobs/{job}/cancel").json()["status"] == "cancelled"
     eventually(lambda: events_of(client, job, "ResultReceived"))
@@ -114,7 +114,7 @@ def test_what_the_provider_says_after_a_cancel_is_kept_and_costs_nobody(
 def test_a_job_that_is_cancelled_before_it_was_submitted_never_is(
     troubled: RunningWorld, client: httpx.Client
 ) -> None:
-    troubled.fault("submit", "ingress_503", times=1)
+    troubled.fault("post_503", times=1)
     job = create(client, headers={"Prefer": "respond-async"})
     eventually(lambda: events_of(client, job, "AttemptFailed"))
     client.post(f"/api/jobs/{job}/cancel")

@@ -106,7 +106,7 @@ def test_an_oversized_delivery_is_413(world: RunningWorld, *, front: bool) -> No
 def test_a_webhook_that_never_comes_is_healed_by_asking(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("webhook", "never")
+    world.fault("no_webhook")
     job = create(client)
     assert until_ended(client, job)["status"] == "completed"
     history = client.get(f"/api/jobs/{job}/history").json()["items"]
@@ -115,17 +115,17 @@ def test_a_webhook_that_never_comes_is_healed_by_asking(
 
 
 @pytest.mark.parametrize(
-    "mode", ["bad_signature", "unknown_key", "stale", "altered", "null_payload"]
+    "mode", ["forged_webhook", "stale_webhook", "altered_webhook", "empty_webhook"]
 )
 def test_a_delivery_that_cannot_be_used_does_not_lose_the_job(
     world: RunningWorld, client: httpx.Client, mode: str
 ) -> None:
-    world.fault("webhook", mode)
+    world.fault(mode)
     assert until_ended(client, create(client))["status"] == "completed"
 
 
 def test_a_duplicate_delivery_charges_once(world: RunningWorld, client: httpx.Client) -> None:
-    world.fault("webhook", "duplicate")
+    world.fault("duplicate_webhook")
     before = repeated(world)
     job = create(client)
     until_ended(client, job)
@@ -143,7 +143,7 @@ def test_a_duplicate_delivery_charges_once(world: RunningWorld, client: httpx.Cl
 def test_a_delivery_of_another_request_than_the_attempts_own_ends_nothing(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     job = create(client)
     eventually(lambda: client.get(f"/api/jobs/{job}").json()["request_id"])
     tokens = AttemptTokens(bytes.fromhex((world.path / "master.key").read_text()))
@@ -157,7 +157,7 @@ def test_a_delivery_of_another_request_than_the_attempts_own_ends_nothing(
 def test_a_webhook_before_the_reply_to_the_post_completes_the_job(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("submit", "late_reply")
+    world.fault("late_reply")
     job = create(client)
     assert until_ended(client, job)["status"] == "completed"
 
@@ -173,8 +173,8 @@ def test_a_webhook_before_the_reply_to_the_post_completes_the_job(
     ("mode", "code"),
     [
         ("content_policy", "content_policy"),
-        ("invalid_input", "invalid_input"),
-        ("runner_error", "provider_failed"),
+        ("result_422", "invalid_input"),
+        ("result_500", "provider_failed"),
         ("other_host", "media_host_refused"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_failure_at_the_provider_is_told_plainly_and_gives_the_credit_back(
     world: RunningWorld, client: httpx.Client, mode: str, code: str
 ) -> None:
     before = client.get("/api/credits").json()["available"]
-    world.fault("run", mode)
+    world.fault(mode)
     document = until_ended(client, create(client))
     assert (document["status"], document["error"]["code"]) == ("failed", code)
     assert "detail" not in document["error"]["message"]
@@ -192,15 +192,15 @@ def test_a_failure_at_the_provider_is_told_plainly_and_gives_the_credit_back(
 @pytest.mark.parametrize(
     ("mode", "code"),
     [
-        ("missing", "bad_result"),
-        ("not_image", "bad_result"),
-        ("bomb", "bad_result"),
+        ("dead_file", "bad_result"),
+        ("wrong_file", "bad_result"),
+        ("bomb_file", "bad_result"),
     ],
 )
 def test_a_file_that_will_never_do_fails_the_job(
     world: RunningWorld, client: httpx.Client, mode: str, code: str
 ) -> None:
-    world.fault("file", mode)
+    world.fault(mode)
     document = until_ended(client, create(client))
     assert (document["status"], document["error"]["code"]) == ("failed", code)
     assert document["artifacts"] == []
@@ -208,7 +208,7 @@ def test_a_file_that_will_never_do_fails_the_job(
 
 def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed() -> None:
     with running_world(FAL_WEBHOOKS="unsigned") as world, world.client() as client:
-        world.fault("run", "never_ends")
+        world.fault("never_ends")
         job = create(client)
         image = {"url": "https://elsewhere.example/a.png", "width": 1, "height": 1}
         answer = httpx.post(f"{world.url}/api/infographs/webhook/{job}/", json={"images": [image]})
@@ -222,7 +222,7 @@ def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed() -> None:
 def test_a_jobs_log_tells_what_happened_and_what_the_provider_said(
     world: RunningWorld, client: httpx.Client
 ) -> None:
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     job = create(client)
     said = eventually(lambda: client.get(f"/api/jobs/{job}/logs").json()["provider"])
     assert said["lines"] == ["in_progress"]

@@ -75,7 +75,7 @@ def kill_broker(world: RunningWorld, times: int) -> Result:
 
 def lose_replies(world: RunningWorld, count: int) -> Result:
     """Each POST is taken and its reply lost: one POST a job, one charge a user."""
-    world.fault("submit", "lose_reply", times=count)
+    world.fault("lost_reply", times=count)
     with world.client() as client, ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(lambda n: request(client, f"lost-{n}"), range(count)))
     took = settle_and_check(world, ids, 120)
@@ -111,9 +111,12 @@ def _locked(world: RunningWorld) -> Any:
 
 def drown_in_webhooks(world: RunningWorld, count: int) -> Result:
     """Duplicates, forgeries, stale and unusable deliveries, and some that never come."""
-    modes = ("duplicate", "bad_signature", "stale", "never", "null_payload", "altered")
-    for number in range(count):
-        world.fault("webhook", modes[number % len(modes)])
+    modes = (
+        *("duplicate_webhook", "forged_webhook", "stale_webhook"),
+        *("no_webhook", "empty_webhook", "altered_webhook"),
+    )
+    for mode in modes:
+        world.fault(mode, times=-(-count // len(modes)))
     with world.client() as client:
         ids = {request(client, f"chaos-{number}") for number in range(count)}
     took = settle_and_check(world, ids, 90)
@@ -164,8 +167,8 @@ def take_storage_away(world: RunningWorld, seconds: float) -> Result:
     """Nothing can be stored, then it can: every result waits, none is half-written."""
     place, aside = world.path / "storage", world.path / "storage-aside"
     place.mkdir(exist_ok=True)
-    for mode in ("forbidden", "cut_short"):
-        world.fault("file", mode, times=5)
+    for mode in ("forbidden_file", "cut_short_file"):
+        world.fault(mode, times=5)
     with Load(world, clients=2) as load:
         time.sleep(1)
         shutil.move(place, aside)

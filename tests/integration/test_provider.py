@@ -31,8 +31,8 @@ class Simulated:
         url = f"https://{self.host}/simulator/{path}"
         return httpx.request(method, url, json=body, verify=context).raise_for_status().json()
 
-    def fault(self, stage: str, mode: str, times: int = 1) -> None:
-        self.control("POST", "faults", {"stage": stage, "mode": mode, "times": times})
+    def fault(self, failure: str, times: int = 1) -> None:
+        self.control("POST", "failures", {"failure": failure, "next": times})
 
     def posts(self) -> int:
         return sum(self.control("GET", "posts").values())
@@ -59,7 +59,7 @@ def simulated() -> Iterator[Simulated]:
 async def gateway(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[FalGateway]:
-    simulated.control("DELETE", "faults")
+    simulated.control("DELETE", "failures")
     monkeypatch.setenv("SSL_CERT_FILE", str(simulated.bundle))
     monkeypatch.setattr(fal, "FAL_QUEUE_RUN_HOST", simulated.host)
     monkeypatch.setattr("fal_client.client.QUEUE_URL_FORMAT", f"https://{simulated.host}/")
@@ -87,22 +87,22 @@ async def test_an_accepted_job_is_looked_up_until_it_is_finished(gateway: FalGat
 @pytest.mark.parametrize(
     ("mode", "outcome"),
     [
-        ("unauthorized", fal.OperatorTrouble),
-        ("payment_required", fal.OperatorTrouble),
-        ("locked", fal.OperatorTrouble),
-        ("queue_full", fal.SubmissionRefused),
-        ("ingress_503", fal.SubmissionRefused),
-        ("not_found", fal.SubmissionRejected),
-        ("invalid", fal.SubmissionRejected),
-        ("server_503", fal.SubmissionUnknown),
-        ("lose_reply", fal.SubmissionUnknown),
+        ("post_401", fal.OperatorTrouble),
+        ("post_402", fal.OperatorTrouble),
+        ("post_403", fal.OperatorTrouble),
+        ("post_429", fal.SubmissionRefused),
+        ("post_503", fal.SubmissionRefused),
+        ("post_404", fal.SubmissionRejected),
+        ("post_422", fal.SubmissionRejected),
+        ("post_503_taken", fal.SubmissionUnknown),
+        ("lost_reply", fal.SubmissionUnknown),
     ],
 )
 async def test_each_end_of_a_post_is_told_apart_and_is_one_post(
     simulated: Simulated, gateway: FalGateway, mode: str, outcome: type[Any]
 ) -> None:
     before = simulated.posts()
-    simulated.fault("submit", mode)
+    simulated.fault(mode)
     assert isinstance(await submit(gateway, WEBHOOK), outcome)
     assert simulated.posts() == before + 1
 
@@ -110,7 +110,7 @@ async def test_each_end_of_a_post_is_told_apart_and_is_one_post(
 async def test_a_retry_after_of_the_provider_is_obeyed(
     simulated: Simulated, gateway: FalGateway
 ) -> None:
-    simulated.fault("submit", "queue_full")
+    simulated.fault("post_429")
     refused = await submit(gateway)
     assert isinstance(refused, fal.SubmissionRefused)
     assert refused.retry_after_seconds == 1.0
@@ -124,7 +124,7 @@ async def test_a_silent_provider_leaves_the_outcome_unknown_after_one_post(
     monkeypatch.setattr(fal, "CONNECT_SECONDS", 0.3)
     impatient = FalGateway("id:secret")
     before = simulated.posts()
-    simulated.fault("submit", "slow_reply")
+    simulated.fault("hung_reply")
     outcome = await submit(impatient, WEBHOOK)
     assert isinstance(outcome, fal.SubmissionUnknown)
     assert outcome.has_hung
@@ -155,7 +155,7 @@ async def test_a_certificate_that_nobody_trusts_is_not_talked_to(
 async def test_a_completed_request_is_no_success_until_its_result_is(
     simulated: Simulated, gateway: FalGateway
 ) -> None:
-    simulated.fault("run", "content_policy")
+    simulated.fault("content_policy")
     taken = await submit(gateway)
     assert isinstance(taken, fal.SubmissionAccepted)
     look: fal.PollOutcome = fal.StillRunning()
@@ -188,7 +188,7 @@ async def test_a_running_request_can_be_cancelled(gateway: FalGateway) -> None:
 
 def test_fals_client_alone_would_post_ten_times(simulated: Simulated) -> None:
     """Why the transport exists: the same lost reply, through the client as it comes."""
-    simulated.fault("submit", "lose_reply", times=10)
+    simulated.fault("lost_reply", times=10)
     before = simulated.posts()
     program = (
         "import fal_client.client as c, asyncio\n"

@@ -69,8 +69,8 @@ class RunningWorld:
         answer = httpx.request(method, url, json=body, verify=self._tls(), timeout=10.0)
         return answer.raise_for_status().json()
 
-    def fault(self, stage: str, mode: str, times: int = 1) -> None:
-        self.simulator("POST", "faults", {"stage": stage, "mode": mode, "times": times})
+    def fault(self, failure: str, times: int = 1) -> None:
+        self.simulator("POST", "failures", {"failure": failure, "next": times})
 
     def cli(self, *arguments: str, check: bool = True) -> Any:
         """Run a command with --json; return its rows, or its one document."""
