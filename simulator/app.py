@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from simulator import pictures
+from simulator import outputs, pictures
 from simulator.faults import UnknownFault
 from simulator.queue import Queue, Reply
 from simulator.requests import QueueRequest
@@ -125,30 +125,30 @@ class Simulator:
         return Reply(200, answers[path]) if path in answers else Reply(404, {"detail": "unknown"})
 
     async def _file(self, name: str, send: Send) -> None:
-        request = self.queue.requests.by_id.get(name.removesuffix(".png"))
+        request = self.queue.requests.by_id.get(name.partition(".")[0])
         fault = self.queue.faults.take("file")
         if request is None or fault == "missing":
             await _send(send, Reply(404, {"detail": "no such file"}))
         elif fault == "forbidden":
             await _send(send, Reply(403, {"detail": "forbidden"}))
         else:
-            content, headers = await asyncio.to_thread(_picture, request, fault)
+            content, headers = await asyncio.to_thread(_content, request, fault)
             reply = Reply(200, None, headers, lost=fault == "cut_short")
-            await _send(send, reply, content, "image/png")
+            made = outputs.file_of(request.endpoint, request.arguments)
+            await _send(send, reply, content, made.media_type)
 
 
-def _picture(request: QueueRequest, fault: str | None) -> tuple[bytes, dict[str, str]]:
+def _content(request: QueueRequest, fault: str | None) -> tuple[bytes, dict[str, str]]:
     """Return the content of a request's file, and headers of its own."""
     if fault == "not_image":
         return b"<svg onload='alert(1)'/>", {}
     if fault == "bomb":
         return pictures.bomb(), {}
-    names = ("prompt", "aspect_ratio", "resolution")
-    picture = pictures.draw(*(str(request.arguments.get(name, "1:1")) for name in names))
-    half = picture[: len(picture) // 2]
+    content = outputs.content_of(request.endpoint, request.arguments)
+    half = content[: len(content) // 2]
     if fault == "cut_short":  # The connection ends before the announced length.
-        return half, {"Content-Length": str(len(picture))}
-    return half if fault == "truncated" else picture, {}
+        return half, {"Content-Length": str(len(content))}
+    return half if fault == "truncated" else content, {}
 
 
 async def _body(receive: Receive) -> bytes:
