@@ -81,13 +81,16 @@ async def _show(
 
 @get("/job-kinds")
 async def show_job_kinds() -> Document:
-    """The kinds of job there are: title, JSON schema of the input, price in credits."""
+    """The kinds of job there are: title, JSON schema of the input, price in credits, and the media
+    types of the files that they make.
+    """
     return {
         "items": [
             {
                 "kind": name,
                 "title": kind.title,
                 "price": kind.price_credits,
+                "media_types": list(kind.media_types),
                 "input_schema": published(msgspec.json.schema(kind)),
             }
             for name, kind in KINDS.items()

@@ -1,9 +1,10 @@
 """Shows runs: as documents, as seed 003's generation status, and the texts they wrote."""
 
-from litestar import get
+from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
+from adapters.http_server import AnyRequest, AnyResponse
 from contracts.ids import AccountId, BadId, RunId, run_id
 from domain.refusals import Refused
 from domain.statuses import RunStatus, ShownStep, StepStatus
@@ -14,6 +15,7 @@ from read_models.runs import Run
 from services.api.dependencies import Api, Injected
 from services.api.documents import Document, run_document, step_error
 from services.api.handlers.callers import Caller
+from services.api.handlers.serve_artifacts import SHUT_IN
 
 NO_SUCH_RUN = "there is no such run in this account"
 
@@ -70,10 +72,26 @@ async def show_content(
 
 
 @get("/jobs/{id:str}/text")
-async def show_text(api: Injected[Api], caller: Injected[Caller], id: FromPath[str]) -> Document:
-    """The text that a job wrote. 404 when it wrote none."""
+async def show_text(
+    request: AnyRequest, api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
+) -> AnyResponse:
+    """The text that a job wrote: in a document, or as itself to a client that asks for a text by
+    `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
+    """
     job = await api.job_of(caller.account_id, id)
-    return {"text": await _written_text(api, job), "media_type": job.artifacts[0].media_type}
+    text, media_type = await _written_text(api, job), job.artifacts[0].media_type
+    headers = {"Vary": "Accept", "Content-Security-Policy": SHUT_IN}
+    if _asks_for_text(request, media_type):
+        return Response(text, headers=headers, media_type=f"{media_type}; charset=utf-8")
+    return Response({"text": text, "media_type": media_type}, headers=headers)
+
+
+def _asks_for_text(request: AnyRequest, media_type: str) -> bool:
+    """Tell whether a text is asked for by name: `*/*`, and what pages send, get the document."""
+    asked = request.headers.get("accept", "").split(",")
+    names = {each.partition(";")[0].strip() for each in asked}
+    is_text = media_type.startswith("text/")
+    return is_text and not names.isdisjoint({media_type, "text/plain", "text/*"})
 
 
 async def _written_text(api: Api, job: Job | None) -> str:
