@@ -19,6 +19,7 @@ _CODES_OF_STATUS: dict[int, tuple[str, ...]] = {
         *("too_many_endpoints", "idempotency_in_flight"),
     ),
     413: ("too_large",),
+    416: ("range_not_satisfiable",),
     422: ("invalid", "cursor_invalid", "idempotency_key_reused"),
     429: ("rate_limited", "too_many_jobs", "too_many_streams", "too_many_waits"),
     431: ("head_too_large",),

@@ -14,8 +14,10 @@ from dotenv import load_dotenv
 from msgspec import Struct
 
 from adapters import setting_types as setting
+from adapters.files import FileStorage
+from adapters.s3 import S3Storage
 from adapters.setting_names import misspelt
-from adapters.storage import FileStorage, S3Storage, Storage
+from adapters.storage import Storage
 from domain.addresses import in_url
 
 ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")

@@ -1,28 +1,22 @@
-"""Artifacts: how large and of which formats they may be, where a file lies, how long storing may
-take.
-"""
+"""Artifacts: what a kind of job may make, where a file lies, how long storing may take."""
 
 import hmac
-import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from contracts.ids import AccountId, JobId
+from domain.media_types import FORMATS, HEAD_BYTES, MediaType, sniff
 
 OUTPUTS_MAX = 16  # Of one job: more would not fit into the commit of its end.
 TEXT_BYTES_MAX = 1024 * 1024
-FILE_BYTES_MAX = 50 * 1024 * 1024
 PIXELS_MAX = 40_000_000
 URL_LENGTH_MAX = 4096
-DOWNLOAD_SECONDS_MAX = 60.0
+# How long one try to store a job's files may take: when its result comes, and when it is tried
+# again. What takes longer than the first is a large file of a slow host.
+FIRST_TRY_SECONDS_MAX = 60.0
+LATER_TRY_SECONDS_MAX = 840.0
 STORING_SECONDS_MAX = 6 * 3600.0  # After a result came; it replaces the job's deadline.
-# The picture's format -> the extension of its file, and its media type.
-FORMATS = {
-    "PNG": ("png", "image/png"),
-    "JPEG": ("jpg", "image/jpeg"),
-    "WEBP": ("webp", "image/webp"),
-}
-_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[A-Za-z0-9.+-]{1,60}", re.ASCII)
 
 
 class ArtifactRefused(Exception):
@@ -59,9 +53,23 @@ def check_text_size(size_bytes: int) -> None:
         raise ArtifactRefused("bad_result", f"more than {TEXT_BYTES_MAX} bytes of text")
 
 
-def check_file_size(size_bytes: int) -> None:
-    if size_bytes > FILE_BYTES_MAX:
-        raise ArtifactRefused("bad_result", f"more than {FILE_BYTES_MAX} bytes")
+def check_file_size(media_type: MediaType, size_bytes: int) -> None:
+    if size_bytes > FORMATS[media_type].bytes_max:
+        most = FORMATS[media_type].bytes_max
+        raise ArtifactRefused("bad_result", f"{media_type} of more than {most} bytes")
+
+
+def recognise(head: bytes, accepted: Sequence[MediaType]) -> MediaType:
+    """Return what a file's first bytes say it is; raise ArtifactRefused unless the kind of job
+    makes such files. JSON is a text, too.
+    """
+    found = sniff(head[:HEAD_BYTES])
+    if found is MediaType.JSON and found not in accepted:
+        found = MediaType.TEXT
+    if found is None or found not in accepted:
+        wanted = ", ".join(accepted)
+        raise ArtifactRefused("bad_result", f"a file of type {found or 'unknown'}, not {wanted}")
+    return found
 
 
 def check_picture_size(width: int, height: int) -> None:
@@ -74,6 +82,8 @@ def is_too_late(waiting_since: int, at: int) -> bool:
     return at - waiting_since > STORING_SECONDS_MAX * 1_000_000
 
 
-def shown_media_type(said: str | None) -> str:
-    """Return the provider's word for a file's media type if it is one: it is shown as it is."""
-    return said if said and _MEDIA_TYPE.fullmatch(said) else "image/png"
+def shown_media_type(said: str | None, accepted: Sequence[MediaType]) -> MediaType:
+    """Return what to call a file that nobody has looked into: what the provider says, if the kind
+    makes such files, or else what the kind makes first.
+    """
+    return next((each for each in accepted if each == said), accepted[0])

@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "step_not_failed": "Only a failed step can be retried",
     "idempotency_in_flight": "A request with this Idempotency-Key is under way",
     "too_large": "The body is too large",
+    "range_not_satisfiable": "The file does not have these bytes",
     "invalid": "A value is wrong",
     "cursor_invalid": "The cursor is not one of ours",
     "idempotency_key_reused": "This Idempotency-Key was used for another request",

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from simulator import pictures
+from simulator import outputs, pictures
 from simulator.control import Control
 from simulator.failures import Stage
 from simulator.queue import Queue, Reply
@@ -96,7 +96,7 @@ class Simulator:
         return self.queue.listed(endpoint, since, with_payloads=with_payloads)
 
     async def _file(self, name: str, send: Send) -> None:
-        request = self.queue.requests.by_id.get(name.removesuffix(".png"))
+        request = self.queue.requests.by_id.get(name.partition(".")[0])
         failure = request.failures.get(Stage.FILE) if request is not None else None
         if request is None or failure == "dead_file":
             await _send(send, Reply(404, {"detail": "no such file"}))
@@ -105,21 +105,21 @@ class Simulator:
         if failure == "forbidden_file":
             await _send(send, Reply(403, {"detail": "forbidden"}))
             return
-        content, headers = await asyncio.to_thread(_picture, request, failure)
+        content, headers = await asyncio.to_thread(_content, request, failure)
         reply = Reply(200, None, headers, lost=failure in SENT_OF_A_LOST_FILE)
-        await _send(send, reply, content, "image/png")
+        made = outputs.file_of(request.endpoint, request.arguments)
+        await _send(send, reply, content, made.media_type)
 
 
-def _picture(request: QueueRequest, failure: str | None) -> tuple[bytes, dict[str, str]]:
+def _content(request: QueueRequest, failure: str | None) -> tuple[bytes, dict[str, str]]:
     """Return the content of a request's file, and headers of its own."""
     if failure == "wrong_file":
         return b"<svg onload='alert(1)'/>", {}
     if failure == "bomb_file":
         return pictures.bomb(), {}
-    names = ("prompt", "aspect_ratio", "resolution")
-    picture = pictures.draw(*(str(request.arguments.get(name, "1:1")) for name in names))
+    content = outputs.content_of(request.endpoint, request.arguments)
     share = SENT_OF_A_LOST_FILE.get(failure or "", 1.0)  # Less: it ends before the length it has.
-    return picture[: int(len(picture) * share)], {"Content-Length": str(len(picture))}
+    return content[: int(len(content) * share)], {"Content-Length": str(len(content))}
 
 
 async def _body(receive: Receive) -> bytes:

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from simulator import outputs
 from simulator.failures import FailureRules, Stage
-from simulator.pictures import size_of
 from simulator.requests import QueueRequest, QueueRequests
 from simulator.texts import text_for
 from simulator.webhooks import Webhooks
@@ -211,7 +211,7 @@ class Queue:
 
 
 def _output(request: QueueRequest, host: str, failure: str | None) -> dict[str, Any]:
-    """Return the output of the model: a text of a language model, or else an image."""
+    """Return the output of the model: a text of a language model, or else a file."""
     arguments = request.arguments
     odd = STRANGE if failure == "strange_result" else ""
     if request.endpoint == "openrouter/router":
@@ -219,14 +219,4 @@ def _output(request: QueueRequest, host: str, failure: str | None) -> dict[str, 
             return {"output": "", "error": "The model is overloaded."}
         text = text_for(str(arguments.get("prompt", ""))) + odd
         return {"output": text, "usage": {"completion_tokens": 90}}
-    ratio, resolution = arguments.get("aspect_ratio", "1:1"), arguments.get("resolution", "1K")
-    width, height = size_of(str(ratio), str(resolution))
-    image = {
-        "url": f"{host}/files/{request.id}.png",
-        "content_type": f"image/png{odd}",
-        "file_name": f"{request.id}{odd}.png",
-        "file_size": None,
-        "width": width,
-        "height": height,
-    }
-    return {"images": [image], "description": odd}
+    return outputs.described(request.endpoint, arguments, f"{host}/files/{request.id}", odd)

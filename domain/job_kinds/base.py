@@ -1,10 +1,11 @@
 """What a kind of job has to tell: its price, its request to the provider, how to read results."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
 from domain.addresses import URL_LENGTH_MAX
+from domain.media_types import PICTURES, MediaType
 from domain.text import clean_line, clean_prose, is_line
 
 WORDS_CHARACTERS_MAX = 2000
@@ -32,7 +33,7 @@ class ProviderText(Struct, frozen=True, kw_only=True):
     """A text that the provider wrote."""
 
     text: str
-    media_type: str = "text/markdown"
+    media_type: Literal["text/markdown", "text/plain", "application/json"] = "text/markdown"
 
 
 Output = ProviderFile | ProviderText
@@ -50,13 +51,15 @@ class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     A kind also has `arguments(gathered)`, what the provider is sent, and `outputs(payload)`,
     which reads its result: files and texts. It raises BadResult for what this kind does not make,
-    ProviderSaidNo for a failure that came as a success.
+    ProviderSaidNo for a failure that came as a success. A file is accepted if its bytes say that it
+    is one of `media_types`.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     price_credits: ClassVar[int]
     endpoint: ClassVar[str]
+    media_types: ClassVar[tuple[MediaType, ...]] = PICTURES
 
     def source_url(self) -> str | None:
         """Return the page to read before the job is submitted, if there is one."""
@@ -71,15 +74,18 @@ class JobKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return ""
 
 
-def image_files(payload: Any) -> tuple[ProviderFile, ...]:
-    """Read `{"images": [{"url", "content_type", "width", "height"}]}`; raise BadResult.
+def files_of(payload: Any, name: str) -> tuple[ProviderFile, ...]:
+    """Read the file or files of a result that are called `name`; raise BadResult.
 
-    Only `url` is certain (fal's schema of nano-banana-pro); the rest may be absent or null.
+    fal's shapes: `{"images": [{"url", "content_type", "width", "height"}]}` of a model that makes
+    several, `{"video": {"url", ...}}` of one that makes one. Only `url` is certain; the rest may be
+    absent or null.
     """
-    images = payload.get("images") if isinstance(payload, dict) else None
-    if not isinstance(images, list) or not images:
-        raise BadResult("the result holds no images")
-    return tuple(_image_file(image) for image in images)
+    found = payload.get(name) if isinstance(payload, dict) else None
+    files = found if isinstance(found, list) else [found]
+    if not found:
+        raise BadResult(f"the result has no {name}")
+    return tuple(_provider_file(each) for each in files)
 
 
 def text_output(payload: Any) -> ProviderText:
@@ -93,16 +99,16 @@ def text_output(payload: Any) -> ProviderText:
     return ProviderText(text=clean_prose(output, len(output)))
 
 
-def _image_file(image: Any) -> ProviderFile:
-    url = image.get("url") if isinstance(image, dict) else None
+def _provider_file(file: Any) -> ProviderFile:
+    url = file.get("url") if isinstance(file, dict) else None
     if not is_line(url) or len(url) > URL_LENGTH_MAX:
-        raise BadResult("an image of the result has no URL that can be kept")
-    content_type = image.get("content_type")
+        raise BadResult("a file of the result has no URL that can be kept")
+    content_type = file.get("content_type")
     return ProviderFile(
         url=url,
         content_type=clean_line(content_type) or None if isinstance(content_type, str) else None,
-        width=_side(image.get("width")),
-        height=_side(image.get("height")),
+        width=_side(file.get("width")),
+        height=_side(file.get("height")),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, field
 
-from domain.job_kinds.base import Gathered, JobKind, Output, image_files
+from domain.job_kinds.base import Gathered, JobKind, Output, files_of
 from domain.text import Id, Line, Prose
 
 
@@ -39,4 +39,4 @@ class CharacterImage(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @staticmethod
     def outputs(payload: Any) -> tuple[Output, ...]:
-        return image_files(payload)[:1]
+        return files_of(payload, "images")[:1]

@@ -6,7 +6,7 @@ from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from domain.addresses import URL_LENGTH_MAX, URL_PATTERN, check_url
-from domain.job_kinds.base import Gathered, JobKind, Output, image_files
+from domain.job_kinds.base import Gathered, JobKind, Output, files_of
 from domain.text import InvalidField, Prose, clean_prose
 
 ASPECT_RATIOS = (
@@ -62,4 +62,4 @@ class Infograph(JobKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @staticmethod
     def outputs(payload: Any) -> tuple[Output, ...]:
-        return image_files(payload)[:1]
+        return files_of(payload, "images")[:1]

@@ -42,9 +42,12 @@ from services.api.streams import Streams
 BODY_BYTES_MAX = 128 * 1024
 ALLOWED_HEADERS = [
     *("Authorization", "Content-Type", "Idempotency-Key", "Prefer"),
-    *("If-None-Match", "Last-Event-ID"),
+    *("If-None-Match", "If-Range", "Last-Event-ID", "Range"),
 ]
-EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"]
+EXPOSED_HEADERS = [
+    *("ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"),
+    *("Accept-Ranges", "Content-Range"),
+]
 
 
 async def run(settings: ApiSettings, stop: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from adapters.vault import Vault
 from application.event_log import EventLog
 from application.job_commands import JobCommandHandler
 from contracts.ids import JobId
+from services.ingestor.downloads import Staging
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.signatures import Signatures
 
@@ -39,6 +40,7 @@ class Ingestor(Struct):
     signatures: Signatures
     media: httpx.AsyncClient
     artifact_key: bytes
+    staging: Staging = field(default_factory=Staging)
     client: Client | None = None  # Sends progress reports; None: they are not sent.
     background: Background = field(default_factory=Background)
     listening: asyncio.Event = field(default_factory=asyncio.Event)  # For webhooks.

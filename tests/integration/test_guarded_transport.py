@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from adapters import guarded_transport
+from adapters.files import FileStorage
 from adapters.guarded_transport import (
     AddressRefused,
     GuardedTransport,
     checked_address,
     is_public,
 )
-from adapters.storage import FileStorage
 from tests.support.waiting import until
 
 

@@ -1,12 +1,13 @@
 """A store, a key store and a database in memory, for tests that run many worlds a second."""
 
-from typing import ParamSpec, TypeVar
+from io import BytesIO
+from typing import IO, ParamSpec, TypeVar
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from adapters.database import Work
-from adapters.storage import MEDIA_TYPES, StoredObject, checked_key
+from adapters.storage import StoredObject, checked_key
 from contracts.ids import AccountId
 from read_models.tables import METADATA
 
@@ -21,6 +22,13 @@ class MemoryStorage:
     async def put(self, key: str, body: bytes) -> None:
         self.objects[checked_key(key)] = body
 
+    def staged(self) -> IO[bytes]:
+        return BytesIO()
+
+    async def put_file(self, key: str, file: IO[bytes]) -> None:
+        file.seek(0)
+        await self.put(key, file.read())
+
     async def create(self, key: str, body: bytes) -> bool:
         return self.objects.setdefault(checked_key(key), body) is body
 
@@ -28,7 +36,7 @@ class MemoryStorage:
         return self.objects.get(checked_key(key))
 
     async def open(self, key: str) -> StoredObject | None:
-        raise LookupError(key, MEDIA_TYPES)
+        raise LookupError(key)
 
     async def delete(self, key: str) -> None:
         self.objects.pop(checked_key(key), None)

@@ -81,6 +81,8 @@ def _problem(request: AnyRequest, error: Exception, refused: Refused) -> AnyResp
         headers["Retry-After"] = str(refused.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS))
     if isinstance(error, MethodNotAllowedException) and error.headers is not None:
         headers["Allow"] = ", ".join(sorted(error.headers["allow"].split(", ")))
+    if refused.code == "range_not_satisfiable":
+        headers["Content-Range"] = f"bytes */{refused.extra['bytes']}"
     if refused.code == "unauthorized":
         headers["WWW-Authenticate"] = 'Token realm="darkroom"'
     document = msgspec.json.encode(problem_of(refused, request_id_of(request)))

@@ -144,8 +144,8 @@ class _Pipe:
 
 
 async def _zipped(api: Api, found: list[Job], results: list[ItemResult]) -> AsyncIterator[bytes]:
-    """Yield the ZIP file, with one part of one file in memory at a time. Pictures are not
-    compressed again: it would save nothing.
+    """Yield the ZIP file, with one part of one file in memory at a time. Files are not
+    compressed again: it would save little.
     """
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
@@ -161,7 +161,7 @@ async def _zipped(api: Api, found: list[Job], results: list[ItemResult]) -> Asyn
                 suffix = f"-{number + 1}" if number else ""
                 name = f"{job.job_id}{suffix}.{key.rpartition('.')[2]}"
                 with archive.open(zipfile.ZipInfo(name, now().timetuple()[:6]), "w") as entry:
-                    async for part in file.parts:
+                    async for part in file.parts():
                         entry.write(part)
                         yield pipe.take()
         archive.writestr("results.json", msgspec.json.encode({"results": results}))

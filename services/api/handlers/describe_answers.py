@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from adapters.problems import PROBLEM_TYPE
+from domain.media_types import MediaType
 from domain.refusals import CODES
 from services.api.handlers.guard_requests import require_ticket_or_token, require_token
 
@@ -53,6 +54,7 @@ TITLES = {
     404: "There is no such thing",
     409: "It is in another state, or under way already",
     413: "The body is too large",
+    416: "The file does not have these bytes",
     422: "A value is wrong",
     429: "Too many requests",
     503: "Not available right now, or the log is full",
@@ -76,20 +78,24 @@ MORE: dict[str, frozenset[int]] = {
     **dict.fromkeys(("bulk_actions", "show_content"), frozenset({404})),
     **dict.fromkeys(("cancel_infograph", "cancel_job", "delete_infograph", "cancel_run"), CONFLICT),
     "relay_webhook": frozenset({400, 401, 413, 503}),
-    "serve_artifact": frozenset({503}),
+    "serve_artifact": frozenset({416, 503}),
+    "describe_artifact": frozenset({503}),
 }
 ANYTHING: dict[str, Any] = {"schema": {}}
+FILES: dict[str, Any] = dict.fromkeys(MediaType, ANYTHING)
 # Answers without a problem, by operation.
 UNCHANGED = {"304": {"description": "It has not changed"}}
 PLAIN: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("show_status", "show_job", "serve_artifact"), UNCHANGED),
+    **dict.fromkeys(("show_status", "show_job", "describe_artifact"), UNCHANGED),
+    "serve_artifact": UNCHANGED | {"206": {"description": "The range of bytes", "content": FILES}},
     "stream_job": {"204": {"description": "Its last frame was sent already"}},
     "show_readiness": {
         "503": {"description": "Not ready", "content": {"application/json": ANYTHING}}
     },
 }
 MEDIA: dict[str, dict[str, Any]] = {
-    "serve_artifact": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), ANYTHING),
+    **dict.fromkeys(("serve_artifact", "describe_artifact"), FILES),
+    "show_text": dict.fromkeys(("application/json", "text/markdown", "text/plain"), ANYTHING),
     "show_metrics": {"text/plain": {"schema": {"type": "string"}}},
     "stream_account": {"text/event-stream": ANYTHING},
     "stream_job": {"text/event-stream": ANYTHING},

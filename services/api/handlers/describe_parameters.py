@@ -37,7 +37,8 @@ HEADERS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("create_infographs", "create_job", "retry_infograph", "retry_job"),
         (("Idempotency-Key", KEY), ("Prefer", PREFER)),
     ),
-    **dict.fromkeys(("show_status", "show_job", "serve_artifact"), (("If-None-Match", TEXT),)),
+    **dict.fromkeys(("show_status", "show_job", "describe_artifact"), (("If-None-Match", TEXT),)),
+    "serve_artifact": (("If-None-Match", TEXT), ("Range", TEXT), ("If-Range", TEXT)),
     **dict.fromkeys(("stream_account", "stream_job"), (("Last-Event-ID", ANY_CURSOR),)),
 }
 STREAMS = {"stream_account", "stream_job"}

@@ -24,7 +24,7 @@ from services.api.handlers.register_endpoints import (
 from services.api.handlers.relay_webhooks import relay_webhook
 from services.api.handlers.request_runs import cancel_run, generate_all, retry_failed
 from services.api.handlers.retry_jobs import retry_infograph, retry_job
-from services.api.handlers.serve_artifacts import serve_artifact
+from services.api.handlers.serve_artifacts import describe_artifact, serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
 from services.api.handlers.show_deliveries import list_deliveries, resend_delivery
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
@@ -57,7 +57,7 @@ FOR_ALL: list[Any] = [
 ]
 STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
 FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
-OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
+OPEN: list[Any] = [serve_artifact, describe_artifact, show_liveness, show_readiness]
 
 
 def routes() -> list[Any]:

@@ -35,11 +35,12 @@ WAIT_SECONDS_MAX = 30.0
 
 
 class KindDocument(Struct, frozen=True, kw_only=True):
-    """A kind of job: the JSON schema of its input, and its price in credits."""
+    """A kind of job: the JSON schema of its input, its price in credits, and what files it makes."""
 
     kind: str
     title: str
     price: int
+    media_types: list[str]
     input_schema: Fields
 
 
@@ -100,12 +101,15 @@ async def _show(
 
 @get("/job-kinds")
 async def show_job_kinds() -> KindList:
-    """The kinds of job there are: title, JSON schema of the input, price in credits."""
+    """The kinds of job there are: title, JSON schema of the input, price in credits, and the media
+    types of the files that they make.
+    """
     items = [
         KindDocument(
             kind=name,
             title=kind.title,
             price=kind.price_credits,
+            media_types=list(kind.media_types),
             input_schema=published(msgspec.json.schema(kind)),
         )
         for name, kind in KINDS.items()

@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from litestar import get
+from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import Connection
 
+from adapters.http_server import AnyRequest
 from application.documents import Time
 from contracts.ids import AccountId, BadId, RunId, run_id
 from domain.refusals import Refused
@@ -18,6 +19,7 @@ from read_models.runs import Run
 from services.api.dependencies import Api, Injected
 from services.api.documents.runs import RunDocument, run_document, step_error
 from services.api.handlers.callers import Caller
+from services.api.handlers.serve_artifacts import SHUT_IN
 
 NO_SUCH_RUN = "there is no such run in this account"
 # As seed 003 names them.
@@ -128,12 +130,25 @@ async def show_content(
 
 @get("/jobs/{id:str}/text")
 async def show_text(
-    api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
-) -> TextDocument:
-    """The text that a job wrote. 404 when it wrote none."""
+    request: AnyRequest, api: Injected[Api], caller: Injected[Caller], id: FromPath[str]
+) -> Response[TextDocument | str]:
+    """The text that a job wrote: in a document, or as itself to a client that asks for a text by
+    `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
+    """
     job = await api.job_of(caller.account_id, id)
-    text = await _written_text(api, job)
-    return TextDocument(text=text, media_type=job.artifacts[0].media_type)
+    text, media_type = await _written_text(api, job), job.artifacts[0].media_type
+    headers = {"Vary": "Accept", "Content-Security-Policy": SHUT_IN}
+    if _asks_for_text(request, media_type):
+        return Response(text, headers=headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(TextDocument(text=text, media_type=media_type), headers=headers)
+
+
+def _asks_for_text(request: AnyRequest, media_type: str) -> bool:
+    """Tell whether a text is asked for by name: `*/*`, and what pages send, get the document."""
+    asked = request.headers.get("accept", "").split(",")
+    names = {each.partition(";")[0].strip() for each in asked}
+    is_text = media_type.startswith("text/")
+    return is_text and not names.isdisjoint({media_type, "text/plain", "text/*"})
 
 
 async def _written_text(api: Api, job: Job | None) -> str:

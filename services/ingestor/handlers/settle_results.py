@@ -1,6 +1,6 @@
 """Settles jobs: from a recorded result to the job's end, which settles its hold."""
 
-from collections.abc import Sequence
+import asyncio
 
 import structlog
 from faststream.nats import NatsBroker
@@ -16,10 +16,10 @@ from contracts.commit import Recorded
 from contracts.events import Artifact, ResultReceived
 from contracts.events.evidence import Verdict
 from contracts.ids import CommitId
-from domain.artifacts import ArtifactRefused, Place, check_count
+from domain.artifacts import FIRST_TRY_SECONDS_MAX, ArtifactRefused, Place, check_count
 from domain.job import Complete, Fail
 from domain.job_kinds import KINDS, AnyJobKind
-from domain.job_kinds.base import BadResult, Output, ProviderSaidNo
+from domain.job_kinds.base import BadResult, ProviderSaidNo
 from domain.provider_results import (
     BadEnvelope,
     Envelope,
@@ -36,7 +36,10 @@ from services.ingestor.handlers.poll_results import poll_result
 
 logger = structlog.get_logger()
 
-NOT_NOW = (FileUnavailable, StorageUnavailable, KeysUnavailable, DatabaseUnavailable)
+NOT_NOW = (
+    *(FileUnavailable, StorageUnavailable, KeysUnavailable, DatabaseUnavailable),
+    TimeoutError,
+)
 WORKERS = 32
 
 
@@ -54,8 +57,13 @@ async def settle_results(ingestor: Ingestor, recorded: Recorded) -> None:
             await settle(ingestor, event, recorded.commit.id)
 
 
-async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId) -> None:
-    """End the job as its result says. Harmless to repeat.
+async def settle(
+    ingestor: Ingestor,
+    event: ResultReceived,
+    causation: CommitId,
+    seconds: float = FIRST_TRY_SECONDS_MAX,
+) -> None:
+    """End the job as its result says. It may take so many seconds. Harmless to repeat.
 
     What cannot be stored now waits: a sweep tries again until the limit for storing ends the job.
     What can never be stored ends the job. Raise LogUnavailable when the log did not take the end.
@@ -66,7 +74,8 @@ async def settle(ingestor: Ingestor, event: ResultReceived, causation: CommitId)
     try:
         loaded = await ingestor.jobs.load(event.job_id)
         if loaded is not None and loaded.state.end is None:
-            await _settle(ingestor, loaded, event, causation)
+            async with asyncio.timeout(seconds):
+                await _settle(ingestor, loaded, event, causation)
     except NOT_NOW as error:
         logger.warning("result_waits", job=event.job_id, reason=repr(error))
     finally:
@@ -101,7 +110,7 @@ async def _complete(
     causation: CommitId,
 ) -> None:
     try:
-        artifacts = await _kept(ingestor, event, kind.outputs(envelope.payload))
+        artifacts = await _kept(ingestor, event, kind, envelope)
     except BadResult as error:
         await fail(ingestor, loaded, Failure("bad_result", str(error)), causation)
     except ProviderSaidNo as error:
@@ -114,13 +123,14 @@ async def _complete(
 
 
 async def _kept(
-    ingestor: Ingestor, event: ResultReceived, outputs: Sequence[Output]
+    ingestor: Ingestor, event: ResultReceived, kind: type[AnyJobKind], envelope: Envelope
 ) -> tuple[Artifact, ...]:
+    outputs = kind.outputs(envelope.payload)
     check_count(len(outputs))
     kept = []
     for index, output in enumerate(outputs):
         place = Place(event.job_id, index)
-        kept.append(await keep(ingestor, event.account_id, place, output))
+        kept.append(await keep(ingestor, event.account_id, place, output, kind.media_types))
     return tuple(kept)
 
 

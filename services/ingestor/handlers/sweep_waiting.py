@@ -6,7 +6,7 @@ from adapters.sweep import Pace, Sweep
 from application.clock import now
 from application.recording import record
 from contracts.events import ArtifactsRemoved, ResultReceived
-from domain.artifacts import is_too_late
+from domain.artifacts import LATER_TRY_SECONDS_MAX, is_too_late
 from domain.owed import Duty
 from domain.provider_results import Failure
 from domain.times import micros_of
@@ -22,7 +22,7 @@ from services.ingestor.settings import IngestorSettings
 STORING = Pace(
     at_once=32,
     at_once_of_lane=8,
-    act_seconds=80.0,
+    act_seconds=LATER_TRY_SECONDS_MAX + 20,
     pause_seconds=5.0,
     pause_seconds_max=120.0,
     patience_seconds=5.0,  # The message of the result is handled first.
@@ -72,7 +72,7 @@ async def store_again(ingestor: Ingestor, row: WaitingJob) -> None:
         return
     for event in recorded.commit.events:
         if isinstance(event, ResultReceived):
-            await settle(ingestor, event, recorded.commit.id)
+            await settle(ingestor, event, recorded.commit.id, LATER_TRY_SECONDS_MAX)
 
 
 async def fail_late(ingestor: Ingestor, row: WaitingJob) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from adapters.storage import FileStorage
+from adapters.files import FileStorage
 from adapters.vault import (
     INLINE_BYTES_MAX,
     KeysUnavailable,

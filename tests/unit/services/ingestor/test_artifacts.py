@@ -5,7 +5,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
@@ -16,11 +16,12 @@ from contracts.ids import CommitId, JobId
 from contracts.subjects import job_subject
 from domain.artifacts import ArtifactRefused, Place, key_of
 from domain.job_kinds.base import ProviderFile, ProviderText
+from domain.media_types import PICTURES, MediaType
 from domain.owed import Duty
 from domain.turns import Turn
 from read_models import owed
 from services.ingestor.artifacts import keep
-from services.ingestor.downloads import FileUnavailable, check_host, decode_picture
+from services.ingestor.downloads import FileUnavailable, check_host
 from services.ingestor.handlers.settle_results import settle
 from services.ingestor.handlers.sweep_waiting import remove
 from tests.support.examples import ACCOUNT, OTHER
@@ -139,12 +140,14 @@ def test_what_is_said_of_a_refused_host_is_short() -> None:
     ("format_name", "extension", "media_type"),
     [("PNG", "png", "image/png"), ("JPEG", "jpg", "image/jpeg"), ("WEBP", "webp", "image/webp")],
 )
-def test_a_picture_is_what_decoding_it_says(
+async def test_a_picture_is_what_its_bytes_say(
     format_name: str, extension: str, media_type: str
 ) -> None:
-    found = decode_picture(encoded(format_name))
-    assert (found.extension, found.media_type) == (extension, media_type)
-    assert (found.width, found.height) == (6, 4)
+    artifact = await kept_from(file(encoded(format_name)))
+    assert artifact.media_type == media_type
+    assert artifact.key is not None
+    assert artifact.key.endswith(f".{extension}")
+    assert (artifact.width, artifact.height) == (6, 4)
 
 
 NO_PICTURES = {
@@ -162,9 +165,9 @@ NO_PICTURES = {
 
 
 @pytest.mark.parametrize("body", NO_PICTURES.values(), ids=NO_PICTURES)
-def test_what_is_no_whole_picture_of_a_sane_size_is_a_bad_result(body: bytes) -> None:
+async def test_what_is_no_whole_picture_of_a_sane_size_is_a_bad_result(body: bytes) -> None:
     with pytest.raises(ArtifactRefused) as caught:
-        decode_picture(body)
+        await kept_from(file(body))
     assert caught.value.code == "bad_result"
 
 
@@ -172,16 +175,28 @@ PLACE = Place(JobId("job-1"), 0)
 FILE = ProviderFile(url="https://media.example/red", content_type="image/png")
 
 
-async def kept_from(answer: httpx.Response) -> Artifact:
-    """Keep a file that the media host answers with."""
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), 1000):
+        yield body[at : at + 1000]
+
+
+def file(body: bytes) -> httpx.Response:
+    return httpx.Response(200, content=in_pieces(body))
+
+
+async def kept_from(answer: httpx.Response, accepted: Sequence[MediaType] = PICTURES) -> Artifact:
+    """Keep a file that the media host answers with; leave nothing staged."""
     world = IngestingWorld()
     world.ingestor.media = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer))
-    return await keep(world.ingestor, ACCOUNT, PLACE, FILE)
+    try:
+        return await keep(world.ingestor, ACCOUNT, PLACE, FILE, accepted)
+    finally:
+        assert world.ingestor.staging.bytes_now == 0
 
 
 async def test_a_file_is_stored_under_its_own_name_with_what_it_is() -> None:
     world = IngestingWorld()
-    artifact = await keep(world.ingestor, ACCOUNT, PLACE, FILE)
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, FILE, PICTURES)
     assert artifact.key is not None
     body = world.storage.objects[artifact.key]
     assert artifact.sha256 == hashlib.sha256(body).hexdigest()
@@ -203,8 +218,10 @@ async def test_a_file_that_cannot_be_had_now_is_waited_for(status: int) -> None:
 
 
 async def test_a_file_that_comes_shorter_than_said_is_waited_for() -> None:
+    body = encoded("PNG")
+
     async def half() -> AsyncIterator[bytes]:
-        yield b"x" * 50
+        yield body[:50]
 
     with pytest.raises(FileUnavailable, match="truncated"):
         await kept_from(httpx.Response(200, headers={"Content-Length": "100"}, content=half()))
@@ -212,6 +229,7 @@ async def test_a_file_that_comes_shorter_than_said_is_waited_for() -> None:
 
 async def test_a_file_that_does_not_end_is_given_up_as_too_large() -> None:
     async def endless() -> AsyncIterator[bytes]:
+        yield encoded("PNG")
         while True:
             yield bytes(1024 * 1024)
 
@@ -223,11 +241,11 @@ async def test_a_file_that_does_not_end_is_given_up_as_too_large() -> None:
 async def test_a_text_is_sealed_and_one_that_is_too_long_is_a_bad_result() -> None:
     world = IngestingWorld()
     text = ProviderText(text="Coral é")
-    artifact = await keep(world.ingestor, ACCOUNT, PLACE, text)
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, text, PICTURES)
     assert artifact.text is not None
     assert await world.vault.unseal(ACCOUNT, artifact.text) == "Coral é".encode()
     with pytest.raises(ArtifactRefused, match="of text"):
-        await keep(world.ingestor, ACCOUNT, PLACE, ProviderText(text="é" * 600_000))
+        await keep(world.ingestor, ACCOUNT, PLACE, ProviderText(text="é" * 600_000), PICTURES)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +263,7 @@ async def test_where_links_are_kept_nothing_is_fetched_and_only_a_media_type_is_
 ) -> None:
     world = IngestingWorld(artifacts="link")
     file = ProviderFile(url=FILE.url, content_type=said, width=7, height=8)
-    artifact = await keep(world.ingestor, ACCOUNT, PLACE, file)
+    artifact = await keep(world.ingestor, ACCOUNT, PLACE, file, PICTURES)
     assert (artifact.url, artifact.key, artifact.media_type) == (FILE.url, None, shown)
     assert (artifact.width, artifact.height) == (7, 8)
     assert world.storage.objects == {}

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from adapters.storage import PART_BYTES, FileStorage
+from adapters.files import FileStorage
+from adapters.storage import PART_BYTES
 from contracts.events import Artifact
 from services.api.handlers.bulk_actions import _zipped
 

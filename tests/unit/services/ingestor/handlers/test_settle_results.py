@@ -12,7 +12,7 @@ from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, 
 from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox
 from domain.artifacts import OUTPUTS_MAX
-from domain.job_kinds.base import image_files
+from domain.job_kinds.base import files_of
 from domain.job_kinds.infograph import Infograph
 from services.ingestor.handlers.settle_results import settle
 from services.ingestor.handlers.sweep_waiting import sweeps
@@ -178,7 +178,9 @@ async def test_a_linked_file_has_a_media_type_and_no_other_text() -> None:
 async def test_a_result_of_more_files_than_fit_into_a_commit_ends_the_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Infograph, "outputs", staticmethod(image_files))
+    monkeypatch.setattr(
+        Infograph, "outputs", staticmethod(lambda payload: files_of(payload, "images"))
+    )
     world = IngestingWorld()
     job = await settled(world, {"images": RED["images"] * (OUTPUTS_MAX + 1)})
     assert await failure_of(world, job) == "bad_result"
