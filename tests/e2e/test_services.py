@@ -89,11 +89,19 @@ def test_a_service_reads_nothing_of_an_account_by_any_detour(
         with world.client(token) as user:
             job = create(user)
         paths = (f"/api/jobs/{job}", f"/api/jobs/{job}/history", f"/api/jobs/{job}/logs")
-        for path in (*paths, f"/api/jobs/{job}/stream", "/api/stream", "/api/webhook-endpoints"):
+        for path in (*paths, f"/api/jobs/{job}/stream", "/api/stream"):
             assert back_end.get(path).status_code == 403, path
         assert back_end.post("/api/stream-tickets").status_code == 403
         assert back_end.get(TOKENS).status_code == 403
         assert back_end.get("/api/credits").json()["granted"] == 0
+        with world.client(token) as user:
+            url = {"url": "https://1.1.1.1/hooks"}
+            endpoint = user.post("/api/webhook-endpoints", json=url).json()["id"]
+            assert back_end.get("/api/webhook-endpoints").json()["items"] == []
+            path = f"/api/webhook-endpoints/{endpoint}"
+            assert back_end.get(f"{path}/deliveries").status_code == 404
+            assert back_end.post(f"{path}/rotate").status_code == 404
+            assert user.delete(path).status_code == 204
 
 
 def test_of_two_services_at_once_one_gets_a_new_account(

@@ -35,7 +35,7 @@ WAIT_SECONDS_MAX = 30.0
 
 
 class KindDocument(Struct, frozen=True, kw_only=True):
-    """A kind of job: the JSON schema of its input, its price in credits, and what files it makes."""
+    """A kind of job: the JSON schema of its input, its price in credits, what files it makes."""
 
     kind: str
     title: str
