@@ -9,12 +9,13 @@ from msgspec import structs
 from adapters.settings import CommonSettings, load, masked
 from cli.connection import NoWorld, settings_of
 from cli.output import operator_command, show
+from cli.parameters import Group
 from cli.service_settings import in_force
 
 SECRETS = ("password", "key", "secret")
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Show the settings in force, without their secrets."""
 

@@ -11,7 +11,7 @@ import httpx
 
 from cli.connection import connected
 from cli.events import follow_job
-from cli.jobs import ask
+from cli.front_door import ask
 from cli.output import FAILED, runs, say, stop_with
 from cli.running import running
 from cli.up import settings_for
@@ -96,7 +96,7 @@ async def _funnel(_world: World, client: httpx.AsyncClient, prompt: str) -> str:
     return str(text["content"])
 
 
-async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
     say(f"POST {path}")
     return await ask(client, "POST", path, json=body)
 

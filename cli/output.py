@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from adapters import telemetry
+from cli.tables import Row, Table, document_lines, table_for_stdout
 
 PRIVATE = 0o077  # The files that we write are for our own user only.
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
@@ -51,20 +52,21 @@ def say(text: str) -> None:
 
 def show(document: Any, *, as_json: bool) -> None:
     """Print one document: compact JSON, or `name: value` lines."""
-    if as_json:
-        click.echo(msgspec.json.encode(document).decode())
-        return
-    for name, value in dict(document).items():
-        click.echo(f"{name}: {_plain(value)}")
+    for line in [_json(document)] if as_json else document_lines(document):
+        click.echo(line)
 
 
-def show_all(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows: one compact JSON object a line, or values in columns."""
-    for row in rows:
-        if as_json:
-            click.echo(msgspec.json.encode(row).decode())
-        else:
-            click.echo("  ".join(_plain(value) for value in row.values()))
+def show_all(
+    rows: Sequence[Row], *, as_json: bool, columns: Sequence[str] = (), table: Table | None = None
+) -> None:
+    """Print rows: one compact JSON object a line, or a table with some of their columns. `table` is
+    one that has begun already.
+    """
+    if not rows and not as_json:
+        say("there are none")
+    table = table or table_for_stdout(columns)
+    for line in map(_json, rows) if as_json else table.lines(rows):
+        click.echo(line)
 
 
 class Stopped(Exception):
@@ -148,9 +150,5 @@ def exit_code_of(error: Exception) -> int | None:
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
 
 
-def _plain(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, (dict, list)):
-        return msgspec.json.encode(value).decode()
-    return str(value)
+def _json(document: Any) -> str:
+    return msgspec.json.encode(document).decode()
