@@ -22,8 +22,8 @@ from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
 from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from application.ports import NotThereYet
-from domain.job_kinds import refusal_of
 from domain.refusals import Refused, invalid
+from domain.wrong_fields import refusal_of
 from services.api.handlers.request_context import is_carried_out, request_id_of
 
 logger = structlog.get_logger()
