@@ -19,6 +19,8 @@ from domain.account import GrantCredits, RevokeCredits
 from domain.times import text_of
 from read_models import accounts
 
+# Of the table of entries.
+COLUMNS = ("at", "move", "amount", "job_id", "actor", "reason", "available_after", "held_after")
 account_option = click.option("--account", required=True, type=ID)
 
 
@@ -73,7 +75,7 @@ async def list_entries(data_dir: Path, account: str, limit: int, *, as_json: boo
     async with connected(data_dir) as connection:
         found = await connection.database.read(accounts.newest_entries, owner, None, limit)
     rows = [structs.asdict(entry) | {"at": text_of(entry.at)} for entry in found]
-    show_all(rows, as_json=as_json)
+    show_all(rows, as_json=as_json, columns=COLUMNS)
 
 
 async def _move(

@@ -62,7 +62,7 @@ async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
         if world is None or not world.is_running:
             return
     except Exception as error:  # noqa: BLE001 - whatever is wrong is reported.
-        yield Finding("broker", "away", f"{type(error).__name__}: {error}")
+        yield Finding("broker", "away", str(error) or "it does not answer in time")
     if world is not None:
         yield await _readiness(world.local_url)
 

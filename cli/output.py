@@ -24,12 +24,12 @@ CANCELLATIONS_MAX = 3
 # By the exception's name, so that no command imports what only another one needs.
 _UNREACHABLE = (
     *("NoWorld", "NotReady", "NeverUp", "LogUnavailable", "DatabaseUnavailable", "NotThereYet"),
-    *("TransportError", "NoServersError", "TimeoutError", "OSError"),
+    *("TransportError", "TimeoutError", "OSError", "nats.errors.Error"),
 )
 _EXIT_CODES = {
     **dict.fromkeys(_UNREACHABLE, DEPENDENCY_DOWN),
     **dict.fromkeys(("BadSetting", "BadId", "InvalidField", "PortTaken"), USAGE),
-    **dict.fromkeys(("Refused", "FolderInUse"), REFUSED),
+    **dict.fromkeys(("Refused", "FolderInUse", "LogTooOld"), REFUSED),
 }
 
 P = ParamSpec("P")
@@ -120,8 +120,7 @@ def _report(error: Exception) -> int:
         traceback.print_exception(error)
     kind = type(error).__name__
     about = "" if code is not None else f"a bug, {kind} (LOG_LEVEL=debug shows it): "
-    text = str(getattr(error, "detail", None) or error or kind)
-    for line in text.splitlines():
+    for line in (_words_of(error) or kind).splitlines():
         say(f"darkroom: {about}{line}")
     return FAILED if code is None else code
 
@@ -146,8 +145,19 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for a bug."""
-    names = (kind.__name__ for kind in type(error).__mro__)
+    kinds = type(error).__mro__
+    names = (
+        name for kind in kinds for name in (kind.__name__, f"{kind.__module__}.{kind.__name__}")
+    )
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, TimeoutError):
+        return str(error) or "it took too long"
+    return str(getattr(error, "detail", None) or error)
 
 
 def _json(document: Any) -> str:

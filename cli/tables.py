@@ -99,6 +99,8 @@ def plain(value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case float() if value.is_integer():
+            return str(int(value))
         case str():
             return local_time(value) if _TIME.fullmatch(value) else clean_prose(value, len(value))
         case _ if _is_sealed(value):
