@@ -16,6 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from adapters.http_door import Door
 from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
+from adapters.refusal_log import note_refusal
 from application.clock import fresh_commit_id
 from domain.refusals import Refused
 
@@ -206,7 +207,9 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
 def _answer(refused: Refused) -> bytes:
     status = STATUSES[refused.code]
-    body = msgspec.json.encode(problem_of(refused, fresh_commit_id()))
+    request_id = fresh_commit_id()
+    note_refusal(refused, request_id, "", "")  # What it asked for is not known.
+    body = msgspec.json.encode(problem_of(refused, request_id))
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         f"content-type: {PROBLEM_TYPE}",

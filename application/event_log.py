@@ -42,6 +42,10 @@ class LogUnavailable(Exception):
     """The log cannot be read, or an append's outcome is Unavailable."""
 
 
+class LogTooOld(LogUnavailable):
+    """The log is of a version whose events this one does not read; nothing in it is touched."""
+
+
 class LogSetBack(LogUnavailable):
     """The log is not the one that it was: commits that had been acknowledged are gone, or it is
     another log altogether. Nothing may be decided on it until an operator has looked.

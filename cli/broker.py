@@ -8,10 +8,11 @@ from nats.js.errors import APIError
 from adapters.broker_setup import set_up
 from cli.connection import reach_broker, settings_of
 from cli.output import REFUSED, operator_command, show, stop_with
+from cli.parameters import Group
 from contracts.subjects import STREAM
 
 
-@click.group()
+@click.group(cls=Group)
 def broker() -> None:
     """Make the log, its buckets and its consumers. Needs a user with admin rights."""
 

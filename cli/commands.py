@@ -3,6 +3,7 @@
 import importlib
 
 import click
+from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "up": "Start the whole world on this machine and keep it running.",
@@ -10,13 +11,16 @@ COMMANDS = {
     "doctor": "Say what is wrong, and what to do about it.",
     "tokens": "Issue, list and revoke access tokens.",
     "credits": "Grant, revoke and show credits.",
-    "jobs": "Create, list, show, watch and cancel jobs.",
+    "jobs": "Create, list, show, watch, cancel, retry and delete jobs.",
+    "runs": "Create, list, show, cancel and retry runs of a funnel.",
+    "webhooks": "Have a server of yours told of ended jobs and runs.",
     "events": "List, show and follow what the log says.",
     "simulate": "Make the simulator fail on purpose, to see what happens then.",
     "parked": "See, replay and discard what a handler gave up on.",
     "projections": "See and rebuild the read models.",
     "broker": "Make the log, its buckets and its consumers.",
     "config": "Show the settings in force, without their secrets.",
+    "completions": "Let a shell complete commands, options and values.",
 }
 
 
@@ -33,6 +37,12 @@ class Lazy(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        if incomplete.startswith("-") or not names:
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=COMMANDS[name]) for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

@@ -12,27 +12,28 @@ from application.documents import credits_document
 from application.event_log import LogUnavailable
 from cli.connection import Connection, connected
 from cli.output import operator_command, say, show, show_all
+from cli.parameters import ID, LINE, Group, key_option
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, account_id
 from domain.account import GrantCredits, RevokeCredits
-from domain.text import check_line
 from domain.times import text_of
 from read_models import accounts
 
-account_option = click.option("--account", required=True)
+# Of the table of entries.
+COLUMNS = ("at", "move", "amount", "job_id", "actor", "reason", "available_after", "held_after")
+account_option = click.option("--account", required=True, type=ID)
 
 
-@click.group()
+@click.group(cls=Group)
 def credits() -> None:  # noqa: A001 - the command's name.
     """Grant, revoke and show credits."""
 
 
 def _move_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a command that moves credits."""
-    key = click.option("--key", help="Idempotency key: a repeat with it changes nothing.")
-    reason = click.option("--reason", required=True)
+    reason = click.option("--reason", required=True, type=LINE)
     amount = click.option("--amount", required=True, type=int)
-    return account_option(amount(reason(key(command))))
+    return account_option(amount(reason(key_option(command))))
 
 
 @credits.command("grant")
@@ -74,7 +75,7 @@ async def list_entries(data_dir: Path, account: str, limit: int, *, as_json: boo
     async with connected(data_dir) as connection:
         found = await connection.database.read(accounts.newest_entries, owner, None, limit)
     rows = [structs.asdict(entry) | {"at": text_of(entry.at)} for entry in found]
-    show_all(rows, as_json=as_json)
+    show_all(rows, as_json=as_json, columns=COLUMNS)
 
 
 async def _move(
@@ -82,8 +83,6 @@ async def _move(
 ) -> dict[str, Any]:
     owner = account_id(account)
     key = str(uuid4()) if key is None else key
-    check_line("reason", command.reason)
-    check_line("key", key)
     async with connected(data_dir) as connection:
         try:
             await connection.execute(owner, command, f"cli:{key}")

@@ -63,7 +63,7 @@ async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
         if world is None or not world.is_running:
             return
     except Exception as error:  # noqa: BLE001 - whatever is wrong is reported.
-        yield Finding("broker", "away", f"{type(error).__name__}: {error}")
+        yield Finding("broker", "away", str(error) or "it does not answer in time")
     if world is not None:
         if world.provider == "simulator":
             yield await _simulator(world)

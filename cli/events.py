@@ -1,9 +1,8 @@
 """`darkroom events`: what the log says, event by event."""
 
-import re
 import typing
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,49 +12,63 @@ import click
 from application.documents import event_documents
 from application.event_log import LogMessage
 from cli.connection import Connection, connected
-from cli.output import NOT_FOUND, USAGE, operator_command, show_all, stop_with
+from cli.output import NOT_FOUND, USAGE, operator_command, show, show_all, stop_with
+from cli.parameters import AFTER, ID, TIME, Group, among
+from cli.tables import local_clock, table_for_stdout
 from contracts.codec import Undecodable
 from contracts.commit import Recorded
-from contracts.cursor import BadCursor, parse_cursor
 from contracts.events import JOB_ENDS, AnyEvent
 from contracts.ids import account_id, job_id, run_id
-from contracts.subjects import Subject, account_subject, job_subject, run_subject
+from contracts.subjects import Subject, account_subject, boundary_of, job_subject, run_subject
 from domain.times import micros_of
 from read_models import commit_index, job_commits
 
 Row = dict[str, Any]
 COMMITS_A_PAGE = 500
+COLUMNS = ("sequence", "at", "type", "boundary", "id", "actor", "body")  # Of the table.
 TYPES = frozenset(each.__name__ for each in typing.get_args(AnyEvent))
 
 
-@click.group()
+@click.group(cls=Group)
 def events() -> None:
     """List, show and follow what the log says. Sealed values stay sealed."""
 
 
 @events.command("list")
-@click.option("--job", help="All that was written about a job, wherever.")
+@click.option("--job", type=ID, help="All that was written about a job, wherever.")
 @click.option("--boundary", type=click.Choice(["account", "job", "run"]), help="With --id.")
-@click.option("--id", "boundary_id", help="The account, job or run whose own commits are wanted.")
-@click.option("--type", "type_", help="An event's name, like JobRequested.")
-@click.option("--account", help="An account's events.")
-@click.option("--after", help="A cursor, or a sequence.")
-@click.option("--since", help="A time, RFC 3339; UTC unless it says otherwise.")
+@click.option("--id", "boundary_id", type=ID, help="The account, job or run of --boundary.")
+@click.option(
+    "--type",
+    "type_",
+    help="An event's name, like JobRequested.",
+    shell_complete=among(lambda: sorted(TYPES)),
+)
+@click.option("--account", type=ID, help="An account's events.")
+@click.option("--after", type=AFTER, default="0", help="A cursor, or a sequence.")
+@click.option("--since", type=TIME, help="A time, RFC 3339; UTC unless it says otherwise.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
 @operator_command
-async def list_events(data_dir: Path, limit: int, *, as_json: bool, **wanted: str | None) -> None:
+async def list_events(
+    data_dir: Path,
+    limit: int,
+    after: int,
+    since: datetime | None,
+    *,
+    as_json: bool,
+    **wanted: str | None,
+) -> None:
     """List events, oldest first."""
     _check_options(wanted)
     rows: list[Row] = []
     async with connected(data_dir) as connection:
-        start = after_of(wanted.pop("after"))
-        if since := wanted.pop("since"):
-            start = max(start, await position_at(connection, _time(since)))
-        async for recorded in _chosen(connection, wanted, start):
+        if since is not None:
+            after = max(after, await position_at(connection, since))
+        async for recorded in _chosen(connection, wanted, after):
             rows += [row for row in event_documents(recorded) if _matches(row, wanted)]
             if len(rows) >= limit:
                 break
-    show_all(rows[:limit], as_json=as_json)
+    show_all(rows[:limit], as_json=as_json, columns=COLUMNS)
 
 
 @events.command("show")
@@ -67,19 +80,25 @@ async def show_events(data_dir: Path, sequence: int, *, as_json: bool) -> None:
         recorded = await connection.log.read(sequence)
     if recorded is None:
         stop_with(NOT_FOUND, f"the log has no commit {sequence}")
-    show_all(event_documents(recorded), as_json=as_json)
+    documents = event_documents(recorded)
+    if as_json:
+        show_all(documents, as_json=True)
+        return
+    for document in documents:
+        show(document, as_json=False)
 
 
 @events.command("tail")
-@click.option("--after", help="A cursor, or a sequence. Default: the log's end.")
+@click.option("--after", type=AFTER, help="A cursor, or a sequence. Default: the log's end.")
 @operator_command
-async def tail_events(data_dir: Path, after: str | None, *, as_json: bool) -> None:
+async def tail_events(data_dir: Path, after: int | None, *, as_json: bool) -> None:
     """Follow the log until Ctrl-C."""
     async with connected(data_dir) as connection:
-        start = after_of(after) if after else await connection.log.end()
+        start = await connection.log.end() if after is None else after
+        table = table_for_stdout(COLUMNS)
         async for messages in connection.log.follow(start):
             for message in messages:
-                show_all(_readable(message), as_json=as_json)
+                show_all(_readable(message), as_json=as_json, table=table)
 
 
 async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
@@ -89,7 +108,7 @@ async def follow_job(connection: Connection, job: str) -> AsyncIterator[str]:
             recorded = message.recorded()
             for row in event_documents(recorded):
                 if row["body"].get("job_id") == job:
-                    yield f"{row['sequence']:>6}  {row['at'][11:23]}  {row['type']}"
+                    yield f"{row['sequence']:>6}  {local_clock(row['at'])}  {row['type']}"
             first = recorded.commit.events[0]
             if isinstance(first, JOB_ENDS) and first.job_id == job:
                 return
@@ -135,16 +154,19 @@ async def _of_terms(
 
 def _check_options(wanted: dict[str, str | None]) -> None:
     """Refuse options that would otherwise have no effect."""
+    wrong = []
     if (wanted["boundary"] is None) != (wanted["boundary_id"] is None):
-        stop_with(USAGE, "darkroom: --boundary and --id belong together")
+        wrong.append("--boundary and --id belong together")
     if wanted["job"] is not None and wanted["boundary"] is not None:
-        stop_with(USAGE, "darkroom: --job is about all boundaries: leave --boundary and --id out")
+        wrong.append("--job is about all boundaries: leave --boundary and --id out")
     type_ = wanted["type_"]
     if type_ is not None and type_ not in TYPES:
         by_case = {each.lower(): each for each in TYPES}
         like = get_close_matches(type_.lower(), by_case, 1)
         hint = "".join(f": did you mean {by_case[each]}?" for each in like)
-        stop_with(USAGE, f"darkroom: there is no event {type_}{hint}")
+        wrong.append(f"there is no event {type_}{hint}")
+    if wrong:
+        stop_with(USAGE, "\n".join(f"darkroom: {each}" for each in wrong))
 
 
 def _terms(wanted: dict[str, str | None]) -> list[str]:
@@ -208,24 +230,6 @@ def _readable(message: LogMessage) -> list[Row]:
     try:
         return event_documents(message.recorded())
     except Undecodable as error:
-        known = {"sequence": message.sequence, "subject": message.subject}
-        return [known | {"undecodable": str(error)}]
-
-
-def after_of(text: str | None) -> int:
-    if text is None:
-        return 0
-    if re.fullmatch(r"[0-9]{1,18}", text):
-        return int(text)
-    try:
-        return parse_cursor(text).sequence
-    except BadCursor as error:
-        stop_with(USAGE, str(error))
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        stop_with(USAGE, f"not a time: {text}")
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+        boundary, boundary_id = boundary_of(message.subject)
+        known = {"sequence": message.sequence, "boundary": boundary, "id": boundary_id}
+        return [known | {"type": "undecodable", "body": {"reason": str(error)}}]

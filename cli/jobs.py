@@ -1,48 +1,49 @@
 """`darkroom jobs`: jobs over HTTP, as any client would ask for them."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from http import HTTPStatus
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import httpx
 
-from adapters.setting_types import BadValue, WebUrl, value_of
-from cli.output import (
-    DEPENDENCY_DOWN,
-    FAILED,
-    NOT_FOUND,
-    REFUSED,
-    USAGE,
-    operator_command,
-    say,
-    show,
-    show_all,
-    stop_with,
+from cli.connection import connected
+from cli.front_door import (
+    ask,
+    ask_once,
+    front_door,
+    require_completed,
+    token_option,
+    until_ended,
+    wait_option,
 )
-from cli.world import World, read_world, running_world
-from contracts.ids import checked
+from cli.output import REFUSED, USAGE, operator_command, show, show_all, stop_with
+from cli.parameters import ID, Group, among, key_option
+from contracts.ids import AccountId
+from domain.job_kinds import KINDS
 from domain.statuses import JobStatus
 from domain.text import check_json
+from domain.times import text_of
+from read_models import job_lists
+from read_models.jobs import Job
 
-POLL_SECONDS = 0.5
-token_option = click.option("--token", envvar="DARKROOM_TOKEN", help="Default: the demo account's.")
+ENDS = {status.value for status in JobStatus if status.is_end}
+COLUMNS = ("id", "kind", "status", "created_at")
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
-    """Create, list, show, watch and cancel jobs. DARKROOM_URL names another front door."""
+    """Create, list, show, watch, cancel, retry and delete jobs.
+
+    DARKROOM_URL names another front door than that of the data folder's world.
+    """
 
 
 @jobs.command("create")
 @click.argument("prompt", required=False)
 @click.option("--kind", default="infograph", show_default=True)
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="More of the input.")
-@click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 if it failed.")
+@wait_option
 @token_option
 @operator_command
 async def create(
@@ -58,61 +59,128 @@ async def create(
     """Request one job. A kind that takes no prompt is given all of its input by --input."""
     given = _input_of(inputs) if prompt is None else {"prompt": prompt, **_input_of(inputs)}
     check_json("input", given)
-    async with _client(data_dir, token) as client:
+    async with front_door(data_dir, token) as client:
         job = await ask(client, "POST", "/api/jobs", json={"kind": kind, "input": given})
         if wait:
             job = await _until_ended(client, job)
     show(job, as_json=as_json)
     if wait:
-        _require_completed(job)
+        require_completed(job, "job")
 
 
 @jobs.command("list")
-@click.option("--status")
-@click.option("--kind")
+@click.option("--account", type=ID, help="Another account's, as an operator: without any input.")
+@click.option("--status", shell_complete=among(lambda: list(JobStatus)))
+@click.option("--kind", shell_complete=among(lambda: list(KINDS)))
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100))
 @token_option
 @operator_command
-async def list_jobs(data_dir: Path, token: str | None, *, as_json: bool, **wanted: Any) -> None:
+async def list_jobs(
+    data_dir: Path, token: str | None, account: AccountId | None, *, as_json: bool, **wanted: Any
+) -> None:
     """List the account's jobs, newest first."""
-    params = {name: value for name, value in wanted.items() if value is not None}
-    async with _client(data_dir, token) as client:
-        page = await ask(client, "GET", "/api/jobs", params=params)
-    jobs_found, names = page["items"], ("id", "kind", "status", "created_at")
-    rows = jobs_found if as_json else [{name: job[name] for name in names} for job in jobs_found]
-    show_all(rows, as_json=as_json)
+    if account is not None:
+        found = await _jobs_of(data_dir, account, **wanted)
+    else:
+        params = {name: value for name, value in wanted.items() if value is not None}
+        async with front_door(data_dir, token) as client:
+            found = (await ask(client, "GET", "/api/jobs", params=params))["items"]
+    show_all(found, as_json=as_json, columns=COLUMNS if account is None else (*COLUMNS, "error"))
 
 
 @jobs.command("show")
-@click.argument("job_id")
+@click.argument("job_id", type=ID)
 @token_option
 @operator_command
 async def show_job(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Show one job."""
-    async with _client(data_dir, token) as client:
-        show(await ask(client, "GET", f"/api/jobs/{checked(job_id)}"), as_json=as_json)
+    async with front_door(data_dir, token) as client:
+        show(await ask(client, "GET", f"/api/jobs/{job_id}"), as_json=as_json)
 
 
 @jobs.command("watch")
-@click.argument("job_id")
+@click.argument("job_id", type=ID)
 @token_option
 @operator_command
 async def watch(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Follow one job to its end; exit code 1 if it failed."""
-    async with _client(data_dir, token) as client:
-        job = await _until_ended(client, await ask(client, "GET", f"/api/jobs/{checked(job_id)}"))
+    async with front_door(data_dir, token) as client:
+        job = await _until_ended(client, await ask(client, "GET", f"/api/jobs/{job_id}"))
     show(job, as_json=as_json)
-    _require_completed(job)
+    require_completed(job, "job")
 
 
 @jobs.command("cancel")
-@click.argument("job_id")
+@click.argument("job_id", type=ID)
 @token_option
 @operator_command
 async def cancel(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Cancel one job; its credits come back."""
-    async with _client(data_dir, token) as client:
-        show(await ask(client, "POST", f"/api/jobs/{checked(job_id)}/cancel"), as_json=as_json)
+    async with front_door(data_dir, token) as client:
+        show(await ask(client, "POST", f"/api/jobs/{job_id}/cancel"), as_json=as_json)
+
+
+@jobs.command("retry")
+@click.argument("job_id", type=ID)
+@key_option
+@wait_option
+@token_option
+@operator_command
+async def retry(
+    data_dir: Path, token: str | None, job_id: str, key: str | None, *, wait: bool, as_json: bool
+) -> None:
+    """Try a failed job again, as a new job that is paid again."""
+    async with front_door(data_dir, token) as client:
+        job = await ask_once(client, f"/api/jobs/{job_id}/retry", key)
+        if wait:
+            job = await _until_ended(client, job)
+    show(job, as_json=as_json)
+    if wait:
+        require_completed(job, "job")
+
+
+@jobs.command("delete")
+@click.argument("job_id", type=ID)
+@token_option
+@operator_command
+async def delete(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
+    """Delete an infograph that has ended, and its files. Its events and entries stay."""
+    async with front_door(data_dir, token) as client:
+        await ask(client, "DELETE", f"/api/infographs/{job_id}/")
+    show({"id": job_id, "deleted": True}, as_json=as_json)
+
+
+async def _jobs_of(
+    data_dir: Path, account: AccountId, status: str | None, kind: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Read an account's jobs from the read models. What people wrote stays sealed."""
+    if status is not None and status not in set(JobStatus):
+        stop_with(REFUSED, f"darkroom: status: must be one of {', '.join(JobStatus)}")
+    statuses = frozenset(JobStatus) if status is None else frozenset({status})
+    wanted = job_lists.Filter(account_id=account, kind=kind, statuses=statuses, limit=limit)
+    async with connected(data_dir) as connection:
+        await connection.catch_up()
+        return [_row(job) for job in await connection.database.read(job_lists.newest, wanted)]
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.job_id,
+        "account": job.account_id,
+        "kind": job.kind,
+        "status": job.status,
+        "price": job.price_credits,
+        "provider": job.provider,
+        "request_id": job.request_id,
+        "attempt": job.attempt,
+        "error": job.error_code,
+        "retry_of": job.retry_of,
+        "retried_as": job.retried_as,
+        "run_id": job.run_id,
+        "step": job.step,
+        "created_at": text_of(job.created_at),
+        "updated_at": text_of(job.updated_at),
+    }
 
 
 def _input_of(given: Sequence[str]) -> dict[str, str]:
@@ -120,75 +188,10 @@ def _input_of(given: Sequence[str]) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not name or not equals:
-            stop_with(USAGE, f"darkroom: --input wants NAME=VALUE, not {each!r}")
+            stop_with(USAGE, f"darkroom: --input wants NAME=VALUE, not {each}")
         found[name] = value
     return found
 
 
 async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:
-    said = ""
-    while not JobStatus(job["status"]).is_end:
-        if job["status"] != said:
-            said = job["status"]
-            say(f"{job['id']} is {said}")
-        await asyncio.sleep(POLL_SECONDS)
-        job = await ask(client, "GET", f"/api/jobs/{job['id']}")
-    return job
-
-
-def _require_completed(job: dict[str, Any]) -> None:
-    if job["status"] != JobStatus.COMPLETED:
-        stop_with(FAILED, f"the job {job['status']}")
-
-
-@asynccontextmanager
-async def _client(data_dir: Path, token: str | None) -> AsyncIterator[httpx.AsyncClient]:
-    url = os.environ.get("DARKROOM_URL")
-    if url is None:
-        url = running_world(data_dir, "DARKROOM_URL").local_url
-    headers = {"Authorization": f"Token {_token(token, url, read_world(data_dir))}"}
-    async with httpx.AsyncClient(base_url=_checked(url), headers=headers, timeout=40.0) as client:
-        yield client
-
-
-def _token(token: str | None, url: str, world: World | None) -> str:
-    """Return the given token, or the demo account's for the front door of its own world only."""
-    if token is None:
-        if world is None or url.rstrip("/") not in {world.url, world.local_url}:
-            stop_with(USAGE, f"darkroom: say whose jobs at {url}: --token, or DARKROOM_TOKEN")
-        return world.tokens.get("user", "")
-    if not token or not token.isascii() or not token.isprintable():
-        stop_with(USAGE, "darkroom: --token: that is not a token")
-    return token
-
-
-def _checked(url: str) -> str:
-    try:
-        return str(value_of(url, WebUrl))
-    except BadValue as error:
-        stop_with(USAGE, f"darkroom: DARKROOM_URL: {error}")
-
-
-async def ask(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
-    """Send a request and return the document of the answer; end the command on any other one."""
-    try:
-        response = await client.request(method, path, **more)
-    except httpx.TransportError as error:
-        reason = str(error) or type(error).__name__
-        stop_with(DEPENDENCY_DOWN, f"darkroom: {client.base_url} does not answer: {reason}")
-    if not response.is_success:
-        _refuse(response)
-    document: dict[str, Any] = response.json()
-    return document
-
-
-def _refuse(response: httpx.Response) -> NoReturn:
-    """End the command with what the api says."""
-    try:
-        detail = response.json().get("detail", response.text)
-    except ValueError:
-        detail = response.text
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        detail = "the token is not known there, was revoked, or has ended"
-    codes = {404: NOT_FOUND, 503: DEPENDENCY_DOWN}
-    stop_with(codes.get(response.status_code, REFUSED), f"darkroom: {detail}")
+    return await until_ended(client, f"/api/jobs/{job['id']}", job, ENDS)

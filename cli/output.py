@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from adapters import telemetry
+from cli.tables import Row, Table, document_lines, table_for_stdout
 
 PRIVATE = 0o077  # The files that we write are for our own user only.
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
@@ -23,12 +24,12 @@ CANCELLATIONS_MAX = 3
 # By the exception's name, so that no command imports what only another one needs.
 _UNREACHABLE = (
     *("NoWorld", "NotReady", "NeverUp", "LogUnavailable", "DatabaseUnavailable", "NotThereYet"),
-    *("TransportError", "NoServersError", "TimeoutError", "OSError"),
+    *("TransportError", "TimeoutError", "OSError", "nats.errors.Error"),
 )
 _EXIT_CODES = {
     **dict.fromkeys(_UNREACHABLE, DEPENDENCY_DOWN),
     **dict.fromkeys(("BadSetting", "BadId", "InvalidField", "PortTaken"), USAGE),
-    **dict.fromkeys(("Refused", "FolderInUse"), REFUSED),
+    **dict.fromkeys(("Refused", "FolderInUse", "LogTooOld"), REFUSED),
 }
 
 P = ParamSpec("P")
@@ -51,20 +52,21 @@ def say(text: str) -> None:
 
 def show(document: Any, *, as_json: bool) -> None:
     """Print one document: compact JSON, or `name: value` lines."""
-    if as_json:
-        click.echo(msgspec.json.encode(document).decode())
-        return
-    for name, value in dict(document).items():
-        click.echo(f"{name}: {_plain(value)}")
+    for line in [_json(document)] if as_json else document_lines(document):
+        click.echo(line)
 
 
-def show_all(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows: one compact JSON object a line, or values in columns."""
-    for row in rows:
-        if as_json:
-            click.echo(msgspec.json.encode(row).decode())
-        else:
-            click.echo("  ".join(_plain(value) for value in row.values()))
+def show_all(
+    rows: Sequence[Row], *, as_json: bool, columns: Sequence[str] = (), table: Table | None = None
+) -> None:
+    """Print rows: one compact JSON object a line, or a table with some of their columns. `table` is
+    one that has begun already.
+    """
+    if not rows and not as_json:
+        say("there are none")
+    table = table or table_for_stdout(columns)
+    for line in map(_json, rows) if as_json else table.lines(rows):
+        click.echo(line)
 
 
 class Stopped(Exception):
@@ -118,8 +120,7 @@ def _report(error: Exception) -> int:
         traceback.print_exception(error)
     kind = type(error).__name__
     about = "" if code is not None else f"a bug, {kind} (LOG_LEVEL=debug shows it): "
-    text = str(getattr(error, "detail", None) or error or kind)
-    for line in text.splitlines():
+    for line in (_words_of(error) or kind).splitlines():
         say(f"darkroom: {about}{line}")
     return FAILED if code is None else code
 
@@ -144,13 +145,20 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for a bug."""
-    names = (kind.__name__ for kind in type(error).__mro__)
+    kinds = type(error).__mro__
+    names = (
+        name for kind in kinds for name in (kind.__name__, f"{kind.__module__}.{kind.__name__}")
+    )
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
 
 
-def _plain(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, (dict, list)):
-        return msgspec.json.encode(value).decode()
-    return str(value)
+def _words_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, TimeoutError):
+        return str(error) or "it took too long"
+    return str(getattr(error, "detail", None) or error)
+
+
+def _json(document: Any) -> str:
+    return msgspec.json.encode(document).decode()

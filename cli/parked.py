@@ -11,13 +11,13 @@ from application.documents import event_documents
 from application.recording import record
 from cli.connection import Connection, connected
 from cli.output import FAILED, NOT_FOUND, operator_command, show, show_all, stop_with
+from cli.parameters import LINE, Group
 from contracts.codec import Undecodable
 from contracts.events import OperatorActed
-from domain.text import check_line
 from domain.times import text_of
 
 
-@click.group()
+@click.group(cls=Group)
 def parked() -> None:
     """See, replay and discard what a handler gave up on. Everything else goes on meanwhile."""
 
@@ -28,7 +28,7 @@ async def list_dead_letters(data_dir: Path, *, as_json: bool) -> None:
     """List what is parked, oldest first, with why."""
     async with connected(data_dir) as connection:
         found = await DeadLetters(connection.client).all()
-    show_all(map(_row, found), as_json=as_json)
+    show_all([_row(each) for each in found], as_json=as_json)
 
 
 @parked.command("show")
@@ -42,7 +42,7 @@ async def show_dead_letter(data_dir: Path, place: int, *, as_json: bool) -> None
             recorded = await connection.log.read(found.sequence)
             events = event_documents(recorded) if recorded is not None else []
         except Undecodable as error:
-            events = [{"undecodable": str(error)}]
+            events = [{"type": "undecodable", "body": {"reason": str(error)}}]
     show(_row(found) | {"events": events}, as_json=as_json)
 
 
@@ -64,11 +64,12 @@ async def replay(data_dir: Path, place: int, *, as_json: bool) -> None:
 
 @parked.command("discard")
 @click.argument("place", type=int, metavar="ID")
-@click.option("--reason", required=True, help="Why it need not be handled. Kept in the log.")
+@click.option(
+    "--reason", required=True, type=LINE, help="Why it need not be handled. Kept in the log."
+)
 @operator_command
 async def discard(data_dir: Path, place: int, reason: str, *, as_json: bool) -> None:
     """Give it up for good: it was settled otherwise. Its commit stays in the log."""
-    check_line("reason", reason)
     async with connected(data_dir) as connection:
         dead_letters = DeadLetters(connection.client)
         found = await _found(dead_letters, place)

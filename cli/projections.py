@@ -8,10 +8,11 @@ from adapters.database import open_database
 from adapters.health import ask_health
 from cli.connection import connected
 from cli.output import DIFFERENCES, operator_command, say, show, stop_with
+from cli.parameters import Group
 from read_models import positions
 
 
-@click.group()
+@click.group(cls=Group)
 def projections() -> None:
     """See how far the read models are; make them anew from the log."""
 

@@ -1,10 +1,7 @@
-"""The settings of the world's processes: checked, shown, and handed to each process."""
+"""The settings of the world's processes: checked, and handed to each process."""
 
 import os
 from collections.abc import Mapping
-from typing import Any
-
-from msgspec import structs
 
 from adapters.settings import BadSetting, Settings, load
 from services.api.settings import ApiSettings
@@ -45,15 +42,6 @@ def check_all(environment: Mapping[str, str] | None = None) -> None:
             wrong |= dict.fromkeys(str(error).splitlines())
     if wrong:
         raise BadSetting("\n".join(wrong))
-
-
-def in_force() -> dict[str, Any]:
-    """Return every setting of every process, by name; raise BadSetting as `check_all` does."""
-    check_all()
-    found: dict[str, Any] = {}
-    for kind in KINDS.values():
-        found |= structs.asdict(load(kind))
-    return dict(sorted(found.items()))
 
 
 def log_bytes_max() -> int:

@@ -114,9 +114,9 @@ class Supervisor:
             words = self._last_words(program.name)
             # A wrong setting stays wrong: starting again would not help.
             if not self._is_up and (code == USAGE or ends >= ENDS_MAX):
-                self.failure = f"{program.name} does not come up; it ended with {code}{words}"
+                self.failure = f"{program.name} does not come up; it {_ended(code)}{words}"
                 return
-            self._tell(f"{program.name} ended with {code}; starting it again in {pause:g} s{words}")
+            self._tell(f"{program.name} {_ended(code)}; starting it again in {pause:g} s{words}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, RESTART_SECONDS_MAX)
             self._processes[program.name] = await self._spawn(program)
@@ -146,6 +146,10 @@ class Supervisor:
             self._tell(f"{name} did not stop in {seconds:g} s; killing it")
             process.kill()
             await process.wait()
+
+
+def _ended(code: int) -> str:
+    return f"ended with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
 
 def _die_with_parent() -> None:

@@ -6,6 +6,7 @@ import click
 
 from cli.connection import connected
 from cli.output import NOT_FOUND, operator_command, show, show_all, stop_with
+from cli.parameters import ID, Group
 from cli.running import issue_token
 from contracts.events.account import Role
 from contracts.ids import TokenId, account_id
@@ -13,13 +14,13 @@ from domain.tokens import RevokeToken
 from read_models import access_tokens
 
 
-@click.group()
+@click.group(cls=Group)
 def tokens() -> None:
     """Issue, list and revoke access tokens."""
 
 
 @tokens.command("issue")
-@click.option("--account", required=True)
+@click.option("--account", required=True, type=ID)
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="user")
 @operator_command
 async def issue(data_dir: Path, account: str, role: str, *, as_json: bool) -> None:
@@ -32,7 +33,7 @@ async def issue(data_dir: Path, account: str, role: str, *, as_json: bool) -> No
 
 
 @tokens.command("list")
-@click.option("--account")
+@click.option("--account", type=ID)
 @operator_command
 async def list_tokens(data_dir: Path, account: str | None, *, as_json: bool) -> None:
     """List tokens, oldest first; never the tokens themselves."""

@@ -25,5 +25,5 @@ class Cursor(Struct, frozen=True):
 def parse_cursor(text: str) -> Cursor:
     found = _FORM.fullmatch(text)
     if found is None:
-        raise BadCursor(f"not a cursor: {text[:80]!r}")
+        raise BadCursor(f"not a cursor: {text[:80]}")
     return Cursor(found[1], int(found[2]), int(found[3]))

@@ -25,7 +25,7 @@ def checked(text: str) -> str:
     history of another boundary; a space or a wildcard would disable the guard of appends.
     """
     if _ALLOWED.fullmatch(text) is None:
-        raise BadId(f"not an id: {text[:80]!r}")
+        raise BadId(f"not an id: {text[:80]}")
     return text
 
 
@@ -36,7 +36,7 @@ def account_id(text: str) -> AccountId:
 def job_id(text: str) -> JobId:
     """Return a job's id; raise BadId for anything but a lower-case UUIDv7."""
     if _UUID.fullmatch(text) is None:
-        raise BadId(f"not a job id: {text[:80]!r}")
+        raise BadId(f"not a job id: {text[:80]}")
     return JobId(text)
 
 

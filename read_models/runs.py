@@ -134,8 +134,12 @@ _CHANGED = (
     .order_by(table.c.sequence, table.c.change)
     .limit(bindparam("limit"))
 )
-
-
+_LAST_CHANGED = (
+    select(table)
+    .where(table.c.account_id == bindparam("account_id"))
+    .order_by(table.c.sequence.desc(), table.c.change.desc())
+    .limit(bindparam("limit"))
+)
 _RUNNING = (
     select(table)
     .where(table.c.account_id == bindparam("account_id"), _is_running)
@@ -159,3 +163,9 @@ def open_ones(connection: Connection, account: AccountId, limit: int) -> list[Ru
     """Return the account's runs that have not ended, oldest first."""
     found = connection.execute(_RUNNING, {"account_id": account, "limit": limit})
     return [_read(row) for row in found]
+
+
+def last_changed(connection: Connection, account: AccountId, limit: int) -> list[Run]:
+    """Return an account's runs, the last changed first."""
+    found = connection.execute(_LAST_CHANGED, {"account_id": account, "limit": limit})
+    return [_read(each) for each in found]

@@ -19,6 +19,7 @@ from application.event_log import (
     Conflict,
     LogMessage,
     LogSetBack,
+    LogTooOld,
     LogUnavailable,
     Stored,
     Unavailable,
@@ -238,7 +239,7 @@ class JetStreamLog:
             return await self._request(subject, body, READ_TIMEOUT_SECONDS)
         except _UNREACHABLE as error:
             raise LogUnavailable(
-                f"the broker did not answer {subject}: {type(error).__name__}"
+                f"the broker did not answer {subject}: {error or 'it took too long'}"
             ) from error
 
     async def _request(
@@ -261,9 +262,9 @@ class JetStreamLog:
 
 
 def require_format(metadata: dict[str, str] | None) -> None:
-    """Raise LogUnavailable for a log from before the names in events were settled."""
+    """Raise LogTooOld for a log from before the names in events were settled."""
     if (metadata or {}).get(FORMAT_KEY) != FORMAT:
-        raise LogUnavailable(
+        raise LogTooOld(
             "the log is of an earlier version, whose events have other names: begin in an empty"
             " folder, or delete this world (`make clean-world`)"
         )

@@ -7,8 +7,9 @@ import msgspec
 from domain.job_kinds.character_image import CharacterImage
 from domain.job_kinds.funnel_step import FunnelStep
 from domain.job_kinds.infograph import Infograph
-from domain.refusals import Refused, invalid
-from domain.text import WORDS, InvalidField, clean_json
+from domain.refusals import invalid
+from domain.text import clean_json
+from domain.wrong_fields import read_as, refusal_of
 
 AnyJobKind = Infograph | CharacterImage | FunnelStep
 
@@ -20,7 +21,7 @@ def parse(kind: str, fields: Any) -> AnyJobKind:
     if kind not in KINDS:
         raise invalid("kind", f"must be one of {', '.join(sorted(KINDS))}")
     try:
-        return msgspec.convert(fields, KINDS[kind])
+        return read_as(KINDS[kind], fields)
     except msgspec.ValidationError as error:
         raise refusal_of(error) from None
 
@@ -43,19 +44,3 @@ def _recall_old(kind: type[AnyJobKind], fields: bytes) -> AnyJobKind | None:
         return msgspec.convert(clean_json(msgspec.json.decode(fields), len(fields)), kind)
     except msgspec.ValidationError:
         return None
-
-
-def refusal_of(error: msgspec.ValidationError) -> Refused:
-    """Name the field that msgspec complains about, in a body (`$.data`) or an input (`$`)."""
-    if isinstance(error.__cause__, InvalidField):
-        return invalid(error.__cause__.field, error.__cause__.message)
-    message, _, path = str(error).partition(" - at `$")
-    field = path.strip("`.").removeprefix("data").strip(".")
-    if not field and ("unknown field" in message or "missing required field" in message):
-        field = message.rsplit("`", 2)[-2]
-    if field == "data" and "missing" in message:
-        message = "has to be there, as JSON"
-    for pattern, words in WORDS.items():
-        if repr(pattern) in message:
-            message = words
-    return invalid("body" if field in {"", "data"} else field, message)

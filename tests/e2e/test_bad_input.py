@@ -84,6 +84,18 @@ def test_a_wrong_value_names_its_field(
 
 
 @pytest.mark.usefixtures("log_unchanged")
+def test_all_wrong_fields_are_named_at_once(client: httpx.Client) -> None:
+    sent = {"promt": "x", "resolution": "9K", "aspect_ratio": "7:5", "number_of_infographs": "2"}
+    wrong = ["prompt", "aspect_ratio", "resolution", "number_of_infographs", "promt"]
+    document = problem(client.post(CREATE, json=sent), 422, "invalid")
+    assert [error["field"] for error in document["errors"]] == wrong
+    assert all(name in document["detail"] for name in wrong)
+    given = {"kind": "infograph", "input": {"resolution": 2, "blog_url": "x"}}
+    document = problem(client.post("/api/jobs", json=given), 422, "invalid")
+    assert [error["field"] for error in document["errors"]] == ["prompt", "blog_url", "resolution"]
+
+
+@pytest.mark.usefixtures("log_unchanged")
 @pytest.mark.parametrize(
     "body",
     [b"{", b"[" * 100_000, b'{"prompt":"\\ud800"}', b'{"prompt":"\xff"}', b"nonsense"],

@@ -121,10 +121,10 @@ def test_every_type_is_delivered_as_its_struct_and_the_guide_have_it(
     with user_of(world, product, "eve") as eve:
         completed = until_ended(eve, create(eve))["id"]
         _hear(receiver, "job.completed", completed)
-        world.fault("run", "content_policy")
+        world.fault("content_policy")
         _hear(receiver, "job.failed", until_ended(eve, create(eve))["id"])
         _hear(receiver, "run.completed", _run(eve))
-        world.fault("run", "content_policy")
+        world.fault("content_policy")
         _hear(receiver, "run.failed", _run(eve))
         with slow_simulator(world):
             run, job = _run(eve), create(eve)

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.same_on_any_database  # None of it is about rows.
 AT_ONCE = 4
 NOISE = ("Traceback", "never retrieved", "was destroyed", "never awaited", 'File "')
 ACCOUNT = ("--account", "demo")
-NO_WORLD_NEEDED = {"up", "demo", "doctor", "config show"}
+NO_WORLD_NEEDED = {"up", "demo", "doctor", "config show", "completions"}
+NO_FOLDER = {"completions"}
 # Each command with arguments that the world refuses, and the exit code of that.
 REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
     "tokens issue": (("--account", "not an id"), 2),
@@ -41,6 +42,22 @@ REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
     "jobs show": (("no-such-job",), 3),
     "jobs watch": (("no-such-job",), 3),
     "jobs cancel": (("no-such-job",), 3),
+    "jobs retry": (("no-such-job",), 3),
+    "jobs delete": (("no-such-job",), 3),
+    "runs create": (("a b", "--intake", "coral reefs"), 4),
+    "runs list": (("--account", "not an id"), 2),
+    "runs show": (("no-such-run",), 3),
+    "runs cancel": (("no-such-run",), 3),
+    "runs retry": (("no-such-project",), 3),
+    "runs text": (("no-such-project", "2"), 3),
+    "webhooks list": (("--no-such-option",), 2),
+    "webhooks show": (("no-such-endpoint",), 3),
+    "webhooks create": (("ftp://a",), 4),
+    "webhooks change": (("no-such-endpoint", "--disabled"), 3),
+    "webhooks deliveries": (("no-such-endpoint",), 3),
+    "webhooks resend": (("no-such-endpoint", "no-such-delivery"), 3),
+    "webhooks rotate": (("no-such-endpoint",), 3),
+    "webhooks remove": (("no-such-endpoint",), 3),
     "events list": (("--since", "yesterday"), 2),
     "events show": (("999999999",), 3),
     "events tail": (("--after", "no cursor"), 2),
@@ -56,6 +73,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], int]] = {
     "doctor": (("--no-such-option",), 2),
     "up": (("--port", "99999"), 2),
     "demo": (("--kind", "no-such-kind"), 2),
+    "completions": (("no-such-shell",), 2),
 }
 ALLOWED: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("events list", "parked list", "broker setup", "events tail", "projections status"), ()
@@ -77,10 +95,17 @@ def test_the_table_has_every_command() -> None:
     assert set(leaves(main)) == REFUSED.keys()
 
 
+def without_a_folder(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
 def run_all(
     cases: dict[str, tuple[str, ...]], path: Path, **environment: str
 ) -> dict[str, subprocess.CompletedProcess[str]]:
     def one(name: str) -> subprocess.CompletedProcess[str]:
+        if name in NO_FOLDER:
+            return without_a_folder(*name.split(), *cases[name])
         return darkroom(path, *name.split(), *cases[name], **environment)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -98,8 +123,9 @@ def check(done: dict[str, subprocess.CompletedProcess[str]], codes: dict[str, in
 def with_good_arguments() -> dict[str, tuple[str, ...]]:
     """Arguments that are refused by nothing but the world that is not there."""
     plain = {name: arguments for name, (arguments, _) in REFUSED.items()}
-    plain |= ALLOWED | dict.fromkeys(("tokens list", "jobs list"), ())
-    plain |= dict.fromkeys(("tokens issue", "credits show", "credits entries"), ACCOUNT)
+    plain |= ALLOWED | dict.fromkeys(("tokens list", "jobs list", "webhooks list"), ())
+    of_accounts = ("tokens issue", "credits show", "credits entries", "runs list")
+    plain |= dict.fromkeys(of_accounts, ACCOUNT)
     return {name: plain[name] for name in REFUSED.keys() - NO_WORLD_NEEDED}
 
 
@@ -134,6 +160,25 @@ MISLED: dict[str, tuple[tuple[str, ...], int, str]] = {
         2,
         "key",
     ),
+    "all wrong options at once": (
+        ("credits", "grant", "--account", "a b", "--amount", "x"),
+        2,
+        "Error: Missing option '--reason'",
+    ),
+    "all wrong combinations at once": (
+        ("events", "list", "--job", "a", "--boundary", "job", "--type", "jobrequested"),
+        2,
+        "mean JobRequested?",
+    ),
+    "all wrong fields at once": (
+        ("jobs", "create", "p", "--input", "resolution=9K", "--input", "aspect_ratio=7:5"),
+        4,
+        "darkroom: resolution: must be one of",
+    ),
+    "a status": (("jobs", "list", *ACCOUNT, "--status", "lost"), 4, "status: must be one of"),
+    "nothing to change": (("webhooks", "change", "ep_1"), 2, "--enabled or --disabled"),
+    "no intake": (("runs", "create", "p"), 2, "one of --intake and --intake-file"),
+    "no time": (("events", "list", "--since", "yesterday"), 2, "not a time"),
     "a log of no bytes": (("broker", "setup", "--max-bytes", "0"), 2, "--max-bytes"),
     "more replicas than servers": (("broker", "setup", "--replicas", "3"), 4, "the broker refuses"),
 }

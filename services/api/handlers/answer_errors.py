@@ -18,12 +18,14 @@ from nats import errors
 from adapters.database import DatabaseUnavailable
 from adapters.http_server import AnyRequest, AnyResponse
 from adapters.problems import PROBLEM_TYPE, STATUSES, problem_of
+from adapters.refusal_log import note_refusal
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Unreadable
 from application.event_log import LogSetBack, LogUnavailable, OutcomeUnknown
 from application.ports import NotThereYet
-from domain.job_kinds import refusal_of
 from domain.refusals import Refused, invalid
+from domain.wrong_fields import refusal_of
+from services.api.handlers.callers import Caller
 from services.api.handlers.request_context import is_carried_out, request_id_of
 
 logger = structlog.get_logger()
@@ -71,6 +73,11 @@ def on_error(request: AnyRequest, error: Exception) -> AnyResponse:
             code=refused.code,
             **({"exc_info": error} if is_ours else {"reason": repr(error)[:300]}),
         )
+    else:
+        caller = request.scope.get("user")
+        account = caller.account_id if isinstance(caller, Caller) else None
+        request_id = request_id_of(request)
+        note_refusal(refused, request_id, request.method, request.url.path, account)
     return _problem(request, error, refused)
 
 

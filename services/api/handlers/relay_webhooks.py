@@ -33,7 +33,7 @@ async def relay_webhook(id: FromPath[str]) -> AnyResponse:
     """The provider's callback: its envelope, as sent. Answered with the ingestor's answer; 503
     when it is away, so that the provider sends it again.
     """
-    raise Refused("not_found", f"there is no job {id[:64]!r}")  # Others were relayed before.
+    raise Refused("not_found", f"there is no job {id[:64]}")  # Others were relayed before.
 
 
 class IngestorAnswer(Struct):

@@ -27,6 +27,7 @@ from services.api.handlers.retry_jobs import retry_infograph, retry_job
 from services.api.handlers.serve_artifacts import describe_artifact, serve_artifact
 from services.api.handlers.show_credits import list_entries, show_credits
 from services.api.handlers.show_deliveries import list_deliveries, resend_delivery
+from services.api.handlers.show_front_page import show_front_page
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
@@ -57,7 +58,9 @@ FOR_ALL: list[Any] = [
 ]
 STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
 FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
-OPEN: list[Any] = [serve_artifact, describe_artifact, show_liveness, show_readiness]
+OPEN: list[Any] = [
+    *(show_front_page, serve_artifact, describe_artifact, show_liveness, show_readiness)
+]
 
 
 def routes() -> list[Any]:

@@ -22,7 +22,7 @@ from services.api.handlers.request_context import RequestContext
 
 
 class DeliveryDocument(Struct, frozen=True, kw_only=True):
-    """One message to an endpoint about the job or run `object_id` of `account`, and what became of it:
+    """One message to an endpoint about the job or run `object_id` of `account`, and its outcome:
     `last_status` is the HTTP status that the endpoint answered last, `next_at` when it is tried
     again.
     """

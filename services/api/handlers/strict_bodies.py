@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from domain.wrong_fields import read_as
+
 
 class StrictRequest(Request[Any, Any, Any]):
     """Decodes a body once, into the type of the handler's `data`. Litestar itself would decode it
@@ -19,11 +21,13 @@ class StrictRequest(Request[Any, Any, Any]):
 
 
 def decode_strictly(body: bytes, kind: Any) -> Any:
-    """Decode without conversions; raise a msgspec.DecodeError, of which ValidationError is one."""
+    """Decode without conversions; raise a msgspec.DecodeError, of which ValidationError is one, and
+    WrongFields one of these.
+    """
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError:
-        return msgspec.convert(_with_whole_numbers(_decoder(Any).decode(body)), kind)
+        return read_as(kind, _with_whole_numbers(_decoder(Any).decode(body)))
 
 
 @cache

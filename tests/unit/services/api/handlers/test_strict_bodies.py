@@ -20,7 +20,7 @@ def test_json_knows_one_kind_of_number(body: bytes) -> None:
 
 @pytest.mark.parametrize("value", ['"3"', "3.5", "true", "null", "[3]"])
 def test_nothing_is_converted(value: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=r"\$\.count"):
+    with pytest.raises(msgspec.ValidationError, match=r"^count: must be a whole number"):
         decode_strictly(b'{"count": %s}' % value.encode(), Order)
 
 
