@@ -1,0 +1,1 @@
+"""Writes the generated part of clients/python from the OpenAPI document."""
