@@ -1,0 +1,188 @@
+/** An account as its changes are told: by frames, or by comparing what two polls found. */
+import type { Credits, Gone, Job, Resync, Run } from "./documents.ts";
+import { type Followed, POLL_SECONDS } from "./following.ts";
+import type { Frame } from "./frames.ts";
+
+/** One change: the whole object as it is now. `id` is where to go on: `watch({after: id})`. */
+export type Change =
+  | { event: "job"; id: string | undefined; data: Job }
+  | { event: "run"; id: string | undefined; data: Run }
+  | { event: "credits"; id: string | undefined; data: Credits }
+  | { event: "gone"; id: string | undefined; data: Gone };
+
+type News = Change extends infer C ? (C extends Change ? Omit<C, "id"> : never) : never;
+
+/** How an account is read where frames do not tell. */
+export interface AccountReader {
+  page(cursor: string | null, signal: AbortSignal): Promise<{ items: Job[]; next: string | null }>;
+  /** Undefined when there is no such job: its owner deleted it. */
+  job(id: string, signal: AbortSignal): Promise<Job | undefined>;
+  run(id: string, signal: AbortSignal): Promise<Run | undefined>;
+  credits(signal: AbortSignal): Promise<Credits>;
+}
+
+interface Known {
+  mark: string;
+  updatedAt: string;
+  isOpen: boolean;
+}
+
+const KNOWN_MAX = 1000; // Objects that are remembered, and read again after a resync.
+const PAGES_MAX = 10;
+const ONE_BY_ONE = 20; // So few jobs are asked for by their ids rather than searched for in pages.
+const ENDS = new Set(["completed", "failed", "cancelled"]);
+
+export class Account implements Followed<Change> {
+  readonly path = "/api/stream";
+  readonly pollSeconds = POLL_SECONDS.dashboard;
+  readonly isOver = false;
+  readonly #reader: AccountReader;
+  readonly #shown: () => Iterable<string>;
+  readonly #jobs = new Map<string, Known>();
+  readonly #runs = new Map<string, Known>();
+  #newest: readonly string[] = [];
+  #credits = "";
+
+  /** `shown` are the ids of the jobs that a front end shows beside those that it was told of. */
+  constructor(reader: AccountReader, shown: () => Iterable<string> = () => []) {
+    this.#reader = reader;
+    this.#shown = shown;
+  }
+
+  async take(frame: Frame, after: string | undefined, signal: AbortSignal): Promise<Change[]> {
+    const news = await this.#newsIn(frame, signal);
+    // Whoever goes on behind any but the last would miss the rest of them.
+    const place = (at: number) => (at === news.length - 1 ? frame.id : after);
+    return news.map((each, at) => ({ ...each, id: place(at) }));
+  }
+
+  async poll(after: string | undefined, signal: AbortSignal): Promise<Change[]> {
+    // What was among the newest and is no more was pushed out by newer ones, or is gone.
+    const wanted = new Set([...this.#open(), ...this.#newest]);
+    const news = await this.#lookAgain(wanted, signal);
+    news.push(...this.#creditsNews(await this.#reader.credits(signal)));
+    return news.map((each) => ({ ...each, id: after }));
+  }
+
+  async #newsIn(frame: Frame, signal: AbortSignal): Promise<News[]> {
+    const data: unknown = JSON.parse(frame.data);
+    switch (frame.event) {
+      case "job":
+        return this.#jobNews(data as Job);
+      case "run":
+        return this.#runNews(data as Run);
+      case "credits":
+        return this.#creditsNews(data as Credits);
+      case "gone":
+        return this.#goneNews((data as Gone).id);
+      case "resync":
+        return await this.#afterResync(data as Resync, signal);
+      default:
+        return []; // A kind of frame that this client is too old to know.
+    }
+  }
+
+  /** A resync has all that is open. What was known beside it has ended or is gone: look again. */
+  async #afterResync(resync: Resync, signal: AbortSignal): Promise<News[]> {
+    const wanted = new Set([...this.#jobs.keys(), ...this.#shown()]);
+    for (const job of resync.jobs) wanted.delete(job.id);
+    const news = resync.jobs.flatMap((job) => this.#jobNews(job));
+    news.push(...resync.runs.flatMap((run) => this.#runNews(run)));
+    news.push(...(await this.#lookAgain(wanted, signal)));
+    return [...news, ...this.#creditsNews(resync.credits)];
+  }
+
+  /** Read the newest jobs, those wanted, and the runs that they or we know of. */
+  async #lookAgain(wanted: Set<string>, signal: AbortSignal): Promise<News[]> {
+    const found: Job[] = [];
+    let cursor: string | null = null;
+    for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+      const page: { items: Job[]; next: string | null } = await this.#reader.page(cursor, signal);
+      for (const job of page.items) wanted.delete(job.id);
+      if (pages === 0) this.#newest = page.items.map((job) => job.id);
+      found.push(...page.items);
+      cursor = page.next;
+      if (cursor === null || wanted.size <= ONE_BY_ONE) break;
+    }
+    const news: News[] = [];
+    for (const id of wanted) {
+      const job = await this.#reader.job(id, signal);
+      if (job === undefined) news.push(...this.#goneNews(id));
+      else found.push(job);
+    }
+    const changed = found.reverse().flatMap((job) => this.#jobNews(job));
+    return [...news, ...changed, ...(await this.#runsOf(changed, signal))];
+  }
+
+  async #runsOf(changed: News[], signal: AbortSignal): Promise<News[]> {
+    const ids = new Set([...this.#runs].filter(([, run]) => run.isOpen).map(([id]) => id));
+    for (const each of changed) {
+      if (each.event === "job" && each.data.run_id !== null) ids.add(each.data.run_id);
+    }
+    const news: News[] = [];
+    for (const id of ids) {
+      const run = await this.#reader.run(id, signal);
+      if (run !== undefined) news.push(...this.#runNews(run));
+    }
+    return news;
+  }
+
+  #open(): Set<string> {
+    return new Set([...this.#jobs].filter(([, job]) => job.isOpen).map(([id]) => id));
+  }
+
+  #jobNews(job: Job): News[] {
+    const mark = jobMark(job);
+    const known = this.#jobs.get(job.id);
+    // An answer may be older than what another process told before.
+    if (known?.mark === mark || (known && known.updatedAt > job.updated_at)) return [];
+    const isOpen = !ENDS.has(job.status);
+    remember(this.#jobs, job.id, { mark, updatedAt: job.updated_at, isOpen });
+    return [{ event: "job", data: job }];
+  }
+
+  #runNews(run: Run): News[] {
+    const { as_of: _, eta_seconds: __, ...lasting } = run;
+    const mark = JSON.stringify(lasting);
+    if (this.#runs.get(run.id)?.mark === mark) return [];
+    remember(this.#runs, run.id, { mark, updatedAt: "", isOpen: run.status === "running" });
+    return [{ event: "run", data: run }];
+  }
+
+  #creditsNews(credits: Credits): News[] {
+    const { as_of: _, ...lasting } = credits;
+    const mark = JSON.stringify(lasting);
+    if (this.#credits === mark) return [];
+    this.#credits = mark;
+    return [{ event: "credits", data: credits }];
+  }
+
+  #goneNews(id: string): News[] {
+    this.#jobs.delete(id);
+    return [{ event: "gone", data: { id } }];
+  }
+}
+
+/** What differs between two states of a job that are worth telling. */
+export function jobMark(job: Job): string {
+  return `${job.updated_at} ${job.status} ${job.progress} ${job.retried_as}`;
+}
+
+export function hasEnded(job: { status: string }): boolean {
+  return ENDS.has(job.status);
+}
+
+/** Remember it as the newest; forget the oldest that has ended, else the oldest. */
+function remember(all: Map<string, Known>, id: string, known: Known): void {
+  all.delete(id);
+  all.set(id, known);
+  if (all.size <= KNOWN_MAX) return;
+  for (const [oldest, each] of all) {
+    if (!each.isOpen) {
+      all.delete(oldest);
+      return;
+    }
+  }
+  const [oldest] = all.keys();
+  if (oldest !== undefined) all.delete(oldest);
+}
