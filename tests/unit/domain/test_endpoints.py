@@ -59,6 +59,13 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     assert (changed.url, changed.types, changed.enabled) == (OTHER_URL, ("b",), False)
 
 
+def test_what_is_registered_or_changed_hears_of_the_accounts_that_belong_to_it() -> None:
+    (fresh,) = given().when(RegisterEndpoint(ENDPOINT, SEALED, ("a",))).events
+    old = registered()
+    (changed,) = given(old).when(ChangeEndpoint(endpoint_id=ENDPOINT, types=("b",))).events
+    assert (fresh.hears_owned, old.hears_owned, changed.hears_owned) == (True, False, True)
+
+
 @pytest.mark.parametrize(
     ("command", "kind"),
     [
