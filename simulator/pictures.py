@@ -14,6 +14,7 @@ Colour = tuple[int, int, int]
 
 LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 BOMB_SIDE = 20_000
+ADLER_BASE = 65_521
 
 
 @lru_cache(maxsize=16)
@@ -61,10 +62,14 @@ def _bars(canvas: Canvas, tint: bytes, size: tuple[int, int], unit: int, ink: Co
 
 
 def bomb() -> bytes:
-    """Return a small PNG that would take more than a gigabyte to decode."""
-    row = b"\x00" + b"\x00" * (BOMB_SIDE * 3)
-    squeeze = zlib.compressobj(9)
-    pixels = b"".join([squeeze.compress(row) for _ in range(BOMB_SIDE)]) + squeeze.flush()
+    """Return a small PNG that would take more than a gigabyte to decode. One row is compressed, and
+    repeated as it is: to compress all of them takes longer than a download may.
+    """
+    row = bytes(1 + BOMB_SIDE * 3)
+    squeeze = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    squeezed = squeeze.compress(row) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    checksum = len(row) * BOMB_SIDE % ADLER_BASE << 16 | 1  # Adler-32 of nothing but zeros.
+    pixels = b"\x78\xda" + squeezed * BOMB_SIDE + b"\x03\x00" + struct.pack(">I", checksum)
     head = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", pixels), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in chunks)

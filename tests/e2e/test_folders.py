@@ -18,7 +18,7 @@ from tests.support.worlds import RunningWorld, create, running_world, until_ende
 
 pytestmark = pytest.mark.same_on_any_database
 
-ODD_NAMES = ["with a space", "with \"quotes\" and 'more'", "größe-日本", "$HOME #1 50%41 a?b&c"]
+ODD_NAME = "a space, \"quotes\" and 'more', größe-日本, $HOME #1 50%41 a?b&c"
 PROMPT = "a prompt that must not be readable anywhere"
 
 
@@ -40,7 +40,7 @@ def started(path: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 @pytest.mark.parametrize("name", ["up", "demo"])
@@ -90,7 +90,7 @@ def test_after_a_kill_the_next_one_waits_for_the_orphans_and_loses_nothing() -> 
             os.kill(broker, signal.SIGCONT)
             assert "ready" in process.stderr.readline()
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
         assert not Path(f"/proc/{broker}").exists()
         world.restart()
         with world.client() as client:
@@ -98,14 +98,13 @@ def test_after_a_kill_the_next_one_waits_for_the_orphans_and_loses_nothing() -> 
             assert until_ended(client, create(client))["status"] == "completed"
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_world_starts_in_a_folder_of_any_name(name: str) -> None:
+def test_a_world_starts_in_a_folder_of_any_name() -> None:
     with folder() as path:
-        world = RunningWorld(_made(path / name), {})
+        world = RunningWorld(_made(path / ODD_NAME), {})
         try:
             with world.client() as client:
                 assert until_ended(client, create(client))["status"] == "completed"
-            assert [each.name for each in path.iterdir()] == [name]
+            assert [each.name for each in path.iterdir()] == [ODD_NAME]
         finally:
             world.stop()
 
@@ -182,7 +181,7 @@ def test_ctrl_c_while_it_starts_ends_it_and_leaves_no_process_behind() -> None:
         process = subprocess.Popen(command(path), stderr=subprocess.PIPE, text=True)
         eventually((path / "logs" / "broker.log").exists)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
         assert process.returncode == 0
         assert subprocess.run(["pgrep", "-f", str(path)], check=False).returncode == 1
         assert not (path / "tokens.txt").exists()

@@ -24,7 +24,7 @@ def ticket_of(client: httpx.Client) -> str:
 @contextmanager
 def opened_by(ticket: str, url: str, path: str = "/api/stream") -> Iterator[int]:
     """Open a stream by ticket, wait for its first line, and keep it open."""
-    with httpx.stream("GET", f"{url}{path}?ticket={ticket}", timeout=10.0) as answer:
+    with httpx.stream("GET", f"{url}{path}?ticket={ticket}", timeout=60.0) as answer:
         lines = answer.iter_lines()  # Kept: the connection would be closed with it.
         if answer.status_code == 200:
             assert next(lines).startswith("retry:")
@@ -164,7 +164,7 @@ def test_a_revoked_tokens_streams_sockets_and_waits_end_at_two_processes_of_a_bu
         staying = [Connection(each) for each in ways]
         kept_open = [Connection(following(url, kept)) for url in (world.url, other)]
         for each in [*staying, *kept_open]:
-            assert each.is_open.wait(10)
+            assert each.is_open.wait(60)
         back.delete(f"/api/operator/tokens/{issued['id']}").raise_for_status()
 
         def all_have_ended() -> bool:

@@ -158,13 +158,13 @@ def test_a_socket_tells_the_same_and_continues(world: RunningWorld) -> None:
         after = own.get("/api/credits").json()["as_of"]
         job = until_ended(own, create(own))["id"]
         with connect(f"{url}?after={after}", additional_headers=headers) as socket:
-            received = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+            received = [json.loads(socket.recv(timeout=60)) for _ in range(2)]
         assert {each["event"] for each in received} == {"job", "credits"}
         assert next(each for each in received if each["event"] == "job")["data"]["id"] == job
         ticket = own.post("/api/stream-tickets").json()["ticket"]
         with connect(f"{url}?ticket={ticket}") as socket:
             own.post("/api/characters/c-1/image/", json={"name": "n", "description": "d"})
-            received = [json.loads(socket.recv(timeout=5)) for _ in range(2)]
+            received = [json.loads(socket.recv(timeout=60)) for _ in range(2)]
         assert "character_image" in {each["data"].get("kind") for each in received}
     with pytest.raises(InvalidStatus):
         connect(f"{url}?ticket=unknown")
@@ -174,7 +174,7 @@ def test_open_streams_do_not_keep_a_world_from_stopping() -> None:
     with running_world() as own, Listener(own.url, own.world.tokens["user"]):
         began_at = time.monotonic()
         own.stop()
-        assert time.monotonic() - began_at < 10
+        assert time.monotonic() - began_at < 20
 
 
 def test_a_status_can_be_waited_for(client: httpx.Client) -> None:

@@ -12,13 +12,12 @@ from tests.support.worlds import RunningWorld, create, running_world, until_ende
 
 @pytest.fixture(scope="module")
 def troubled() -> Iterator[RunningWorld]:
-    """A world whose provider is asked soon, and whose jobs have little time."""
+    """A world whose provider is asked soon."""
     with running_world(
         RECONCILE_AFTER_SECONDS="2",
         RECONCILE_EVERY_SECONDS="1",
         SUBMIT_UNKNOWN_SECONDS="9",
         SUBMIT_BACKOFF_SECONDS_MAX="1",
-        JOB_DEADLINE_SECONDS="45",
     ) as running:
         yield running
 
@@ -82,18 +81,6 @@ def test_a_provider_in_trouble_fails_nobody_and_alarms_the_operator(
     troubled.simulator("DELETE", "failures")
     assert {until_ended(client, job)["status"] for job in jobs} == {"completed"}
     eventually(lambda: not alarm())
-
-
-def test_a_result_that_the_provider_no_longer_has_fails_at_the_deadline_and_costs_nothing(
-    troubled: RunningWorld, client: httpx.Client
-) -> None:
-    before = client.get("/api/credits").json()["available"]
-    troubled.fault("expired")
-    troubled.fault("no_webhook")
-    job = create(client)
-    ended = until_ended(client, job, 120)
-    assert (ended["status"], ended["error"]["code"]) == ("failed", "deadline")
-    assert client.get("/api/credits").json()["available"] == before
 
 
 def test_what_the_provider_says_after_a_cancel_is_kept_and_costs_nobody(

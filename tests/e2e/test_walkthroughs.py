@@ -91,7 +91,7 @@ def test_the_stand_in_for_curl_reads_the_same_options(world: RunningWorld, tmp_p
     def curl(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(STAND_IN), *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
         )
 
     assert '"available"' in curl("-sf", "-H", header, f"{world.url}/api/credits").stdout

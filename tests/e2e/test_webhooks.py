@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -58,11 +59,12 @@ def test_forged_stale_and_tampered_deliveries_are_401_and_leave_nothing(
     url = world.url if front else world.world.ingestor_url
     before = len(events_of(world))
     good = signed(world, BODY)
+    ahead = 2 * 300  # So far that it stays ahead until the last delivery is sent.
     deliveries: list[tuple[bytes, dict[str, str]]] = [
         (BODY, {}),
         (BODY + b" ", good),
         (BODY, signed(world, BODY, seconds=-301)),
-        (BODY, signed(world, BODY, seconds=+302)),
+        (BODY, signed(world, BODY, seconds=ahead)),
         (BODY, {**good, "X-Fal-Webhook-Signature": "00" * 64}),
         (BODY, {**good, "X-Fal-Webhook-Signature": "zz"}),
         (BODY, {**good, "X-Fal-Webhook-Request-Id": "r-2"}),
@@ -200,14 +202,39 @@ def test_a_failure_at_the_provider_is_told_plainly_and_gives_the_credit_back(
 def test_a_file_that_will_never_do_fails_the_job(
     world: RunningWorld, client: httpx.Client, mode: str, code: str
 ) -> None:
-    world.fault(mode)
+    world.fault(mode, times=1000)  # A slow download is tried again, and gets no better.
     document = until_ended(client, create(client))
     assert (document["status"], document["error"]["code"]) == ("failed", code)
     assert document["artifacts"] == []
 
 
-def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed() -> None:
-    with running_world(FAL_WEBHOOKS="unsigned") as world, world.client() as client:
+@pytest.fixture(scope="module")
+def unsigned() -> Iterator[RunningWorld]:
+    """A world that takes webhooks without a signature, and whose jobs have little time."""
+    with running_world(
+        FAL_WEBHOOKS="unsigned",
+        RECONCILE_AFTER_SECONDS="2",
+        RECONCILE_EVERY_SECONDS="1",
+        JOB_DEADLINE_SECONDS="30",
+    ) as running:
+        yield running
+
+
+def test_a_result_that_the_provider_no_longer_has_fails_at_the_deadline_and_costs_nothing(
+    unsigned: RunningWorld,
+) -> None:
+    with unsigned.client() as client:
+        before = client.get("/api/credits").json()["available"]
+        unsigned.fault("expired")
+        unsigned.fault("no_webhook")
+        ended = until_ended(client, create(client), 120)
+        assert (ended["status"], ended["error"]["code"]) == ("failed", "deadline")
+        assert client.get("/api/credits").json()["available"] == before
+
+
+def test_the_seeds_curl_works_where_unsigned_webhooks_are_allowed(unsigned: RunningWorld) -> None:
+    world = unsigned
+    with world.client() as client:
         world.fault("never_ends")
         job = create(client)
         image = {"url": "https://elsewhere.example/a.png", "width": 1, "height": 1}

@@ -22,13 +22,14 @@ def children_of(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+@pytest.mark.same_on_any_database
 def test_ctrl_c_ends_it_in_time_and_leaves_no_process_behind() -> None:
     with running_world() as world:
         pids = children_of(world.process.pid)
         assert len(pids) == 6
         started_at = time.monotonic()
         assert world.stop(signal.SIGINT) == 0
-        assert time.monotonic() - started_at < 10
+        assert time.monotonic() - started_at < 20
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
@@ -75,16 +76,18 @@ def test_without_the_broker_a_request_is_a_503_and_never_a_201() -> None:
         assert until_ended(client, create(client))["status"] == "completed"
 
 
-def test_two_worlds_run_beside_each_other() -> None:
-    with running_world() as one, running_world() as other:
-        assert one.url != other.url
-        with one.client() as client:
+@pytest.mark.same_on_any_database
+def test_two_worlds_run_beside_each_other(world: RunningWorld) -> None:
+    with running_world() as other:
+        assert world.url != other.url
+        with world.client() as client:
             job = create(client)
             assert until_ended(client, job)["status"] == "completed"
         with other.client() as client:
             assert client.get(f"/api/jobs/{job}").status_code == 404
 
 
+@pytest.mark.same_on_any_database
 def test_a_taken_port_is_a_friendly_message(world: RunningWorld) -> None:
     with folder() as path:
         done = darkroom(path, "up", "--port", str(world.world.port))
@@ -127,7 +130,7 @@ def test_a_service_alone_needs_a_key_or_says_that_the_simulator_is_meant() -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 2
     assert "FAL_KEY is not set" in done.stderr
@@ -146,6 +149,7 @@ def test_the_command_line_makes_and_shows_a_job(world: RunningWorld) -> None:
     assert darkroom(world.path, "jobs", "show", "no-such-job").returncode == 3
 
 
+@pytest.mark.same_on_any_database
 def test_the_log_can_be_followed(world: RunningWorld) -> None:
     command = [sys.executable, "-m", "cli", "events", "tail", "--after", "0", "--json"]
     following = subprocess.Popen(
@@ -154,7 +158,7 @@ def test_the_log_can_be_followed(world: RunningWorld) -> None:
     assert following.stdout is not None
     first = json.loads(following.stdout.readline())
     following.send_signal(signal.SIGINT)
-    following.communicate(timeout=10)
+    following.communicate(timeout=120)
     assert following.returncode == 130
     assert (first["sequence"], first["type"]) == (1, "AccountOpened")
     shown, _granted = world.cli("events", "show", "1")
@@ -179,6 +183,7 @@ def test_a_grant_with_a_key_is_given_once(world: RunningWorld) -> None:
     assert refused.returncode == 4
 
 
+@pytest.mark.same_on_any_database
 def test_secrets_are_in_no_log_and_no_shown_setting(world: RunningWorld) -> None:
     shown = world.cli("config", "show")
     secrets = [*world.world.tokens.values(), *world.world.passwords.values()]
@@ -199,7 +204,7 @@ def test_the_demo_makes_each_kind_and_stops_everything(kind: str, result: str) -
             env={**os.environ, "SIMULATOR_SECONDS": "0.2"},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=120,
             check=True,
         )
         assert result in done.stdout

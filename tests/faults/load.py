@@ -92,6 +92,6 @@ async def _settle_and_check(world: RunningWorld, accepted: set[JobId], seconds: 
             while not await witness.all_ended():
                 await asyncio.sleep(0.5)
         await asyncio.sleep(2.0)  # Late evidence and the projector come to rest.
-        await connection.changes.wait_for(await connection.log.end(), 10)
+        await connection.changes.wait_for(await connection.log.end(), 60)
         await check(witness)
     rows.close()

@@ -74,7 +74,7 @@ def set_broker_back(world: RunningWorld, commits: int) -> Result:
         lost = _end_of(world) - before
         assert lost >= commits, lost
     began_at = _swap(world, broker, copy, newer)
-    eventually(lambda: "set back" in str(world.cli("doctor", check=False)), 30)
+    eventually(lambda: "set back" in str(world.cli("doctor", check=False)))
     seconds = time.monotonic() - began_at
     assert _is_refused(world)
     assert _end_of(world) == before, "something was acknowledged on a log that was set back"
@@ -95,7 +95,7 @@ def kill_broker_and_follow(world: RunningWorld, times: int) -> Result:
             os.kill(world.service_pid("nats-server"), signal.SIGKILL)
             job = request(client, f"first after the broker {number}")
             accepted_at = time.monotonic()
-            eventually(partial(_is_shown, client, job), 30)
+            eventually(partial(_is_shown, client, job))
             slowest = max(slowest, time.monotonic() - accepted_at)
             ids.add(job)
     took = settle_and_check(world, ids)

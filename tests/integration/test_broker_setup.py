@@ -36,7 +36,7 @@ async def opened(url: str) -> Client:
             return False
         return True
 
-    await until(has_leader, 20)
+    await until(has_leader)
     return client
 
 

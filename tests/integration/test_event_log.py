@@ -46,7 +46,7 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[EventLog]:
             return False
         return True
 
-    await until(is_set_up, 20)
+    await until(is_set_up)
     yield await JetStreamLog.open(client)
     await client.close()
 
@@ -142,7 +142,7 @@ async def test_following_yields_everything_in_order_and_waits_for_more(log: Even
     for amount in range(1, 6):
         await log.append(a_subject(), commit(grant(amount)), after=0)
     seen: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for batch in log.follow(start):
             seen += [getattr(each.recorded().commit.events[0], "amount", 0) for each in batch]
             if len(seen) == 5:

@@ -115,12 +115,12 @@ class Client:
     async def ask(self, request: bytes) -> bytes:
         """Send; return everything up to the end of the connection."""
         self.writer.write(request)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             return await self.reader.read()
 
     async def status(self, request: bytes = GET) -> int:
         self.writer.write(request)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             return int((await self.reader.readuntil(b"\r\n\r\n"))[9:12])
 
 

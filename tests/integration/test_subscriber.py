@@ -77,7 +77,7 @@ async def test_a_failing_handler_sees_the_commit_again_until_it_succeeds(
 
     await subscribers.start(stream)
     sequence = await append(client, work=True)
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 60)
     await until(lambda: all_is_acknowledged(client))
     await stream.stop()
     assert seen == [sequence] * 3
@@ -98,7 +98,7 @@ async def test_a_commit_about_something_else_is_passed_over(
     await subscribers.start(stream)
     await append(client, work=False)
     sequence = await append(client, work=True)
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 60)
     await stream.stop()
     assert seen == [sequence]
 
@@ -120,8 +120,8 @@ async def test_poison_becomes_a_dead_letter_with_its_reason_and_the_rest_goes_on
     await subscribers.start(stream)
     poison.append(await append(client, work=True))
     await append(client, work=True)
-    await asyncio.wait_for(good.wait(), 10)
-    message = await dead_letters.next_msg(timeout=10)
+    await asyncio.wait_for(good.wait(), 60)
+    message = await dead_letters.next_msg(timeout=60)
     await stream.stop()
     letter = msgspec.json.decode(message.data, type=DeadLetter)
     assert (letter.sequence, letter.deliveries) == (poison[0], DELIVERIES_MAX)

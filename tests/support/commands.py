@@ -21,11 +21,14 @@ from pathlib import Path
 BYTES_MAX = 16 * 1024**2
 SECONDS_MAX = 120.0
 _AT_ONCE_MAX = 64
+_READ_WHILE_LOADING = {"DARKROOM_ENV_FILE"}  # adapters/settings.py reads that file at its import.
 _starting = threading.Lock()
 
 
 def run(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `darkroom` with these arguments, in exactly this environment, to its end."""
+    if environment.keys() & _READ_WHILE_LOADING:
+        return _run_anew(arguments, environment)
     with (
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
@@ -40,6 +43,20 @@ def run(*arguments: str, environment: Mapping[str, str]) -> subprocess.Completed
         code = int(asked.recv(10))
         texts = [os.pread(each.fileno(), BYTES_MAX, 0).decode() for each in (stdout, stderr)]
     return subprocess.CompletedProcess(arguments, code, *texts)
+
+
+def _run_anew(
+    arguments: tuple[str, ...], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_MAX,
+    )
 
 
 @functools.cache

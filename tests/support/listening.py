@@ -41,7 +41,7 @@ class Listener:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self.connected.wait(10)
+        assert self.connected.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

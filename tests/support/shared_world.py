@@ -43,3 +43,4 @@ def client(world: RunningWorld) -> Iterator[httpx.Client]:
     eventually(world.is_at_rest)
     with world.client() as opened:
         yield opened
+    world.simulator("DELETE", "failures")

@@ -17,7 +17,7 @@ def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
-async def until(look: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def until(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The same on the loop's own time, which may be virtual. `look` may be a coroutine function."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds

@@ -62,11 +62,11 @@ class RunningWorld:
     def client(self, token: str | None = None) -> httpx.Client:
         token = token or self.world.tokens["user"]
         headers = {"Authorization": f"Token {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=40.0)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60.0)
 
     def simulator(self, method: str, path: str, body: Any = None) -> Any:
         url = f"https://{self.world.simulator_host}/simulator/{path}"
-        answer = httpx.request(method, url, json=body, verify=self._tls(), timeout=10.0)
+        answer = httpx.request(method, url, json=body, verify=self._tls(), timeout=60.0)
         return answer.raise_for_status().json()
 
     def fault(self, failure: str, times: int = 1) -> None:
