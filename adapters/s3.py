@@ -37,7 +37,7 @@ class S3Storage:
         self._uploading = asyncio.Semaphore(UPLOADS_MAX)
 
     async def put(self, key: str, body: bytes) -> None:
-        await self._call("put_object", key, Body=body, ContentType=media_type_of(key))
+        await self._call("put_object", key, Body=body, ContentType=_content_type_of(key))
 
     def staged(self) -> IO[bytes]:
         """In the system's temporary folder, which TMPDIR names."""
@@ -70,14 +70,14 @@ class S3Storage:
             raise
 
     async def _upload(self, key: str) -> str:
-        kind = media_type_of(key)
+        kind = _content_type_of(key)
         return str((await self._must("create_multipart_upload", key, ContentType=kind))["UploadId"])
 
     async def create(self, key: str, body: bytes) -> bool:
         """Look first, because some stores ignore the condition and would overwrite."""
         if await self._call("head_object", key) is not None:
             return False
-        kind = media_type_of(key)
+        kind = _content_type_of(key)
         made = await self._call("put_object", key, Body=body, ContentType=kind, IfNoneMatch="*")
         return made is not None
 
@@ -149,3 +149,9 @@ class S3Storage:
                 client = aioboto3.Session().client("s3", config=config, **self._options)
                 self._client = await self._stack.enter_async_context(client)
             return self._client
+
+
+def _content_type_of(key: str) -> str:
+    """Return the header that a bucket which is public itself serves the object with."""
+    media_type = media_type_of(key)
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type

@@ -8,7 +8,7 @@ from typing import IO, Protocol
 
 from msgspec import Struct
 
-from domain.media_types import OF_EXTENSION, MediaType
+from domain.media_types import OF_EXTENSION
 
 PART_BYTES = 256 * 1024  # What is read at a time: a download holds one or two parts in memory.
 STAGED_IN_MEMORY_BYTES = 1024 * 1024  # A staged file that is larger lies on disk.
@@ -81,9 +81,7 @@ class Storage(Protocol):
 
 
 def media_type_of(key: str) -> str:
-    """Return the media type that a key's extension stands for, as `Content-Type` has it."""
-    found = OF_EXTENSION.get(key.rpartition(".")[2], OTHER_MEDIA_TYPE)
-    return f"{found}; charset=utf-8" if found == MediaType.TEXT else found
+    return OF_EXTENSION.get(key.rpartition(".")[2], OTHER_MEDIA_TYPE)
 
 
 def checked_key(key: str) -> str:

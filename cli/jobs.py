@@ -1,6 +1,5 @@
 """`darkroom jobs`: jobs over HTTP, as any client would ask for them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from cli.front_door import (
     until_ended,
     wait_option,
 )
-from cli.output import REFUSED, USAGE, operator_command, show, show_all, stop_with
+from cli.job_fields import fields_of, input_of
+from cli.output import REFUSED, operator_command, show, show_all, stop_with
 from cli.parameters import ID, Group, among, key_option
 from contracts.ids import AccountId
 from domain.job_kinds import KINDS
@@ -42,7 +42,7 @@ def jobs() -> None:
 @jobs.command("create")
 @click.argument("prompt", required=False)
 @click.option("--kind", default="infograph", show_default=True)
-@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="More of the input.")
+@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="Of the input.")
 @wait_option
 @token_option
 @operator_command
@@ -51,15 +51,18 @@ async def create(
     token: str | None,
     prompt: str | None,
     kind: str,
-    inputs: tuple[str, ...],
+    fields: tuple[str, ...],
     *,
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Request one job. A kind that takes no prompt is given all of its input by --input."""
-    given = _input_of(inputs) if prompt is None else {"prompt": prompt, **_input_of(inputs)}
-    check_json("input", given)
+    """Request one job: of an infograph's PROMPT, or of the --fields of any --kind. A field that is
+    no text is written as JSON.
+    """
+    written = fields_of(prompt, fields)
+    check_json("input", written)
     async with front_door(data_dir, token) as client:
+        given = await _read(client, kind, written) if fields else written
         job = await ask(client, "POST", "/api/jobs", json={"kind": kind, "input": given})
         if wait:
             job = await _until_ended(client, job)
@@ -183,14 +186,11 @@ def _row(job: Job) -> dict[str, Any]:
     }
 
 
-def _input_of(given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not name or not equals:
-            stop_with(USAGE, f"darkroom: --input wants NAME=VALUE, not {each}")
-        found[name] = value
-    return found
+async def _read(client: httpx.AsyncClient, kind: str, written: dict[str, str]) -> dict[str, Any]:
+    """Read the fields as the kind says that the front door has; it refuses any other kind."""
+    kinds = (await ask(client, "GET", "/api/job-kinds"))["items"]
+    schema = next((each["input_schema"] for each in kinds if each["kind"] == kind), None)
+    return dict(written) if schema is None else input_of(kind, schema, written)
 
 
 async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ DOCUMENTS = [
 ]
 OF_OTHERS = {"EventSource", "JetStream", "WebSocket", "WebSockets"}
 # Files that a guide has its reader make.
-OF_AN_EXAMPLE = {"domain/job_kinds/thumbnail.py"}
+OF_AN_EXAMPLE = {"domain/job_kinds/video.py"}
 # Set by `darkroom up` for its own processes, not by people.
 INTERNAL = {"ingestor_url", "ingestor_host", "ingestor_port", "nats_user", "nats_password"}
 

@@ -2,13 +2,11 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
-import httpx
 import pytest
 
 from services.dispatcher.handlers.notify_customers import _signatures
-from tests.support.node import CLIENT, MODULES, ROOT, node, npm, set_up
+from tests.support.node import CLIENT, MODULES, node, set_up
 from tests.support.worlds import RunningWorld
 
 TESTS = CLIENT / "tests"

@@ -146,8 +146,15 @@ MISLED: dict[str, tuple[tuple[str, ...], int, str]] = {
         "leave --boundary",
     ),
     "an event's name": (("events", "list", "--type", "jobrequested"), 2, "mean JobRequested?"),
-    "no name of an input": (("jobs", "create", "p", "--input", "=b"), 2, "NAME=VALUE"),
-    "no value of an input": (("jobs", "create", "p", "--input", "wide"), 2, "NAME=VALUE"),
+    "no name of an input": (("jobs", "create", "p", "--field", "=b"), 2, "NAME=VALUE"),
+    "no value of an input": (("jobs", "create", "p", "--field", "wide"), 2, "NAME=VALUE"),
+    "a field twice": (("jobs", "create", "p", "--field", "prompt=q"), 2, "prompt is given twice"),
+    "a field that the kind does not have": (
+        ("jobs", "create", "p", "--field", "colour=red", "--field", "size=1"),
+        2,
+        "colour: infograph has no such field\ndarkroom: size: infograph has no such field",
+    ),
+    "a kind that is none": (("jobs", "create", "--kind", "poem", "--field", "a=b"), 4, "kind"),
     "no prompt": (("jobs", "create"), 4, "prompt"),
     "an empty token": (("jobs", "list", "--token", ""), 2, "not a token"),
     "a token of two lines": (("jobs", "list", "--token", "a\nb"), 2, "not a token"),
@@ -202,7 +209,7 @@ def test_the_demo_accounts_token_goes_to_its_own_world_only(world: RunningWorld)
 
 def test_a_kind_without_a_prompt_is_asked_for_by_its_input(world: RunningWorld) -> None:
     given = ("name=Dursley", "character_id=dursley-cli", "description=hardly any neck")
-    inputs = [each for one in given for each in ("--input", one)]
+    inputs = [each for one in given for each in ("--field", one)]
     done = darkroom(world.path, "jobs", "create", "--kind", "character_image", *inputs)
     assert done.returncode == 0, done.stderr
 

@@ -137,7 +137,7 @@ def test_a_service_alone_needs_a_key_or_says_that_the_simulator_is_meant() -> No
 
 
 def test_the_command_line_makes_and_shows_a_job(world: RunningWorld) -> None:
-    job = world.cli("jobs", "create", "reefs", "--input", "aspect_ratio=16:9", "--wait")
+    job = world.cli("jobs", "create", "reefs", "--field", "aspect_ratio=16:9", "--wait")
     assert (job["status"], job["input"]["aspect_ratio"]) == ("completed", "16:9")
     assert world.cli("jobs", "show", job["id"])["id"] == job["id"]
     assert world.cli("jobs", "watch", job["id"])["status"] == "completed"

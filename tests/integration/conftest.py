@@ -1,14 +1,29 @@
 """Real servers for a whole module at a time."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from adapters.database import Database, open_database
+from adapters.files import FileStorage
+from adapters.s3 import S3Storage
+from adapters.storage import Storage
+from cli.world import free_port
 from read_models import positions
 from read_models.tables import METADATA
-from tests.support.servers import darkroom_broker, nats_cluster, postgresql
+from tests.support.servers import (
+    Process,
+    darkroom_broker,
+    folder,
+    nats_cluster,
+    postgresql,
+    wait_for_port,
+)
+
+ACCESS, SECRET = "access", "a-secret-of-tests"
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +63,59 @@ async def database(
     await opened.write(positions.create, "epoch")
     yield opened, url
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Rclone serves S3 from a folder and refuses a wrong signature."""
+    port = free_port()
+    with folder() as path:
+        (path / "bucket").mkdir()
+        command = [
+            str(Path(sys.executable).with_name("rclone")),
+            *("serve", "s3", str(path), "--addr", f"127.0.0.1:{port}"),
+            *("--auth-key", f"{ACCESS},{SECRET}"),
+        ]
+        server = Process(command, {"HOME": str(path), "XDG_CACHE_HOME": str(path)})
+        try:
+            wait_for_port(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def conditional_s3() -> Iterator[str]:
+    """Moto knows `If-None-Match`, as S3 and R2 do; rclone does not."""
+    port = free_port()
+    with folder() as path:
+        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
+        server = Process(command, {"HOME": str(path)})
+        try:
+            wait_for_port(port)
+            url = f"http://127.0.0.1:{port}"
+            httpx.put(f"{url}/bucket").raise_for_status()
+            yield url
+        finally:
+            server.stop()
+
+
+def s3(endpoint: str, secret: str = SECRET) -> S3Storage:
+    return S3Storage(
+        "s3://bucket/prefix",
+        None,
+        endpoint_url=endpoint,
+        aws_access_key_id=ACCESS,
+        aws_secret_access_key=secret,
+    )
+
+
+@pytest.fixture(params=["files", "s3", "conditional_s3"])
+async def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_server: str, conditional_s3: str
+) -> AsyncIterator[Storage]:
+    servers = {"s3": s3_server, "conditional_s3": conditional_s3}
+    is_s3 = request.param in servers
+    store: Storage = s3(servers[request.param]) if is_s3 else FileStorage(tmp_path)
+    yield store
+    await store.close()

@@ -2,74 +2,22 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator, Iterator
+from io import BytesIO
 from pathlib import Path
 
-import httpx
 import pytest
 
 from adapters.files import FileStorage
-from adapters.s3 import S3Storage
-from adapters.storage import PART_BYTES, BadKey, Storage, StorageUnavailable
+from adapters.s3 import UPLOAD_PART_BYTES
+from adapters.storage import (
+    PART_BYTES,
+    STAGED_IN_MEMORY_BYTES,
+    BadKey,
+    Storage,
+    StorageUnavailable,
+)
 from cli.world import free_port
-from tests.support.servers import Process, folder, wait_for_port
-
-ACCESS, SECRET = "access", "a-secret-of-tests"
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    """Rclone serves S3 from a folder and refuses a wrong signature."""
-    port = free_port()
-    with folder() as path:
-        (path / "bucket").mkdir()
-        command = [
-            str(Path(sys.executable).with_name("rclone")),
-            *("serve", "s3", str(path), "--addr", f"127.0.0.1:{port}"),
-            *("--auth-key", f"{ACCESS},{SECRET}"),
-        ]
-        server = Process(command, {"HOME": str(path), "XDG_CACHE_HOME": str(path)})
-        try:
-            wait_for_port(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.stop()
-
-
-@pytest.fixture(scope="module")
-def conditional_s3() -> Iterator[str]:
-    """Moto knows `If-None-Match`, as S3 and R2 do; rclone does not."""
-    port = free_port()
-    with folder() as path:
-        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
-        server = Process(command, {"HOME": str(path)})
-        try:
-            wait_for_port(port)
-            url = f"http://127.0.0.1:{port}"
-            httpx.put(f"{url}/bucket").raise_for_status()
-            yield url
-        finally:
-            server.stop()
-
-
-def s3(endpoint: str, secret: str = SECRET) -> S3Storage:
-    return S3Storage(
-        "s3://bucket/prefix",
-        None,
-        endpoint_url=endpoint,
-        aws_access_key_id=ACCESS,
-        aws_secret_access_key=secret,
-    )
-
-
-@pytest.fixture(params=["files", "s3"])
-async def storage(
-    request: pytest.FixtureRequest, tmp_path: Path, s3_server: str
-) -> AsyncIterator[Storage]:
-    store: Storage = FileStorage(tmp_path) if request.param == "files" else s3(s3_server)
-    yield store
-    await store.close()
+from tests.integration.conftest import s3
 
 
 async def test_what_was_put_is_got(storage: Storage) -> None:
@@ -86,6 +34,49 @@ async def test_an_opened_object_tells_its_type_and_length(storage: Storage) -> N
     parts = [part async for part in found.parts()]
     assert max(len(part) for part in parts) <= PART_BYTES
     assert b"".join(parts) == body
+
+
+async def test_a_large_file_is_put_piece_by_piece(storage: Storage) -> None:
+    body = os.urandom(UPLOAD_PART_BYTES + 700_000)
+    with storage.staged() as file:
+        file.write(body)
+        await storage.put_file("artifacts/a8.mp4", file)
+    found = await storage.open("artifacts/a8.mp4")
+    assert found is not None
+    assert (found.media_type, found.size_bytes) == ("video/mp4", len(body))
+    assert await storage.get("artifacts/a8.mp4") == body
+    begin, end = UPLOAD_PART_BYTES - 10, UPLOAD_PART_BYTES + PART_BYTES + 10
+    assert b"".join([part async for part in found.parts(begin, end)]) == body[begin:end]
+
+
+async def test_a_file_of_just_one_part_is_put_whole(storage: Storage) -> None:
+    body = os.urandom(UPLOAD_PART_BYTES)
+    await storage.put_file("artifacts/a9.mp4", BytesIO(body))
+    assert await storage.get("artifacts/a9.mp4") == body
+
+
+class BrokenFile(BytesIO):
+    """A file whose disk goes while it is read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() >= UPLOAD_PART_BYTES:
+            raise OSError("the disk has gone")
+        return super().read(size)
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_is_not_put(storage: Storage) -> None:
+    with pytest.raises((StorageUnavailable, OSError)):
+        await storage.put_file("artifacts/a10.mp4", BrokenFile(bytes(2 * UPLOAD_PART_BYTES)))
+    assert await storage.open("artifacts/a10.mp4") is None
+
+
+async def test_a_staged_file_leaves_nothing(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    with storage.staged() as file:
+        file.write(bytes(2 * STAGED_IN_MEMORY_BYTES))
+        assert list(tmp_path.iterdir()) == [], "it has no name"
+    await storage.put("artifacts/a.png", b"x")
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["a.png"]
 
 
 async def test_an_object_that_goes_while_it_is_read_is_never_taken_for_whole(

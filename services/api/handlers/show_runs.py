@@ -139,7 +139,7 @@ async def show_text(
     text, media_type = await _written_text(api, job), job.artifacts[0].media_type
     headers = {"Vary": "Accept", "Content-Security-Policy": SHUT_IN}
     if _asks_for_text(request, media_type):
-        return Response(text, headers=headers, media_type=f"{media_type}; charset=utf-8")
+        return Response(text, headers=headers, media_type=media_type)
     return Response(TextDocument(text=text, media_type=media_type), headers=headers)
 
 
