@@ -7,9 +7,10 @@ import click
 from msgspec import structs
 
 from adapters.settings import CommonSettings, load, masked
-from cli.connection import NoWorld, settings_of
+from cli.connection import settings_of
 from cli.output import operator_command, show
 from cli.service_settings import in_force
+from cli.world import NoWorld
 
 SECRETS = ("password", "key", "secret")
 

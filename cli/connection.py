@@ -17,7 +17,7 @@ from adapters.database import Database, open_database
 from adapters.event_log.jetstream import JetStreamLog
 from adapters.settings import CommonSettings, load, masked
 from application.account_commands import AccountCommandHandler
-from cli.world import World, read_world
+from cli.world import NoWorld, World, read_world
 from contracts.ids import AccountId
 from domain.account import AccountCommand
 from domain.account_batch import AccountRequest
@@ -25,10 +25,6 @@ from read_models import accounts, positions
 
 CONNECT_SECONDS = 5.0
 CATCH_UP_SECONDS = 5.0
-
-
-class NoWorld(Exception):
-    """No world runs where the command looks for one."""
 
 
 class Connection(Struct):

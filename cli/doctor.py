@@ -13,10 +13,10 @@ from adapters.dead_letters import DeadLetters
 from adapters.event_log.jetstream import ALARM_SHARE
 from adapters.health import ask_health
 from adapters.settings import CommonSettings, load
-from cli.connection import CATCH_UP_SECONDS, Connection, NoWorld, connected
+from cli.connection import CATCH_UP_SECONDS, Connection, connected
 from cli.output import DIFFERENCES, operator_command, show_all, stop_with
 from cli.simulate import ask_simulator, failures_url
-from cli.world import World, broker_program, read_world
+from cli.world import NoWorld, World, broker_program, read_world
 
 DISK_BYTES_MIN = 1024**3
 

@@ -8,9 +8,8 @@ from typing import Any
 import click
 import httpx
 
-from cli.connection import NoWorld
 from cli.output import REFUSED, USAGE, operator_command, say, show, show_all, stop_with
-from cli.world import World, read_world
+from cli.world import NoWorld, World, read_world
 
 ANSWER_SECONDS = 5.0
 _EXIT_CODES = {HTTPStatus.UNPROCESSABLE_ENTITY: USAGE, HTTPStatus.CONFLICT: REFUSED}
