@@ -1,6 +1,8 @@
 """A stand-in for curl on machines without it: the few options that the walk-throughs use."""
 
 import argparse
+import os
+import ssl
 import sys
 import time
 from contextlib import ExitStack
@@ -38,6 +40,7 @@ def main() -> int:
                     headers=headers,
                     content=options.body,
                     timeout=options.max_time,
+                    verify=_trusted(),
                 )
             )
             if options.f and answer.is_error:
@@ -50,6 +53,12 @@ def main() -> int:
     except httpx.TimeoutException:
         return TIMED_OUT
     return 0
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """Trust what the environment variable names, as curl does."""
+    bundle = os.environ.get("CURL_CA_BUNDLE")
+    return ssl.create_default_context(cafile=bundle) if bundle else True
 
 
 if __name__ == "__main__":
