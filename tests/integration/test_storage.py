@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from adapters.storage import (
@@ -18,7 +17,7 @@ from adapters.storage import (
     StorageUnavailable,
 )
 from cli.world import free_port
-from tests.support.servers import Process, folder, wait_for_port
+from tests.support.servers import Process, folder, s3_with_conditions, wait_for_port
 
 ACCESS, SECRET = "access", "a-secret-of-tests"
 
@@ -45,17 +44,8 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def conditional_s3() -> Iterator[str]:
     """Moto knows `If-None-Match`, as S3 and R2 do; rclone does not."""
-    port = free_port()
-    with folder() as path:
-        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
-        server = Process(command, {"HOME": str(path)})
-        try:
-            wait_for_port(port)
-            url = f"http://127.0.0.1:{port}"
-            httpx.put(f"{url}/bucket").raise_for_status()
-            yield url
-        finally:
-            server.stop()
+    with s3_with_conditions() as url:
+        yield url
 
 
 def s3(endpoint: str, secret: str = SECRET) -> S3Storage:
