@@ -47,8 +47,9 @@ async def _findings(data_dir: Path) -> AsyncIterator[Finding]:
     yield _disk(data_dir)
     world = read_world(data_dir)
     settings = load(CommonSettings)
-    provider = world.provider if world else ("fal" if settings.provider_key else "simulator")
-    about = "fal (FAL_KEY is set)" if provider == "fal" else "simulator (no key; costs no money)"
+    own = settings.provider or ("fal" if settings.provider_key else "simulator")
+    provider = world.provider if world else own
+    about = "fal (costs money)" if provider == "fal" else "simulator (costs no money)"
     yield Finding("provider", about)
     try:
         async with connected(data_dir) as connection:

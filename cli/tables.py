@@ -95,7 +95,7 @@ def document_lines(document: Row, name: str = "") -> Iterator[str]:
 def plain(value: Any) -> str:
     """Return a value in words: nothing that a terminal would obey, no word of a language."""
     match value:
-        case None | [] | {}:
+        case None:
             return "-"
         case bool():
             return "yes" if value else "no"
@@ -103,14 +103,18 @@ def plain(value: Any) -> str:
             return str(int(value))
         case str():
             return local_time(value) if _TIME.fullmatch(value) else clean_prose(value, len(value))
-        case _ if _is_sealed(value):
-            return "(sealed)"
-        case list() | tuple() if not any(isinstance(each, dict | list) for each in value):
-            return ", ".join(map(plain, value))
         case dict() | list() | tuple():
-            return msgspec.json.encode(value).decode()
+            return _joined(value)
         case _:
             return str(value)
+
+
+def _joined(value: Any) -> str:
+    if not value or _is_sealed(value):
+        return "(sealed)" if value else "-"
+    if not isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value):
+        return ", ".join(map(plain, value))
+    return msgspec.json.encode(value).decode()
 
 
 def local_time(text: str) -> str:

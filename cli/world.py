@@ -30,10 +30,6 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where it lis
 BROKER_GARBAGE_PERCENT = "50"
 
 
-class NoWorld(Exception):
-    """No world runs where the command looks for one."""
-
-
 class PortTaken(Exception):
     """Another process listens where the front door should be."""
 

@@ -105,7 +105,7 @@ def test_a_broken_film_or_none_at_all_ends_the_job_unpaid(
 ) -> None:
     with extended.client() as client:
         before = client.get("/api/credits").json()["available"]
-        extended.fault("file", fault)
+        extended.fault(fault)
         job = made_video(extended, prompt=f"a {fault} film")
         assert (job["status"], job["error"]["code"]) == ("failed", "bad_result")
         assert client.get("/api/credits").json()["available"] == before

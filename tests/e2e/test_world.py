@@ -198,15 +198,22 @@ def test_secrets_are_in_no_log_and_no_shown_setting(world: RunningWorld) -> None
     ("kind", "result"), [("infograph", ".png"), ("character", ".png"), ("funnel", "# ")]
 )
 def test_the_demo_makes_each_kind_and_stops_everything(kind: str, result: str) -> None:
+    """In a folder that was named everything is kept; of a new one the picture alone."""
     with folder() as path:
+        named = ["--data-dir", str(path)] if kind == "character" else []
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "demo", "--kind", kind, "--data-dir", str(path)],
-            env={**os.environ, "SIMULATOR_SECONDS": "0.2"},
+            [sys.executable, "-m", "cli", "demo", "--kind", kind, *named],
+            env={**os.environ, "SIMULATOR_SECONDS": "0.2", "TMPDIR": str(path)},
             capture_output=True,
             text=True,
             timeout=120,
             check=True,
         )
         assert result in done.stdout
+        files = [str(each) for each in path.rglob("*") if each.is_file()]
+        if named:
+            assert (path / "world.json").exists()
+        else:
+            assert files == ([done.stdout.strip()] if kind == "infograph" else [])
         left = subprocess.run(["pgrep", "-f", str(path)], capture_output=True, check=False)
         assert not left.stdout

@@ -4,7 +4,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from adapters.database import Database, open_database
@@ -20,6 +19,7 @@ from tests.support.servers import (
     folder,
     nats_cluster,
     postgresql,
+    s3_with_conditions,
     wait_for_port,
 )
 
@@ -87,17 +87,8 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def conditional_s3() -> Iterator[str]:
     """Moto knows `If-None-Match`, as S3 and R2 do; rclone does not."""
-    port = free_port()
-    with folder() as path:
-        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
-        server = Process(command, {"HOME": str(path)})
-        try:
-            wait_for_port(port)
-            url = f"http://127.0.0.1:{port}"
-            httpx.put(f"{url}/bucket").raise_for_status()
-            yield url
-        finally:
-            server.stop()
+    with s3_with_conditions() as url:
+        yield url
 
 
 def s3(endpoint: str, secret: str = SECRET) -> S3Storage:

@@ -143,6 +143,22 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
+def s3_with_conditions() -> Iterator[str]:
+    """Run moto's S3 with one bucket, named `bucket`; yield its URL. It takes any key."""
+    port = free_port()
+    with folder() as path:
+        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
+        server = Process(command, {"HOME": str(path)})
+        try:
+            wait_for_port(port)
+            url = f"http://127.0.0.1:{port}"
+            httpx.put(f"{url}/bucket").raise_for_status()
+            yield url
+        finally:
+            server.stop()
+
+
+@contextmanager
 def darkroom_broker() -> Iterator[tuple[str, dict[str, str]]]:
     """Run the embedded broker with its users; yield its URL and their passwords."""
     with folder() as path:
