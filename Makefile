@@ -44,8 +44,9 @@ faults: .venv/.done ## The long fault runs, with a table of results (some twenty
 bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
 	$(PY) -m bench
 
-docs: .venv/.done ## Write docs/reference anew, from the settings and the API
+docs: .venv/.done ## Write docs/reference and the clients' generated parts anew
 	$(PY) -m tests.support.references
+	$(PY) -m tests.support.python_client
 
 format: .venv/.done ## Format and fix what can be fixed
 	.venv/bin/ruff check --fix-only -q .

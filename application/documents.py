@@ -1,6 +1,6 @@
 """Documents that more than one program shows: events, artifacts, an account's credits."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -57,6 +57,12 @@ class CreditsDocument(Struct, frozen=True, kw_only=True):
     granted: int
     revoked: int
     as_of: str
+
+
+class WebhookRecorded(Struct, frozen=True):
+    """What the provider sent is in the log."""
+
+    status: Literal["recorded"]
 
 
 def event_document(recorded: Recorded, index: int) -> EventDocument:

@@ -79,7 +79,7 @@ def _type_of(field: structs.FieldInfo) -> Any:
             return sa.Boolean
         case inspect.IntType(le=le):
             return sa.BigInteger if le is None else sa.Integer
-        case inspect.StrType() | inspect.EnumType():
+        case inspect.StrType() | inspect.EnumType() | inspect.LiteralType():
             return sa.Text
         case _:
             return sa.LargeBinary

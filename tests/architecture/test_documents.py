@@ -19,6 +19,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "services").rglob("README.md")),
+    *sorted((ROOT / "clients").glob("*/README.md")),
 ]
 OF_OTHERS = {"EventSource", "JetStream", "WebSocket", "WebSockets"}
 # Files that a guide has its reader make.

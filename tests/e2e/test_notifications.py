@@ -1,5 +1,6 @@
 """Customers hear of each end once, under a signature that holds, and only outwards."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from darkroom_client import Darkroom, models, verify
 
 from tests.support.receiver import Received, Receiver, a_receiver
+from tests.support.recorded_calls import methods_of, record
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, create, running_world, until_ended
 
@@ -245,3 +248,30 @@ def test_nothing_is_told_again_when_the_rows_are_projected_anew(
         assert eventually(lambda: _with_status(again, endpoint, "sent"))["object_id"] == job
         deliver_one_more(again, receiver, endpoint)
     assert len(of(receiver, job)) == 1
+
+
+@pytest.mark.usefixtures("client")
+async def test_the_python_client_registers_verifies_and_has_sent_again(
+    notifying: RunningWorld, receiver: Receiver
+) -> None:
+    async with Darkroom(notifying.url, notifying.world.tokens["user"]) as user:
+        called = record(user)
+        made = await user.webhooks.register_endpoint(url=f"http://{receiver.host}/python")
+        job = await user.wait((await user.infographs.create(prompt="told")).infographs[0])
+        first = (await asyncio.to_thread(eventually, lambda: of(receiver, job.id)))[0]
+        told = verify(first.body, first.headers, made.secret)
+        assert isinstance(told, models.JobNotification)
+        assert (told.type, told.data.id) == ("job.completed", job.id)
+        fresh = await user.webhooks.rotate_secret(made.id)
+        sent = (await user.webhooks.list_deliveries(made.id)).items
+        assert [each.object_id for each in sent] == [job.id]
+        await user.webhooks.resend_delivery(made.id, sent[0].id)
+        await asyncio.to_thread(eventually, lambda: len(of(receiver, job.id)) > 1)
+        again = of(receiver, job.id)[1]
+        for secret in (made.secret, fresh.secret, [fresh.secret, made.secret]):
+            assert verify(again.body, again.headers, secret) == told
+        changed = await user.webhooks.change_endpoint(made.id, types=["run.failed"])
+        assert changed.types == ["run.failed"]
+        assert made.id in {each.id for each in (await user.webhooks.list_endpoints()).items}
+        await user.webhooks.remove_endpoint(made.id)
+        assert called >= {each for each in methods_of(user) if each.startswith("webhooks.")}

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from darkroom_client import Darkroom, Patience, Problem, Unreachable
+from darkroom_client.connections import Connections
 
 from cli.world import free_port
 from tests.support.relays import Relay, a_relay, problem_answer
@@ -212,6 +215,18 @@ async def test_another_transport_does_as_well(world: RunningWorld, token: str) -
         created = await darkroom.infographs.create(prompt="another way")
         states = [each async for each in darkroom.watch_job(created.infographs[0])]
     assert states[-1].document.status == "completed"  # type: ignore[union-attr]
+
+
+async def test_a_server_is_reached_by_tls(world: RunningWorld) -> None:
+    url = f"https://{world.world.simulator_host}/simulator/requests"
+    trusted = ssl.create_default_context(cafile=str(world.world.ca_bundle))
+    async with Connections(tls=trusted) as connections:
+        for _ in range(2):
+            answer = await connections.handle_async_request(httpx.Request("GET", url))
+            assert isinstance(msgspec.json.decode(await answer.aread()), dict)
+    async with Connections() as connections:
+        with pytest.raises(httpx.ConnectError, match="certificate"):
+            await connections.handle_async_request(httpx.Request("GET", url))
 
 
 async def test_a_header_with_a_line_break_is_not_sent(world: RunningWorld) -> None:

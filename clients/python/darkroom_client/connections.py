@@ -52,11 +52,11 @@ class Connections(httpx.AsyncBaseTransport):
         self,
         *,
         connections_max: int = CONNECTIONS_MAX,
-        verify: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._free = asyncio.Semaphore(connections_max)
         self._kept: deque[Connection] = deque()
-        self._tls = verify
+        self._tls = tls
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})

@@ -84,7 +84,10 @@ class RunStarted(Document, frozen=True, kw_only=True):
     as_of: str
 
 
-Json = bool | float | str | dict[str, Any] | list[Any] | None
+JsonObject = dict[str, Any]
+
+
+Json = bool | float | str | JsonObject | list[bool | None] | None
 
 
 class Content(Document, frozen=True, kw_only=True):
@@ -221,7 +224,7 @@ class Kind(Document, frozen=True, kw_only=True):
     kind: str
     title: str
     price: int
-    input_schema: dict[str, Json]
+    input_schema: JsonObject
 
 
 class KindList(Document, frozen=True, kw_only=True):

@@ -29,8 +29,7 @@ InfographStatus = Literal["pending", "processing", "completed", "failed"]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 # A JSON object whose fields we do not know.
 Fields = Annotated[
-    dict[str, Any],
-    Meta(extra_json_schema={"additionalProperties": {"$ref": "#/components/schemas/Json"}}),
+    dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/JsonObject"})
 ]
 # The input of some kind of job, as it was sent; empty when it can no longer be read.
 JobInput = Annotated[

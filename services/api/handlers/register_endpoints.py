@@ -90,7 +90,7 @@ class EndpointDocument(Struct, frozen=True, kw_only=True):
     created_at: Time
 
 
-class ChangedEndpointDocument(EndpointDocument, frozen=True, kw_only=True):
+class UpdatedEndpoint(EndpointDocument, frozen=True, kw_only=True):
     """An endpoint after a change."""
 
     as_of: str
@@ -156,7 +156,7 @@ async def change_endpoint(
     context: Injected[RequestContext],
     id: FromPath[str],
     data: JSONBody[ChangedEndpoint],
-) -> Response[ChangedEndpointDocument]:
+) -> Response[UpdatedEndpoint]:
     """Change its URL or types, or enable it again."""
     account = context.account
 
@@ -174,7 +174,7 @@ async def change_endpoint(
 
     result = await execute_once(api, context, data, prepare)
     endpoint = await endpoint_of(api, account, id)
-    document = ChangedEndpointDocument(
+    document = UpdatedEndpoint(
         **await _basics(api, account, _registered(result)),
         **_times(endpoint),
         as_of=api.cursor(result.sequence),

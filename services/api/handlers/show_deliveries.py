@@ -22,9 +22,9 @@ from services.api.handlers.request_context import RequestContext
 
 
 class DeliveryDocument(Struct, frozen=True, kw_only=True):
-    """One message to an endpoint about the job or run `object_id` of `account`, and its outcome:
-    `last_status` is the HTTP status that the endpoint answered last, `next_at` when it is tried
-    again.
+    """One message to an endpoint, about the job or run `object_id` of `account`, and what became
+    of it: `last_status` is the HTTP status that the endpoint answered last, `next_at` when the
+    message is tried again.
     """
 
     id: str

@@ -49,6 +49,16 @@ class Described(Struct, frozen=True, kw_only=True):
     item: str | None
 
 
+def described(document: Schema) -> Iterator[tuple[str, str, Schema]]:
+    """Yield each operation with its path and method, but no WebSocket: httpx speaks none, and the
+    stream says the same.
+    """
+    for path, methods in document["paths"].items():
+        for verb, operation in methods.items():
+            if SOCKET not in operation["responses"]:
+                yield path, verb, operation
+
+
 class Operations:
     """The text of operations.py."""
 
@@ -57,12 +67,9 @@ class Operations:
 
     def text(self) -> str:
         groups: dict[str, list[Described]] = {}
-        for path, methods in self._document["paths"].items():
-            for verb, operation in methods.items():
-                if SOCKET in operation["responses"]:
-                    continue  # httpx speaks no WebSocket; the stream says the same.
-                group = snake(operation["tags"][0])
-                groups.setdefault(group, []).append(self._described(group, path, verb, operation))
+        for path, verb, operation in described(self._document):
+            group = snake(operation["tags"][0])
+            groups.setdefault(group, []).append(self._described(group, path, verb, operation))
         every = [each for group in groups.values() for each in group]
         constants = "".join(_constant(each) for each in every)
         classes = "\n\n".join("".join(_group(name, each)) for name, each in groups.items())

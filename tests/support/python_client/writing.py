@@ -16,6 +16,11 @@ DOCUMENT = ROOT / "docs" / "reference" / "openapi.json"
 CLASS = re.compile(r"^class (\w+)\(Document,|^(\w+) = ", re.MULTILINE)
 
 
+def read() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(DOCUMENT.read_text())
+    return document
+
+
 def texts(document: dict[str, Any]) -> dict[str, str]:
     """Return the text of each generated module, by its name."""
     models = Models(document)
@@ -30,7 +35,7 @@ def texts(document: dict[str, Any]) -> dict[str, str]:
 
 
 def write() -> None:
-    for name, text in texts(json.loads(DOCUMENT.read_text())).items():
+    for name, text in texts(read()).items():
         (FOLDER / name).write_text(text)
 
 
