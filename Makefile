@@ -1,7 +1,8 @@
-.PHONY: help setup up demo check docs test faults bench clean clean-world format
+.PHONY: help setup up demo check docs clients test faults bench clean clean-world format
 PY := .venv/bin/python
 T ?= tests
 KIND ?= infograph
+NODE_DONE := clients/typescript/node_modules/.done
 
 ##@ Use it
 help: ## List the targets
@@ -16,14 +17,14 @@ up: .venv/.done ## The whole world at http://127.0.0.1:8000 until Ctrl-C
 	@.venv/bin/darkroom up
 
 ##@ Work on it
-check: .venv/.done ## Lint, types, architecture, documents
+check: .venv/.done $(NODE_DONE) ## Lint, types, architecture, documents
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest -q tests/architecture
+	$(PY) -m pytest -q tests/architecture tests/clients/test_typescript_types.py
 
-test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path aims at some)
+test: .venv/.done $(NODE_DONE) ## Every test, the end-to-end ones on both databases (T=path aims at some)
 	$(PY) -m pytest -q $(T)
 	@if [ "$(T)" = tests ]; then WORLDS_ON=postgresql $(PY) -m pytest -q tests/e2e; fi
 
@@ -36,11 +37,15 @@ bench: .venv/.done ## The benchmark: one table, written to bench/RESULTS.md
 docs: .venv/.done ## Write docs/reference anew, from the settings and the API
 	$(PY) -m tests.support.references
 
+clients: .venv/.done $(NODE_DONE) ## Write the clients' types anew, from the OpenAPI document
+	@$(PY) -m tests.support.typescript
+
 format: .venv/.done ## Format and fix what can be fixed
 	.venv/bin/ruff check --fix-only -q .
 	.venv/bin/ruff format -q .
 
 clean: ## Remove what the targets made; the world in .darkroom stays
+	rm -rf clients/typescript/node_modules clients/typescript/dist
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
 
 clean-world: ## Delete the world in .darkroom for ever: log, key, pictures (asks first)
@@ -58,3 +63,6 @@ clean-world: ## Delete the world in .darkroom for ever: log, key, pictures (asks
 	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv/.done
+
+$(NODE_DONE): .venv/.done clients/typescript/package-lock.json
+	@$(PY) -m tests.support.node
