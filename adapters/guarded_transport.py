@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from domain.addresses import WEB_PORTS
+from domain.addresses import WEB_PORTS, is_among
 
 CONNECTIONS_MAX = 512  # More than deliveries at once: httpcore's own ten are soon filled.
 KEPT_ALIVE_MAX = 20
@@ -91,7 +91,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         address = host
-        if f"{host}:{port}" not in self._allowed_hosts:
+        if not is_among(host, port, self._allowed_hosts):
             address = await checked_address(host, port)
         return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
 

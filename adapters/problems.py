@@ -1,6 +1,6 @@
 """Problems: refusals as HTTP answers, with a status each and a document as RFC 9457 shapes it."""
 
-from typing import Any
+from msgspec import UNSET, Struct, UnsetType
 
 from domain.refusals import CODES, Refused
 
@@ -28,14 +28,49 @@ _CODES_OF_STATUS: dict[int, tuple[str, ...]] = {
 STATUSES = {code: status for status, codes in _CODES_OF_STATUS.items() for code in codes}
 
 
-def problem_of(refused: Refused, request_id: str) -> dict[str, Any]:
+class FieldError(Struct, frozen=True, kw_only=True):
+    """Which field is wrong, and in what way."""
+
+    field: str
+    message: str
+
+
+class Problem(Struct, kw_only=True):
+    """An error as RFC 9457 says. `code` is for programs, `detail` for people; `request_id` is the
+    request's own, as logs have it. `errors` names wrong fields. The fields behind it come with
+    some codes: what is `needed` and `available` in credits, the job, task or run that is in the
+    way, when to come again, and what became of each id.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | UnsetType = UNSET
+    errors: list[FieldError] | UnsetType = UNSET
+    needed: int | UnsetType = UNSET
+    available: int | UnsetType = UNSET
+    retried_as: str | UnsetType = UNSET
+    task_id: str | UnsetType = UNSET
+    run_id: str | UnsetType = UNSET
+    runId: str | UnsetType = UNSET  # noqa: N815 - as seed 003 writes it.
+    retry_after_seconds: int | UnsetType = UNSET
+    results: list[dict[str, str]] | UnsetType = UNSET
+
+
+def problem_of(refused: Refused, request_id: str) -> Problem:
     """Return the document that a refusal is answered with."""
     title, status = CODES[refused.code], STATUSES[refused.code]
-    document = problem_document(refused.code, title, status, refused.detail)
-    document |= {"request_id": request_id, **refused.extra}
-    return document | ({"errors": refused.errors} if refused.errors else {})
+    problem = problem_document(refused.code, title, status, refused.detail)
+    problem.request_id = request_id
+    if refused.errors:
+        problem.errors = [FieldError(**each) for each in refused.errors]
+    for name, value in refused.extra.items():
+        setattr(problem, name, value)
+    return problem
 
 
-def problem_document(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
+def problem_document(code: str, title: str, status: int, detail: str) -> Problem:
     kind = f"urn:darkroom:problem:{code}"
-    return {"type": kind, "title": title, "status": status, "detail": detail, "code": code}
+    return Problem(type=kind, title=title, status=status, detail=detail, code=code)

@@ -59,14 +59,16 @@ DESCRIPTIONS: dict[str, str] = {
     "SIMULATOR_SECONDS": "How long the simulator takes for one picture.",
     "SITE_URL": "The public origin, by which people reach the front door. Unset: DARKROOM_HOST and"
     " DARKROOM_PORT. Must be https unless the host is a loopback address.",
-    "SOURCE_HOSTS_ALLOWED": "Private addresses that source pages may be read from and notifications"
-    " sent to; public ones need no entry.",
+    "SOURCE_HOSTS_ALLOWED": "Private addresses that source pages may be read from; without a port,"
+    " all of the host's. Public ones need no entry.",
     "STORAGE_URL": "The bucket of artifacts and large values. Unset: files in the data folder.",
     "SUBMIT_ATTEMPTS_MAX": "How many POSTs of one job may end without a known outcome.",
     "SUBMIT_BACKOFF_SECONDS_MAX": "The longest pause after a refusal, if the provider names none.",
     "SUBMIT_UNKNOWN_SECONDS": "How long a POST without a known outcome waits before the next one.",
     "WEBHOOK_BASE_URL": "The origin of webhook URLs, which the provider must reach. Unset: that of"
     " SITE_URL, or of the ingestor in an embedded world on a loopback address.",
+    "WEBHOOK_HOSTS_ALLOWED": "Private addresses, with http too, that customers' endpoints may have;"
+    " without a port, all of the host's. Public ones need no entry.",
 }
 SERVICE_NAMES = DESCRIPTIONS.keys()
 # Read by the command line, by the broker's configuration, or by libraries that we use.

@@ -16,6 +16,7 @@ from msgspec import Struct
 from adapters import setting_types as setting
 from adapters.setting_names import misspelt
 from adapters.storage import FileStorage, S3Storage, Storage
+from domain.addresses import in_url
 
 ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
 # At import, because fal's client reads its host when it is imported. The environment wins.
@@ -63,7 +64,6 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
     fal_ai_api_key: str = ""
     fal_webhooks: setting.Webhooks = "auto"
     provider: setting.Provider = ""
-    source_hosts_allowed: setting.Hosts = ""
     log_level: setting.LogLevel = "info"
     log_format: setting.LogFormat = "auto"
     metrics_port: setting.Port = 0
@@ -105,11 +105,6 @@ class CommonSettings(Settings, frozen=True, kw_only=True):
     @property
     def provider_name(self) -> str:
         return self.provider or "fal"
-
-    @property
-    def allowed_hosts(self) -> frozenset[str]:
-        """Private addresses that may be reached all the same, as `host:port`."""
-        return hosts_of(self.source_hosts_allowed)
 
     def master_key(self) -> bytes:
         """Return the 32 bytes that wrap the accounts' keys, made at the first start."""
@@ -178,7 +173,8 @@ def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) 
 
 
 def hosts_of(text: str) -> frozenset[str]:
-    return frozenset(filter(None, map(str.strip, text.split(","))))
+    """Return the hosts of a setting, as domain.addresses.is_among compares them."""
+    return frozenset(filter(None, map(str.strip, text.lower().split(","))))
 
 
 def is_loopback(url: str) -> bool:
@@ -191,11 +187,6 @@ def is_loopback_host(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     return False
-
-
-def in_url(host: str) -> str:
-    """Return the host as it stands in a URL: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def masked(url: str) -> str:

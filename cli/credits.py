@@ -97,4 +97,4 @@ async def _balance(connection: Connection, account: AccountId) -> dict[str, Any]
     await connection.catch_up()
     balance = await connection.database.read(accounts.find, account)
     as_of = Cursor(connection.log.epoch, connection.changes.position)
-    return {"account": account, **credits_document(balance.account, str(as_of))}
+    return {"account": account, **structs.asdict(credits_document(balance.account, str(as_of)))}

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from adapters.settings import CommonSettings, in_url, load, write_secret
+from adapters.settings import CommonSettings, load, write_secret
 from cli.folder_lock import process_exists
 from cli.service_settings import environment_of, surroundings
+from domain.addresses import in_url
 
 USERS = ("operator", "api", "dispatcher", "ingestor", "projector")
 PORTS = ("nats", "ingestor", "simulator", *(f"{name}_metrics" for name in USERS[1:]))

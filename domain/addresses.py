@@ -1,6 +1,7 @@
 """Addresses: which URLs are accepted. All of our libraries read such a URL in the same way."""
 
 import re
+from collections.abc import Set as AbstractSet
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,6 +34,17 @@ def check_url(field: str, url: str) -> None:
         raise InvalidField(field, "must be an http or https URL")
     if "@" in parts.netloc:
         raise InvalidField(field, "must not hold a user name or password")
+
+
+def in_url(host: str) -> str:
+    """Return the host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def is_among(host: str, port: int, names: AbstractSet[str]) -> bool:
+    """Tell whether the names have this host: with this port, or without one, for all its ports."""
+    name = in_url(host.lower())
+    return not names.isdisjoint((name, f"{name}:{port}"))
 
 
 def _is_sane(parts: SplitResult) -> bool:

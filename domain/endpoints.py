@@ -16,7 +16,7 @@ from contracts.events import (
 )
 from contracts.ids import AccountId, EndpointId
 from contracts.sealed import Sealed
-from domain.addresses import check_url
+from domain.addresses import check_url, in_url, is_among
 from domain.notifications import TYPES
 from domain.refusals import Refused, invalid
 from domain.text import InvalidField
@@ -73,20 +73,29 @@ Endpoints = Mapping[EndpointId, Registered]
 
 
 def address_to_check(url: str, allowed_hosts: AbstractSet[str]) -> tuple[str, int] | None:
-    """Return the host and port that have to be public, None for an allowed `host:port`. Raise
-    Refused for what is no web address, and where anybody could read along.
+    """Return the host and port that have to be public, None for an allowed host. Raise Refused for
+    what is no web address, and where anybody could read along.
     """
     try:
         check_url("url", url)
     except InvalidField as error:
         raise invalid("url", error.message) from None
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    if f"{host}:{port}" in allowed_hosts:
+    host, port = host_and_port(url)
+    if is_among(host, port, allowed_hosts):
         return None
-    if parts.scheme != "https":
-        raise invalid("url", "must be an https URL")
+    if urlsplit(url).scheme != "https":
+        raise invalid("url", f"must be an https URL; {advice(host, port)}")
     return host, port
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def advice(host: str, port: int) -> str:
+    """Say what allows a server of one's own, which is on a private address or takes plain http."""
+    return f"for a server of your own set WEBHOOK_HOSTS_ALLOWED={in_url(host)}:{port}"
 
 
 def checked_types(wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -144,6 +153,7 @@ def _register(
         url=command.url,
         types=command.types,
         secret=command.secret,
+        hears_owned=True,
     )
 
 
@@ -154,4 +164,5 @@ def _change(command: ChangeEndpoint, account: AccountId, found: Registered) -> E
         url=found.url if command.url is None else command.url,
         types=found.types if command.types is None else command.types,
         enabled=found.enabled if command.enabled is None else command.enabled,
+        hears_owned=True,
     )

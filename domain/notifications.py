@@ -2,13 +2,23 @@
 
 from datetime import datetime, timedelta
 
-from contracts.events import Event, JobCompleted, JobFailed, RunCompleted, RunFailed
+from contracts.events import (
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+)
 
 TYPES: dict[type[Event], str] = {
     JobCompleted: "job.completed",
     JobFailed: "job.failed",
+    JobCancelled: "job.cancelled",
     RunCompleted: "run.completed",
     RunFailed: "run.failed",
+    RunCancelled: "run.cancelled",
 }
 # Pauses before the attempts after the first, as Svix has them.
 PAUSES = tuple(

@@ -1,9 +1,12 @@
 """What readers see. One file is one read model: its tables, its projection and its queries."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from contracts.announcement import ChangedRow
 from contracts.commit import Recorded
+from contracts.events import Event
 from read_models import (
     access_tokens,
     accounts,
@@ -60,15 +63,7 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
         if type(event) in _BY_EVENT
     ]
     unit = UnitOfWork(connection)
-    changes = []
-    for event, at in facts:
-        for model in _BY_EVENT[type(event)]:
-            key = model.key(event, at)
-            if key is not None:
-                unit.want(model.table, key)
-                changes.append((model, event, at))
-    unit.load()
-    for model, event, at in changes:
+    for model, event, at in _loaded(facts, unit):
         model.project(event, at, unit)
     for recorded in batch:
         for project in COMMIT_MODELS:
@@ -77,3 +72,20 @@ def apply(connection: Connection, batch: list[Recorded]) -> tuple[ChangedRow, ..
     changed = unit.flush()
     answered_requests.prune(connection, batch)
     return changed
+
+
+def _loaded(facts: Sequence[tuple[Event, At]], unit: UnitOfWork) -> list[tuple[Model, Event, At]]:
+    """Return which read model folds which fact, with all the rows loaded that this takes."""
+    changes = []
+    for event, at in facts:
+        for model in _BY_EVENT[type(event)]:
+            key = model.key(event, at)
+            if key is not None:
+                unit.want(model.table, key)
+                changes.append((model, event, at))
+    unit.load()
+    for model, event, _ in changes:
+        if model.also is not None and (key := model.also(event, unit)) is not None:
+            unit.want(model.table, key)
+    unit.load()
+    return changes

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Index, bindparam, select, text
 
 from contracts.events import Event, NotificationFailed, NotificationRequested, NotificationSent
 from contracts.ids import AccountId, EndpointId
+from domain.notifications import TYPES
 from domain.statuses import DeliveryStatus
 from domain.times import micros_of
 from domain.turns import Turn
@@ -16,13 +17,16 @@ from read_models.unit_of_work import At, Model, UnitOfWork, key_by
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One row. `object_id` is the job's or the run's id; times are in microseconds."""
+    """One row. `account_id` is the endpoint's account; `object_id` is the id of the job or run, and
+    `object_account_id` its account. Times are in microseconds.
+    """
 
     delivery_id: str
     account_id: AccountId
     endpoint_id: EndpointId
     type: str
     object_id: str
+    object_account_id: AccountId
     status: DeliveryStatus
     attempts: Short
     next_at: int | None  # None unless it waits.
@@ -52,16 +56,20 @@ table = table_of(
 _read = reader(Delivery)
 
 
-def owe(event: Any, endpoint: EndpointId, wanted: str, at: At, unit: UnitOfWork) -> None:
-    """Note a delivery about a job or run that has ended. Each ends once, so there is one."""
-    object_id = event.job_id if wanted.startswith("job.") else event.run_id
+def owe(event: Any, account: AccountId, endpoint: EndpointId, at: At, unit: UnitOfWork) -> None:
+    """Note a delivery about a job or run that has ended, to an endpoint of that account. Each ends
+    once, so there is one.
+    """
+    name = TYPES[type(event)]
+    object_id = event.job_id if name.startswith("job.") else event.run_id
     delivery_id = f"{endpoint}.{object_id}"
     row = {
         "delivery_id": delivery_id,
-        "account_id": event.account_id,
+        "account_id": account,
         "endpoint_id": endpoint,
-        "type": wanted,
+        "type": name,
         "object_id": object_id,
+        "object_account_id": event.account_id,
         "status": DeliveryStatus.WAITING.value,
         "attempts": 0,
         "next_at": at.micros,

@@ -1,5 +1,8 @@
-"""Endpoints: the URLs at which an account is notified, one row an account."""
+"""Endpoints: the URLs at which an account is notified, one row an account, and whose account it is:
+the owner's endpoints hear of it too.
+"""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -7,6 +10,7 @@ from msgspec import Struct, structs
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, Text, bindparam, select
 
 from contracts.events import (
+    AccountOpened,
     EndpointRegistered,
     EndpointRemoved,
     Event,
@@ -24,6 +28,7 @@ table = Table(
     "endpoints",
     METADATA,
     Column("account_id", Text, primary_key=True),
+    Column("owner", Text),  # The account of the service that made this one.
     Column("endpoints", LargeBinary, nullable=False),
     Column("sequence", BigInteger, nullable=False),
 )
@@ -37,6 +42,7 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     types: tuple[str, ...]
     created_at: int
     enabled: bool = True
+    hears_owned: bool = False
     failing_since: int | None = None
 
 
@@ -45,23 +51,46 @@ _decoder = msgspec.json.Decoder(Endpoints)
 
 
 def project(event: Any, at: At, unit: UnitOfWork) -> None:
-    account = event.account_id
-    row = unit.peek(table, account)
-    known = _decoder.decode(row["endpoints"]) if row is not None else {}
+    account, owner = event.account_id, _owner(event, unit)
+    known = _known(account, unit)
     if type(event) in TYPES:
-        wanted = TYPES[type(event)]
-        for endpoint in known.values():
-            if endpoint.enabled and wanted in endpoint.types:
-                deliveries.owe(event, endpoint.endpoint_id, wanted, at, unit)
+        _owe(event, account, known.values(), at, unit)
+        if owner is not None:
+            hearing = [each for each in _known(owner, unit).values() if each.hears_owned]
+            _owe(event, owner, hearing, at, unit)
         return
     changed = _changed(known, event, at)
-    if changed != known:
-        new = {"account_id": account, "endpoints": msgspec.json.encode(changed)}
+    if changed != known or owner != _owner_before(account, unit):
+        new = {"account_id": account, "owner": owner, "endpoints": msgspec.json.encode(changed)}
         unit.put(table, account, new | {"sequence": at.sequence})
 
 
+def _owe(
+    event: Any, account: AccountId, endpoints: Iterable[Endpoint], at: At, unit: UnitOfWork
+) -> None:
+    for endpoint in endpoints:
+        if endpoint.enabled and TYPES[type(event)] in endpoint.types:
+            deliveries.owe(event, account, endpoint.endpoint_id, at, unit)
+
+
+def _known(account: AccountId, unit: UnitOfWork) -> Endpoints:
+    row = unit.peek(table, account)
+    return _decoder.decode(row["endpoints"]) if row is not None else {}
+
+
+def _owner(event: Any, unit: UnitOfWork) -> AccountId | None:
+    if isinstance(event, AccountOpened):
+        return event.owner
+    return _owner_before(event.account_id, unit)
+
+
+def _owner_before(account: AccountId, unit: UnitOfWork) -> AccountId | None:
+    row = unit.peek(table, account)
+    return row["owner"] if row is not None else None
+
+
 def _changed(known: Endpoints, event: Any, at: At) -> Endpoints:
-    endpoint = known.get(event.endpoint_id)
+    endpoint = known.get(EndpointId(getattr(event, "endpoint_id", "")))
     match event:
         case EndpointRegistered(endpoint_id=endpoint_id, url=url, types=types, enabled=enabled):
             created_at = endpoint.created_at if endpoint is not None else at.micros
@@ -70,6 +99,7 @@ def _changed(known: Endpoints, event: Any, at: At) -> Endpoints:
                 url=url,
                 types=types,
                 enabled=enabled,
+                hears_owned=event.hears_owned or (endpoint is not None and endpoint.hears_owned),
                 created_at=created_at,
             )
             return {**known, endpoint_id: fresh}
@@ -86,10 +116,10 @@ def _changed(known: Endpoints, event: Any, at: At) -> Endpoints:
     return known
 
 
-_EVENTS: frozenset[type[Event]] = frozenset(
-    {EndpointRegistered, EndpointRemoved, NotificationSent, NotificationFailed, *TYPES}
+_CHANGES: frozenset[type[Event]] = frozenset(
+    {AccountOpened, EndpointRegistered, EndpointRemoved, NotificationSent, NotificationFailed}
 )
-MODEL = Model(table, _EVENTS, key_by("account_id"), project)
+MODEL = Model(table, _CHANGES | TYPES.keys(), key_by("account_id"), project, also=_owner)
 
 _BY_ID = select(table.c.endpoints).where(table.c.account_id == bindparam("account_id"))
 

@@ -55,13 +55,15 @@ class At(Struct, frozen=True):
 
 class Model(Struct, frozen=True):
     """A read model keyed by one column: which events it folds, and how. An event whose key is
-    None is about something else.
+    None is about something else. `also` gives the key of one more row, which may depend on those
+    that are loaded by then.
     """
 
     table: Table
     events: frozenset[type[Event]]
     key: Callable[[Any, At], str | None]
     project: Callable[[Any, At, "UnitOfWork"], None]
+    also: Callable[[Any, "UnitOfWork"], str | None] | None = None
 
 
 class UnitOfWork:
@@ -78,10 +80,14 @@ class UnitOfWork:
         self._wanted.setdefault(table, set()).add(key)
 
     def load(self) -> None:
-        for table, keys in self._wanted.items():
+        """Load what is wanted and not loaded yet. What has changed since must not be loaded again:
+        all of it is loaded before the first change.
+        """
+        wanted, self._wanted = self._wanted, {}
+        for table, keys in wanted.items():
             rows = self._rows.setdefault(table, {})
             names, key_name = table.columns.keys(), _key_name(table)
-            ordered = sorted(keys)
+            ordered = sorted(keys - rows.keys())
             for start in range(0, len(ordered), KEYS_A_SELECT):
                 for found in self._select(table, ordered[start : start + KEYS_A_SELECT]):
                     row = dict(zip(names, found, strict=True))

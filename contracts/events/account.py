@@ -106,6 +106,9 @@ class AccessTokenRevoked(Event, frozen=True, kw_only=True, tag="access_token.rev
 class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registered.v1"):
     """A URL at which the account is notified; the same id again replaces what was registered.
 
+    Once registered with `hears_owned` it stays so: a process from before that field may write the
+    id again without it.
+
     Its secret is kept in a bucket of its own; here only where an Idempotency-Key may ask for it
     again.
     """
@@ -116,6 +119,7 @@ class EndpointRegistered(Event, frozen=True, kw_only=True, tag="endpoint.registe
     types: tuple[str, ...]  # Names in domain.notifications.
     enabled: bool = True
     secret: Sealed | None = None
+    hears_owned: bool = False  # Also of accounts that belong to this one. Not so before this field.
 
 
 class EndpointSecretRotated(Event, frozen=True, kw_only=True, tag="endpoint.secret_rotated.v1"):

@@ -8,7 +8,6 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 
 from adapters.background import Background
 from adapters.endpoint_secrets import EndpointSecrets
@@ -30,7 +29,6 @@ from services.api.dependencies import Api, Injected
 from services.api.handlers.answer_early import answer_early, keep_error
 from services.api.handlers.answer_errors import on_error
 from services.api.handlers.callers import Authenticator
-from services.api.handlers.describe_api import DescribedApi
 from services.api.handlers.relay_webhooks import Relay
 from services.api.handlers.request_context import caller_of, context_of
 from services.api.handlers.route_requests import routes
@@ -115,13 +113,7 @@ def build(api: Api) -> Litestar:
         exception_handlers={Exception: on_error},
         after_exception=[keep_error],
         cors_config=_cors(api.settings.cors_origins),
-        openapi_config=OpenAPIConfig(
-            title="Darkroom",
-            version="1",
-            path="/api/openapi.json",
-            use_handler_docstrings=True,
-            render_plugins=[DescribedApi(path="/")],
-        ),
+        openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
         debug=False,

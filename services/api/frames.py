@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct, structs
 from sqlalchemy import Connection
 
-from application.documents import credits_document
+from application.documents import CreditsDocument, credits_document
 from contracts.cursor import Cursor
 from contracts.ids import AccountId, JobId
 from read_models import accounts, job_lists, jobs, positions, runs
@@ -12,13 +12,39 @@ from read_models.accounts import Balance
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.api.dependencies import Api
-from services.api.documents import each_of, job_document, run_document
+from services.api.documents import JobDocument, each_of, job_document
+from services.api.documents.runs import RunDocument, run_document
 
 ROWS_MAX = 1000  # A client that missed more changed rows than these gets a resync.
 PROGRESS_FROM = 1_000_000  # The first `change` of frames about progress: no commit has so many.
 ALL_OF_COMMIT = 999_999_999
 
 Place = tuple[int, int]  # Of a change in the log: its sequence, and its number in that commit.
+
+
+class GoneDocument(Struct, frozen=True):
+    """A job that its owner has deleted."""
+
+    id: JobId
+
+
+class ResyncDocument(Struct, frozen=True, kw_only=True):
+    """The whole state: all that has not ended, for a client that may have missed something."""
+
+    jobs: list[JobDocument]
+    runs: list[RunDocument]
+    credits: CreditsDocument
+
+
+# What each event of a stream holds.
+EVENTS: dict[str, type[Struct]] = {
+    "job": JobDocument,
+    "run": RunDocument,
+    "credits": CreditsDocument,
+    "gone": GoneDocument,
+    "resync": ResyncDocument,
+}
+_NAMES = {document: event for event, document in EVENTS.items()}
 
 
 class Frame(Struct, frozen=True):
@@ -88,29 +114,28 @@ async def frames_of(api: Api, snapshot: AccountSnapshot) -> list[Frame]:
     balance = snapshot.balance
     if snapshot.has_new_balance:
         document = credits_document(balance.account, api.as_of())
-        frames.append(_frame(api, "credits", (balance.sequence, balance.change), document))
+        frames.append(_frame(api, (balance.sequence, balance.change), document))
     return sorted(frames, key=lambda each: (each.sequence, each.change))
 
 
 async def job_frame(api: Api, job: Job, place: Place | None = None) -> Frame:
     """Return a job as it is now or, if its owner has deleted it, that it is gone."""
+    place = place or (job.sequence, job.change)
     if job.deleted:
-        event, document = "gone", {"id": job.job_id}
-    else:
-        event, document = "job", await job_document(api, job)
-    return _frame(api, event, place or (job.sequence, job.change), document, job)
+        return _frame(api, place, GoneDocument(job.job_id), job)
+    return _frame(api, place, await job_document(api, job), job)
 
 
 async def resync_frame(api: Api, snapshot: AccountSnapshot) -> Frame:
     """Return the whole state, for a client that may have missed what ended or is gone."""
     shown = [job for job in snapshot.jobs if not job.deleted]
-    document = {
-        "jobs": await each_of(shown, lambda job: job_document(api, job)),
-        "runs": await each_of(snapshot.runs, lambda run: run_document(api, run)),
-        "credits": credits_document(snapshot.balance.account, api.as_of()),
-    }
+    document = ResyncDocument(
+        jobs=await each_of(shown, lambda job: job_document(api, job)),
+        runs=await each_of(snapshot.runs, lambda run: run_document(api, run)),
+        credits=credits_document(snapshot.balance.account, api.as_of()),
+    )
     is_last = bool(snapshot.jobs) and all(job.status.is_end for job in snapshot.jobs)
-    frame = _frame(api, "resync", (snapshot.position, ALL_OF_COMMIT), document)
+    frame = _frame(api, (snapshot.position, ALL_OF_COMMIT), document)
     return structs.replace(frame, is_last=is_last)
 
 
@@ -122,12 +147,12 @@ def is_after(frame: Frame, cursor: Cursor) -> bool:
 
 
 async def _run_frame(api: Api, run: Run) -> Frame:
-    return _frame(api, "run", (run.sequence, run.change), await run_document(api, run))
+    return _frame(api, (run.sequence, run.change), await run_document(api, run))
 
 
-def _frame(api: Api, event: str, place: Place, document: object, job: Job | None = None) -> Frame:
+def _frame(api: Api, place: Place, document: Struct, job: Job | None = None) -> Frame:
     cursor = str(Cursor(api.log.epoch, *place))
-    body = msgspec.json.encode(document)
+    event, body = _NAMES[type(document)], msgspec.json.encode(document)
     if job is None:
         return Frame(event, cursor, *place, body)
     return Frame(event, cursor, *place, body, job.job_id, job.status.is_end)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from adapters.setting_types import Bytes, Count, Origins, Seconds, WaitSeconds, WebUrl
-from adapters.settings import CommonSettings
+from adapters.setting_types import Bytes, Count, Hosts, Origins, Seconds, WaitSeconds, WebUrl
+from adapters.settings import CommonSettings, hosts_of
 
 
 class ApiSettings(CommonSettings, frozen=True, kw_only=True):
@@ -18,6 +18,12 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
     log_max_bytes: Bytes = 20 * 1024**3
     log_reserve_bytes: Bytes = 512 * 1024**2
     cors_origins: Origins = ""
+    webhook_hosts_allowed: Hosts = ""
+
+    @property
+    def webhook_hosts(self) -> frozenset[str]:
+        """Private addresses that endpoints may have all the same."""
+        return hosts_of(self.webhook_hosts_allowed)
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()

@@ -44,7 +44,7 @@ def customers_client(settings: DispatcherSettings) -> httpx.AsyncClient:
     redirect, and keeps no cookies, since all customers share it.
     """
     return httpx.AsyncClient(
-        transport=GuardedTransport(settings.allowed_hosts),
+        transport=GuardedTransport(settings.webhook_hosts),
         follow_redirects=False,
         timeout=httpx.Timeout(15.0, connect=5.0),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -86,7 +86,7 @@ async def _gather(
         await fail(dispatcher, loaded, "unknown_kind")
         return None
     url = kind.source_url()
-    text = await read_page(url, settings.allowed_hosts, account) if url else None
+    text = await read_page(url, settings.source_hosts, account) if url else None
     arguments = kind.arguments(Gathered(text, settings.funnel_model))
     sealed = await dispatcher.vault.seal(account, msgspec.json.encode(arguments))
     return PreparedSubmission(pending, kind.endpoint, arguments, sealed)

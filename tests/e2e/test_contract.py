@@ -26,7 +26,7 @@ def world() -> Iterator[RunningWorld]:
         ACCOUNT_REQUESTS_PER_MINUTE="1000000",
         ACCOUNT_READS_PER_MINUTE="1000000",
         ACCOUNT_JOBS_IN_FLIGHT_MAX="1000000",
-        SOURCE_HOSTS_ALLOWED=ALLOWED_ENDPOINT,
+        WEBHOOK_HOSTS_ALLOWED=ALLOWED_ENDPOINT,
         CREATE_WAIT_SECONDS="0",
     ) as opened:
         yield opened

@@ -25,7 +25,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def notifying(receiver: Receiver) -> Iterator[RunningWorld]:
     """A world that may reach the receiver, although it has a private address."""
-    with running_world(SOURCE_HOSTS_ALLOWED=receiver.host) as running:
+    with running_world(WEBHOOK_HOSTS_ALLOWED=receiver.host) as running:
         yield running
 
 

@@ -26,7 +26,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def keyed(receiver: Receiver) -> Iterator[RunningWorld]:
-    with running_world(SOURCE_HOSTS_ALLOWED=receiver.host, LOG_FORMAT="json") as running:
+    with running_world(WEBHOOK_HOSTS_ALLOWED=receiver.host, LOG_FORMAT="json") as running:
         yield running
 
 

@@ -20,7 +20,7 @@ OTHERS_SECONDS_MAX = 2.0
 def starve(deliveries: int) -> Result:
     """So many deliveries wait for a dead endpoint; another customer is told at once."""
     with a_silent_server() as dead, a_receiver() as good:
-        settings = SETTINGS | {"SOURCE_HOSTS_ALLOWED": f"{dead},{good.host}"}
+        settings = SETTINGS | {"WEBHOOK_HOSTS_ALLOWED": f"{dead},{good.host}"}
         with running_world(**settings) as world:
             return _starve(world, deliveries, dead, good)
 

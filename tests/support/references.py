@@ -1,11 +1,10 @@
 """Writes docs/reference: the settings and the API as Markdown. `make docs` runs it."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import httpx
+import msgspec
 from msgspec import structs
 
 from adapters import setting_names
@@ -13,6 +12,7 @@ from adapters.setting_types import BadValue, value_of
 from cli.service_settings import KINDS, WITHHELD
 from services.api.app import build
 from services.api.dependencies import Api
+from services.api.handlers.describe_api import described
 from services.api.settings import ApiSettings
 from tests.support.absent import Absent
 
@@ -32,8 +32,8 @@ or `Authorization: Bearer …`. Every error is a problem document (RFC 9457); \
 [errors.md](../guides/errors.md) has all codes. `Retry-After` comes with 429 and 503. Unknown \
 fields of a body are refused. The documents of answers are shown in the walk-throughs: \
 [infographs](../guides/infographs.md), [funnels](../guides/funnels.md), \
-[characters](../guides/characters.md). [streams.md](../guides/streams.md) has the frames, and the \
-WebSocket at `/api/ws`, which OpenAPI cannot describe.
+[characters](../guides/characters.md). [streams.md](../guides/streams.md) tells how to follow \
+a stream.
 
 Parameters that many operations have:
 
@@ -123,7 +123,7 @@ def _values(kind: Any) -> str:
 
 def api() -> str:
     """Return the reference of the API, from its own OpenAPI document."""
-    document = asyncio.run(_openapi())
+    document = openapi()
     schemas = document["components"]["schemas"]
     groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
@@ -148,14 +148,14 @@ def api() -> str:
     )
 
 
-async def _openapi() -> dict[str, Any]:
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI document, of an api that is connected to nothing."""
     parts: dict[str, Any] = {each.name: Absent() for each in structs.fields(Api) if each.required}
-    app = build(Api(**parts | {"settings": ApiSettings()}))
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://darkroom") as client:
-        answer = await client.get("/api/openapi.json")
-    document: dict[str, Any] = answer.raise_for_status().json()
-    return document
+    return described(build(Api(**parts | {"settings": ApiSettings()})))
+
+
+def openapi_text() -> str:
+    return msgspec.json.format(msgspec.json.encode(openapi())).decode() + "\n"
 
 
 def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
@@ -182,7 +182,14 @@ def _answers(responses: dict[str, Any]) -> Iterator[str]:
     bad = sorted(status for status in responses if status >= "400")
     types = [name for status in good for name in responses[status].get("content", {})]
     form = f" ({', '.join(f'`{each}`' for each in types)})" if types else ""
-    yield f"Answers {', '.join(good)}{form}; problems {', '.join(bad)}.\n"
+    documents = [
+        _type(content["schema"])
+        for status in good
+        for name, content in responses[status].get("content", {}).items()
+        if name == "application/json"
+    ]
+    found = f": {', '.join(documents)}" if documents else ""
+    yield f"Answers {', '.join(good)}{form}{found}; problems {', '.join(bad)}.\n"
 
 
 def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
@@ -192,7 +199,7 @@ def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
     if choices := schema.get("oneOf"):
         yield "One of:\n"
         for each in choices:
-            yield f"- {_type(each['properties']['kind'])}: {_type(each['properties']['input'])}"
+            yield f"- {_choice(each)}"
         yield ""
     elif properties := schema.get("properties"):
         required = schema.get("required", ())
@@ -203,6 +210,12 @@ def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
         yield from (*_table(("field", "value", "presence"), rows), "")
     else:
         yield f"{_type(schema)}\n"
+
+
+def _choice(each: dict[str, Any]) -> str:
+    if "$ref" in each:
+        return _type(each)
+    return f"{_type(each['properties']['kind'])}: {_type(each['properties']['input'])}"
 
 
 def _presence(each: dict[str, Any]) -> str:
@@ -217,6 +230,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if choices := schema.get("enum"):
         return ", ".join(f"`{each}`" for each in choices)
     if several := schema.get("anyOf"):
@@ -268,7 +283,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-REFERENCES = {"configuration.md": configuration, "api.md": api}
+REFERENCES = {"configuration.md": configuration, "api.md": api, "openapi.json": openapi_text}
 
 
 def write() -> None:

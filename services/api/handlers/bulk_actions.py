@@ -6,20 +6,18 @@ from contextlib import suppress
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import post
+from litestar import Response, post
 from litestar.params import JSONBody
 from litestar.response import Stream
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from adapters.http_server import AnyResponse
 from adapters.storage import StorageUnavailable
 from application.clock import now
-from contracts.ids import AccountId
+from contracts.ids import AccountId, JobId
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, REPLAYED, committed
 from services.api.handlers.end_jobs import cancel_one, delete_one
 from services.api.handlers.idempotency import check_key
@@ -39,10 +37,30 @@ class BulkAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ids: Annotated[list[str], Meta(min_length=1, max_length=IDS_MAX)]
 
 
-class ItemResult(Struct, frozen=True):
+class ItemResult(Struct, kw_only=True):
+    """What became of one id. `code` says why it was refused, `retried_as` names the new job; in a
+    ZIP file's own list, `no_file` and `unavailable` say why its file is not there.
+    """
+
+    id: str
+    status: Literal[
+        "deleted", "cancelled", "pending", "refused", "included", "no_file", "unavailable"
+    ]
+    code: str | UnsetType = UNSET
+    retried_as: JobId | UnsetType = UNSET
+
+
+class BulkResults(Struct, kw_only=True):
+    """What became of each id, in the order in which they were given."""
+
+    results: list[ItemResult]
+    as_of: str
+
+
+class Acted(Struct, frozen=True):
     """What the answer shows of one id, and the sequence of its commit."""
 
-    shown: Document
+    shown: ItemResult
     sequence: int = 0
     replayed: bool = False
 
@@ -50,7 +68,7 @@ class ItemResult(Struct, frozen=True):
 @post("/bulk", status_code=200)
 async def bulk_actions(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[BulkAction]
-) -> AnyResponse:
+) -> Response[BulkResults] | Stream:
     """Act on each id; one bad id does not stop the others. `download` answers with a ZIP file."""
     ids = list(dict.fromkeys(data.ids))
     api.count_requests(context.caller.token_id, len(ids) - 1)  # The guard has counted one.
@@ -58,48 +76,50 @@ async def bulk_actions(
         return await _download(api, context.account, ids)
     await check_key(api, context, data)
     found = [await _result(api, context, each, data) for each in ids]
-    results = [{"id": text, **each.shown} for text, each in zip(ids, found, strict=True)]
     written = [each for each in found if each.sequence > 0]
     newest = max((each.sequence for each in written), default=api.changes.position)
     replayed = bool(written) and all(each.replayed for each in written)
-    return committed(api, newest, {"results": results}, 200, REPLAYED if replayed else None)
+    document = BulkResults(results=[each.shown for each in found], as_of=api.cursor(newest))
+    return committed(document, 200, REPLAYED if replayed else None)
 
 
-async def _result(api: Api, context: RequestContext, text: str, data: BulkAction) -> ItemResult:
+async def _result(api: Api, context: RequestContext, text: str, data: BulkAction) -> Acted:
     try:
         return await _act(api, context, text, data)
     except Refused as refused:
         if refused.code in ENDS_ALL:
             raise
-        return ItemResult({"status": "refused", "code": refused.code})
+        return Acted(ItemResult(id=text, status="refused", code=refused.code))
 
 
-async def _act(api: Api, context: RequestContext, text: str, data: BulkAction) -> ItemResult:
+async def _act(api: Api, context: RequestContext, text: str, data: BulkAction) -> Acted:
     if data.action == "delete":
-        return ItemResult({"status": "deleted"}, await delete_one(api, context, text))
+        sequence = await delete_one(api, context, text)
+        return Acted(ItemResult(id=text, status="deleted"), sequence)
     if data.action == "cancel":
         job = await api.job_of(context.account, text, Infograph.name)
-        return ItemResult({"status": "cancelled"}, await cancel_one(api, context, job))
+        sequence = await cancel_one(api, context, job)
+        return Acted(ItemResult(id=text, status="cancelled"), sequence)
     result = await retry_one(api, context, text, data)
-    shown = {"status": "pending", "retried_as": job_ids_of(result)[0]}
-    return ItemResult(shown, result.sequence, result.replayed)
+    shown = ItemResult(id=text, status="pending", retried_as=job_ids_of(result)[0])
+    return Acted(shown, result.sequence, result.replayed)
 
 
-async def _download(api: Api, account: AccountId, ids: list[str]) -> AnyResponse:
+async def _download(api: Api, account: AccountId, ids: list[str]) -> Stream:
     """Look all ids up first: once the first byte is sent, nothing can be refused any more."""
-    found, results = list[Job](), list[Document]()
+    found, results = list[Job](), list[ItemResult]()
     for text in ids:
         try:
             job = await api.job_of(account, text, Infograph.name)
         except Refused as refused:
-            results.append({"id": text, "status": "refused", "code": refused.code})
+            results.append(ItemResult(id=text, status="refused", code=refused.code))
             continue
         has_file = any(each.key is not None for each in job.artifacts)
-        results.append({"id": text, "status": "included" if has_file else "no_file"})
+        results.append(ItemResult(id=text, status="included" if has_file else "no_file"))
         if has_file:
             found.append(job)
     if not found:
-        raise Refused("not_found", "none of these has a file", results=results)
+        raise Refused("not_found", "none of these has a file", results=msgspec.to_builtins(results))
     headers = {"Content-Disposition": f'attachment; filename="{ZIP_NAME}"', **NO_STORE}
     return Stream(_zipped(api, found, results), headers=headers, media_type="application/zip")
 
@@ -123,7 +143,7 @@ class _Pipe:
         return taken
 
 
-async def _zipped(api: Api, found: list[Job], results: list[Document]) -> AsyncIterator[bytes]:
+async def _zipped(api: Api, found: list[Job], results: list[ItemResult]) -> AsyncIterator[bytes]:
     """Yield the ZIP file, with one part of one file in memory at a time. Pictures are not
     compressed again: it would save nothing.
     """
@@ -136,7 +156,7 @@ async def _zipped(api: Api, found: list[Job], results: list[Document]) -> AsyncI
                 with suppress(StorageUnavailable):
                     file = await api.storage.open(key)
                 if file is None:
-                    results.append({"id": job.job_id, "status": "unavailable"})
+                    results.append(ItemResult(id=job.job_id, status="unavailable"))
                     continue
                 suffix = f"-{number + 1}" if number else ""
                 name = f"{job.job_id}{suffix}.{key.rpartition('.')[2]}"

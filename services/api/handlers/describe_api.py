@@ -1,94 +1,125 @@
-"""Describes the API: Litestar's OpenAPI document, with the schemas that the bodies really have."""
+"""Describes the API: the OpenAPI document, made from what the handlers take and answer with."""
 
 from typing import Any
 
-import msgspec
 from litestar import Litestar
-from litestar.connection import Request
-from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.handlers import HTTPRouteHandler
 
-from domain.account import AMOUNT_MAX
-from domain.addresses import URL_LENGTH_MAX
-from domain.job_kinds import KINDS
-from domain.notifications import TYPES
-from domain.text import ID_PATTERN, PROSE_IN_JSON_PATTERN, published
 from services.api.handlers import describe_answers
-from services.api.handlers.bulk_actions import BulkAction
-from services.api.handlers.create_jobs import CreateInfographs, CreateJob
-from services.api.handlers.describe_parameters import add_parameters
-from services.api.handlers.draw_characters import DrawCharacter
-from services.api.handlers.issue_tokens import Grant, NewToken
-from services.api.handlers.register_endpoints import ChangedEndpoint, NewEndpoint
-from services.api.handlers.request_runs import GenerateAll, RetryFailed
+from services.api.handlers.describe_answers import answers_of, handlers_of, security_of
+from services.api.handlers.describe_examples import example_of
+from services.api.handlers.describe_parameters import ANY_CURSOR, parameter, parameters_of
+from services.api.handlers.describe_schemas import schema_of, schemas
+from services.api.handlers.describe_webhooks import PROVIDER_BODY, webhooks
 
-BODIES = (
-    *(CreateInfographs, CreateJob, DrawCharacter, BulkAction, Grant, NewToken),
-    *(ChangedEndpoint, NewEndpoint, GenerateAll, RetryFailed),
+ABOUT = (
+    "Jobs for generative work: each is paid once, ends once, and can be followed while it runs. "
+    "Every path works with and without a slash at its end. Every error is a Problem (RFC 9457), "
+    "also one that any operation can answer with: `method_not_allowed`, `too_slow`, "
+    "`head_too_large`, `too_many_connections` and `internal`. Times are RFC 3339 in UTC."
 )
-REFERENCE = "#/components/schemas/{name}"
-ANY_JSON = {"$ref": REFERENCE.format(name="Json")}
-TEXT = {"type": "string", "pattern": PROSE_IN_JSON_PATTERN}
-FIELDS = {
-    "type": "object",
-    "propertyNames": {"pattern": PROSE_IN_JSON_PATTERN},
-    "additionalProperties": ANY_JSON,
+# What a path's first part is about.
+TAGS = {
+    "infographs": ("Infographs", "Images that explain a prompt."),
+    "characters": ("Characters", "One portrait of each character at a time."),
+    "generate": ("Funnels", "All texts of a project, step by step."),
+    "runs": ("Funnels", ""),
+    "jobs": ("Jobs", "Jobs of every kind, also those behind infographs, characters and funnels."),
+    "job-kinds": ("Jobs", ""),
+    "credits": ("Credits", "What an account has, and every move of it."),
+    "stream": ("Streams", "Jobs, runs and credits as they change."),
+    "ws": ("Streams", ""),
+    "stream-tickets": ("Streams", ""),
+    "webhook-endpoints": ("Webhooks", "Where an account's notifications are sent."),
+    "operator": ("Operators", "Tokens and credits: for operators and for products' back ends."),
+    "artifacts": ("Artifacts", "Files at URLs that nobody can guess."),
+    "health": ("Health", "Whether it lives, is ready, and its figures."),
+    "metrics": ("Health", ""),
 }
-LIST = {"type": "array", "items": ANY_JSON}
-JSON: dict[str, Any] = {
-    "title": "Json",
-    "anyOf": [{"type": ["null", "boolean", "number"]}, TEXT, FIELDS, LIST],
-}
-ENDPOINT_URL = {"type": "string", "format": "endpoint-url", "maxLength": URL_LENGTH_MAX}
-# What a field's type cannot say, by body and field.
-BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
-    "GenerateAll": {"intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]}},
-    "Grant": {"amount": {"type": "integer", "minimum": 1, "maximum": AMOUNT_MAX}},
-    "NewToken": {"account": {"type": "string", "pattern": ID_PATTERN}},
-    "NewEndpoint": {"url": ENDPOINT_URL},
-    "ChangedEndpoint": {"url": {"anyOf": [ENDPOINT_URL, {"type": "null"}], "default": None}},
-}
-TYPE_OF_ENDPOINT = {"type": "string", "enum": list(TYPES.values())}
+PROVIDER = "Provider"
+STREAM_TAGS = {"stream_job": "Streams", "relay_webhook": PROVIDER}
 
 
-class DescribedApi(JsonRenderPlugin):
-    """Adds what Litestar does not read of msgspec's types, of guards and of answers."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, described(request.app, openapi_schema))
-
-
-def described(app: Litestar, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with every status, bound and name that callers can rely on."""
-    handlers = describe_answers.handlers_of(app)
-    paths: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document["paths"]))
-    for path, operations in paths.items():
-        for method, operation in operations.items():
-            describe_answers.add_answers(operation, handlers[path, method])
-            add_parameters(operation, method)
-    components = {"schemas": schemas(), "securitySchemes": describe_answers.SECURITY_SCHEMES}
-    return {**document, "paths": paths, "components": components}
-
-
-def schemas() -> dict[str, Any]:
-    """Return the JSON schemas of all bodies and of all kinds' inputs."""
-    types = [*BODIES, *KINDS.values()]
-    _, found = msgspec.json.schema_components(types, ref_template=REFERENCE)
-    for body, fields in BOUNDS.items():
-        found[body]["properties"] |= fields
-    for body in ("NewEndpoint", "ChangedEndpoint"):
-        (lists,) = (each for each in found[body]["properties"]["types"]["anyOf"] if "items" in each)
-        lists["items"] = TYPE_OF_ENDPOINT
-    found["CreateJob"] = _one_of_the_kinds(found["CreateJob"])
-    found |= {"Json": JSON, "Problem": describe_answers.PROBLEM}
-    all_schemas: dict[str, Any] = published(found)
-    return all_schemas
+def described(app: Litestar) -> dict[str, Any]:
+    """Return the whole document."""
+    handlers = handlers_of(app)
+    paths: dict[str, Any] = {"/api/ws": {"get": _socket()}}
+    for (path, method), handler in sorted(handlers.items(), key=lambda each: each[0]):
+        paths.setdefault(path, {})[method] = _operation(path, method, handler)
+    types = [each for handler in handlers.values() for each in _types(handler)]
+    tags = [{"name": name, "description": text} for name, text in TAGS.values() if text]
+    tags.append({"name": PROVIDER, "description": "What the provider sends when it is done."})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Darkroom", "version": "1", "description": ABOUT},
+        "servers": [{"url": "/", "description": "Where this document comes from."}],
+        "tags": tags,
+        "paths": dict(sorted(paths.items())),
+        "webhooks": webhooks(),
+        "components": {
+            "schemas": schemas(types)
+            | {"ProviderResult": {"title": "ProviderResult"} | PROVIDER_BODY},
+            "examples": describe_answers.problem_examples(),
+            "securitySchemes": describe_answers.SECURITY_SCHEMES,
+        },
+    }
 
 
-def _one_of_the_kinds(job: dict[str, Any]) -> dict[str, Any]:
-    """An input has to fit its kind."""
-    choices = []
-    for name, kind in KINDS.items():
-        given = {"$ref": REFERENCE.format(name=kind.__name__)}
-        fields = {"kind": {"type": "string", "enum": [name]}, "input": given}
-        choices.append(job | {"properties": fields, "title": f"Create{kind.__name__}"})
-    return {"title": job["title"], "description": job["description"], "oneOf": choices}
+def _types(handler: HTTPRouteHandler) -> list[Any]:
+    data = handler.parsed_fn_signature.parameters.get("data")
+    return [*describe_answers.types_of(handler), *([data.annotation] if data is not None else [])]
+
+
+def _operation(path: str, method: str, handler: HTTPRouteHandler) -> dict[str, Any]:
+    name, tag = str(handler.handler_name), TAGS[_first_part(path)][0]
+    operation: dict[str, Any] = {
+        "tags": [STREAM_TAGS.get(name, tag)],
+        "operationId": name,
+        "summary": name.replace("_", " ").capitalize(),
+        "description": _text(handler.fn.__doc__),
+        "parameters": parameters_of(handler, method),
+    }
+    if body := _body(handler):
+        operation["requestBody"] = {"required": True, "content": {"application/json": body}}
+    operation["responses"] = answers_of(handler, path, method)
+    operation["security"] = security_of(handler)
+    return operation
+
+
+def _first_part(path: str) -> str:
+    return path.removeprefix("/api").strip("/").partition("/")[0]
+
+
+def _body(handler: HTTPRouteHandler) -> dict[str, Any] | None:
+    if handler.handler_name == "relay_webhook":
+        return {"schema": {"$ref": "#/components/schemas/ProviderResult"}}
+    data = handler.parsed_fn_signature.parameters.get("data")
+    if data is None:
+        return None
+    return {"schema": schema_of(data.annotation), "example": example_of(data.annotation)}
+
+
+def _text(docstring: str | None) -> str:
+    """Return a docstring as one line for each of its paragraphs."""
+    paragraphs = (docstring or "").strip().split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
+
+
+def _socket() -> dict[str, Any]:
+    """Describe the WebSocket: a GET that is upgraded."""
+    frames = {"$ref": "#/components/schemas/StreamFrame"}
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    refused = {"description": "Refused.", "content": {"application/problem+json": problem}}
+    return {
+        "tags": ["Streams"],
+        "operationId": "stream_socket",
+        "summary": "Stream socket",
+        "description": "The frames of the account's stream over a WebSocket, each a StreamFrame. "
+        "What a client sends is not read. Close code 1012: come again, and continue.",
+        "parameters": [parameter("after", "query", ANY_CURSOR)],
+        "responses": {
+            "101": {"description": "A WebSocket, if it was asked for.", "x-frame": frames},
+            **dict.fromkeys(("401", "403", "429", "503"), refused),
+        },
+        "security": [{"token": []}, {"bearer": []}, {"ticket": []}],
+    }

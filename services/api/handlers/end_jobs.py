@@ -4,15 +4,20 @@ import structlog
 from litestar import Response, delete, post
 from litestar.params import FromPath
 
-from adapters.http_server import AnyResponse
 from adapters.storage import StorageUnavailable
 from domain.job import Cancel, Delete, JobCommand
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import NO_SUCH_JOB, Api, Injected
-from services.api.documents import ShowJob, job_document, status_document
-from services.api.handlers.answers import committed, no_content
+from services.api.documents import (
+    JobDocument,
+    ShowJob,
+    StatusDocument,
+    job_document,
+    status_document,
+)
+from services.api.handlers.answers import Answered, committed, no_content
 from services.api.handlers.request_context import RequestContext
 
 logger = structlog.get_logger()
@@ -21,7 +26,7 @@ logger = structlog.get_logger()
 @post("/{id:str}/cancel", status_code=200)
 async def cancel_infograph(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[StatusDocument]:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, status_document, Infograph.name)
 
@@ -29,7 +34,7 @@ async def cancel_infograph(
 @post("/jobs/{id:str}/cancel", status_code=200)
 async def cancel_job(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[JobDocument]:
     """Cancel; its credits come back. 409 when it has ended; harmless to repeat."""
     return await _cancel(api, context, id, job_document)
 
@@ -60,13 +65,13 @@ async def cancel_one(api: Api, context: RequestContext, job: Job) -> int:
 
 
 async def _cancel(
-    api: Api, context: RequestContext, text: str, show: ShowJob, kind: str | None = None
-) -> AnyResponse:
+    api: Api, context: RequestContext, text: str, show: ShowJob[Answered], kind: str | None = None
+) -> Response[Answered]:
     job = await api.job_of(context.account, text, kind)
     sequence = await cancel_one(api, context, job)
     await api.wait_until_current(context.account)
-    document = await show(api, await api.job_of(context.account, text))
-    return committed(api, sequence or job.sequence, document, 200)
+    as_of = api.cursor(sequence or job.sequence)
+    return committed(await show(api, await api.job_of(context.account, text), as_of), 200)
 
 
 async def _decide(api: Api, context: RequestContext, job: Job, command: JobCommand) -> int:

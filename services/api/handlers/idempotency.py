@@ -91,6 +91,14 @@ async def seal_for_repeat(
     return await api.vault.seal(account, secret.encode())
 
 
+async def unseal_for_repeat(api: Api, account: AccountId, sealed: Sealed | None) -> str:
+    """Return the secret that the first answer showed; raise Refused when nobody can read it."""
+    secret = await api.vault.unseal_text(account, sealed)
+    if secret is None:
+        raise Refused("not_found", "the secret can no longer be read")
+    return secret
+
+
 def _key(api: Api, context: RequestContext, body: Struct, *, is_issuer: bool = False) -> Key:
     """Return the request's key. Its fingerprint names what was asked, in whatever order, so that
     the key cannot be used for something else.

@@ -2,15 +2,14 @@
 end of a product, which signs up its users with a token of the role `service`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct, structs
 
 from adapters.access_tokens import fresh_token
-from adapters.http_server import AnyResponse
-from application.documents import credits_document
+from application.documents import CreditsDocument, Time, credits_document
 from application.recording import record
 from contracts.events import AccessTokenIssued, OperatorActed
 from contracts.events.account import Role
@@ -23,11 +22,15 @@ from domain.times import text_of
 from read_models import access_tokens, accounts
 from read_models.access_tokens import AccessToken
 from services.api.dependencies import Api, Injected
-from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.callers import Caller
 from services.api.handlers.guard_requests import operators_only
-from services.api.handlers.idempotency import execute, execute_once, seal_for_repeat
+from services.api.handlers.idempotency import (
+    execute,
+    execute_once,
+    seal_for_repeat,
+    unseal_for_repeat,
+)
 from services.api.handlers.request_context import RequestContext
 
 
@@ -43,10 +46,43 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[Line, Meta(min_length=1, max_length=200)]
 
 
+class IssuedToken(Struct, frozen=True, kw_only=True):
+    """A new token: `token` is the secret that is sent, `id` names it for revoking."""
+
+    id: TokenId
+    token: str
+    account: AccountId
+    role: Role
+    as_of: str
+
+
+class TokenDocument(Struct, frozen=True, kw_only=True):
+    """A token, without its secret."""
+
+    id: TokenId
+    account: AccountId
+    role: Role
+    revoked: bool
+    created_at: Time
+
+
+class TokenList(Struct, frozen=True, kw_only=True):
+    """Tokens, oldest first."""
+
+    items: list[TokenDocument]
+    as_of: str
+
+
+class AccountCredits(CreditsDocument, frozen=True, kw_only=True):
+    """An account and its credits after a grant."""
+
+    account: AccountId
+
+
 @post("/tokens", status_code=201)
 async def issue_token(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[NewToken]
-) -> AnyResponse:
+) -> Response[IssuedToken]:
     """Issue a token; its secret is shown once, or again under the same Idempotency-Key. A service
     issues tokens of users only, of accounts that it made or that do not exist yet.
     """
@@ -63,20 +99,26 @@ async def issue_token(
     issued = next(each for each in result.events if isinstance(each, AccessTokenIssued))
     secret = fresh.secret
     if result.replayed:
-        secret = await api.vault.unseal_text(account, issued.secret)
+        secret = await unseal_for_repeat(api, account, issued.secret)
     else:
         after = {"token_id": issued.token_id, "account": account}
         await _record_act(api, context.caller, "tokens.issue", after)
-    shown = {"id": issued.token_id, "token": secret, "account": account, "role": issued.role.value}
-    return of_result(api, result, shown, 201, NO_STORE)
+    shown = IssuedToken(
+        id=issued.token_id,
+        token=secret,
+        account=account,
+        role=issued.role,
+        as_of=api.cursor(result.sequence),
+    )
+    return of_result(result, shown, 201, NO_STORE)
 
 
 @get("/tokens", guards=[operators_only])
-async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None) -> Document:
+async def list_tokens(api: Injected[Api], account: FromQuery[str | None] = None) -> TokenList:
     """List tokens, oldest first; never their secrets."""
     owner = _account(account, "account") if account else None
     found = await api.database.read(access_tokens.of_account, owner)
-    return {"items": [_document(each) for each in found], "as_of": api.as_of()}
+    return TokenList(items=[_document(each) for each in found], as_of=api.as_of())
 
 
 @delete("/tokens/{id:str}", status_code=204)
@@ -101,7 +143,7 @@ async def revoke_token(
 @post("/accounts/{id:str}/grant", status_code=200)
 async def grant_credits(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str], data: JSONBody[Grant]
-) -> AnyResponse:
+) -> Response[AccountCredits]:
     """Grant credits to an account; a service, to those that it made or that do not exist yet."""
     account = _account(id, "id")
 
@@ -116,8 +158,7 @@ async def grant_credits(
     await api.changes.wait_for(result.sequence)
     balance = await api.database.read(accounts.as_of, account, result.sequence)
     credit = credits_document(balance.account, api.cursor(result.sequence))
-    document = {"account": account, **credit}
-    return of_result(api, result, document, 200)
+    return of_result(result, AccountCredits(account=account, **structs.asdict(credit)), 200)
 
 
 def _issuer(caller: Caller) -> AccountId | None:
@@ -139,7 +180,7 @@ async def _token(api: Api, text: str) -> AccessToken | None:
     return found
 
 
-async def _record_act(api: Api, caller: Caller, action: str, after: Document) -> None:
+async def _record_act(api: Api, caller: Caller, action: str, after: dict[str, Any]) -> None:
     """Record what an operator did. The events of a service's act name it as their actor anyway."""
     if caller.role is Role.OPERATOR:
         event = OperatorActed(operator=caller.actor, action=action, why="", after=after)
@@ -153,11 +194,11 @@ def _account(text: str, field: str) -> AccountId:
         raise invalid(field, "must be 1 to 64 of A-Z, a-z, 0-9, _ and -") from None
 
 
-def _document(token: AccessToken) -> Document:
-    return {
-        "id": token.token_id,
-        "account": token.account_id,
-        "role": token.role.value,
-        "revoked": token.revoked,
-        "created_at": text_of(token.created_at),
-    }
+def _document(token: AccessToken) -> TokenDocument:
+    return TokenDocument(
+        id=TokenId(token.token_id),
+        account=token.account_id,
+        role=token.role,
+        revoked=token.revoked,
+        created_at=text_of(token.created_at),
+    )

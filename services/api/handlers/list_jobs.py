@@ -2,8 +2,8 @@
 
 from litestar import Response, get
 from litestar.params import FromQuery
+from msgspec import Struct
 
-from adapters.http_server import AnyResponse
 from contracts.ids import AccountId
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import invalid
@@ -12,9 +12,22 @@ from read_models import job_lists
 from read_models.job_lists import Filter
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import Document, each_of, job_document, list_document
+from services.api.documents import (
+    InfographDocument,
+    JobDocument,
+    each_of,
+    infograph_document,
+    job_document,
+)
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import LIMIT, check_limit, place_of
+
+
+class JobPage(Struct, frozen=True, kw_only=True):
+    """Some jobs; `next` is the cursor of the next page, or null."""
+
+    items: list[JobDocument]
+    next: str | None
 
 
 @get("/list")
@@ -24,11 +37,11 @@ async def list_infographs(
     status: FromQuery[str | None] = None,
     limit: FromQuery[int] = LIMIT,
     cursor: FromQuery[str | None] = None,
-) -> AnyResponse:
+) -> Response[list[InfographDocument]]:
     """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
     async with api.list_slots(caller.account_id):
         found = await _page(api, caller.account_id, Infograph.name, status, limit, cursor)
-        items = await each_of(found, lambda job: list_document(api, job))
+        items = await each_of(found, lambda job: infograph_document(api, job))
     headers = {}
     if len(found) == limit:
         query = f"limit={limit}&cursor={found[-1].place}" + (f"&status={status}" if status else "")
@@ -44,12 +57,12 @@ async def list_jobs(
     status: FromQuery[str | None] = None,
     limit: FromQuery[int] = LIMIT,
     cursor: FromQuery[str | None] = None,
-) -> Document:
+) -> JobPage:
     """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
     async with api.list_slots(caller.account_id):
         found = await _page(api, caller.account_id, kind, status, limit, cursor)
         items = await each_of(found, lambda job: job_document(api, job))
-    return {"items": items, "next": str(found[-1].place) if len(found) == limit else None}
+    return JobPage(items=items, next=str(found[-1].place) if len(found) == limit else None)
 
 
 async def _page(

@@ -1,7 +1,7 @@
 """Registers the endpoints of an account: web addresses that its notifications are sent to."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 from litestar import Response, delete, get, patch, post
@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from adapters.endpoint_secrets import fresh_secret
 from adapters.guarded_transport import AddressRefused, checked_address
-from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
+from application.documents import Time
 from contracts.events import EndpointRegistered, EndpointSecretRotated
 from contracts.ids import AccountId, EndpointId
 from domain.endpoints import (
@@ -20,6 +20,7 @@ from domain.endpoints import (
     RemoveEndpoint,
     RotateSecret,
     address_to_check,
+    advice,
     checked_types,
 )
 from domain.refusals import Refused, invalid
@@ -27,10 +28,15 @@ from domain.times import text_of
 from read_models import endpoints
 from read_models.endpoints import Endpoint
 from services.api.dependencies import Api, Injected
-from services.api.documents import Document
 from services.api.handlers.answers import NO_STORE, no_content, of_result
 from services.api.handlers.callers import Caller
-from services.api.handlers.idempotency import NoBody, execute, execute_once, seal_for_repeat
+from services.api.handlers.idempotency import (
+    NoBody,
+    execute,
+    execute_once,
+    seal_for_repeat,
+    unseal_for_repeat,
+)
 from services.api.handlers.request_context import RequestContext
 from services.api.settings import ApiSettings
 
@@ -52,10 +58,54 @@ class ChangedEndpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     enabled: bool | None = None
 
 
+class EndpointSecret(Struct, frozen=True, kw_only=True):
+    """The secret that signs deliveries from now on. It is shown once."""
+
+    id: EndpointId
+    secret: str
+    as_of: str
+
+
+class RegisteredEndpoint(Struct, frozen=True, kw_only=True):
+    """A new endpoint, and the secret that signs its deliveries."""
+
+    id: EndpointId
+    url: str
+    types: list[str]
+    enabled: bool
+    secret: str
+    as_of: str
+
+
+class EndpointDocument(Struct, frozen=True, kw_only=True):
+    """An endpoint. Since `failing_since`, nothing that was sent there was taken; after five days
+    of that it is no longer `enabled`.
+    """
+
+    id: EndpointId
+    url: str
+    types: list[str]
+    enabled: bool
+    failing_since: Time | None
+    created_at: Time
+
+
+class UpdatedEndpoint(EndpointDocument, frozen=True, kw_only=True):
+    """An endpoint after a change."""
+
+    as_of: str
+
+
+class EndpointList(Struct, frozen=True, kw_only=True):
+    """Endpoints, in the order of their registration."""
+
+    items: list[EndpointDocument]
+
+
 @post("/", status_code=201)
 async def register_endpoint(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[NewEndpoint]
-) -> AnyResponse:
+) -> Response[RegisteredEndpoint]:
     """Register a URL; the secret that signs its deliveries is shown once."""
     account = context.account
     endpoint, secret = EndpointId(f"ep_{secrets.token_hex(12)}"), fresh_secret()
@@ -82,17 +132,22 @@ async def register_endpoint(
     if registered.endpoint_id != endpoint:
         if is_kept:
             await api.secrets.forget(endpoint)
-        secret = await api.vault.unseal_text(account, registered.secret)
-    shown = await _basics(api, account, registered)
-    return of_result(api, result, shown | {"secret": secret}, 201, NO_STORE)
+        secret = await unseal_for_repeat(api, account, registered.secret)
+    document = RegisteredEndpoint(
+        **await _basics(api, account, registered), secret=secret, as_of=api.cursor(result.sequence)
+    )
+    return of_result(result, document, 201, NO_STORE)
 
 
 @get("/")
-async def list_endpoints(api: Injected[Api], caller: Injected[Caller]) -> Document:
+async def list_endpoints(api: Injected[Api], caller: Injected[Caller]) -> EndpointList:
     """List the account's endpoints in the order of registration; never their secrets."""
     account = caller.account_id
     found = (await _endpoints_of(api, account)).values()
-    return {"items": [await _basics(api, account, each) | _times(each) for each in found]}
+    items = [
+        EndpointDocument(**await _basics(api, account, each), **_times(each)) for each in found
+    ]
+    return EndpointList(items=items)
 
 
 @patch("/{id:str}")
@@ -101,7 +156,7 @@ async def change_endpoint(
     context: Injected[RequestContext],
     id: FromPath[str],
     data: JSONBody[ChangedEndpoint],
-) -> AnyResponse:
+) -> Response[UpdatedEndpoint]:
     """Change its URL or types, or enable it again."""
     account = context.account
 
@@ -118,10 +173,13 @@ async def change_endpoint(
         )
 
     result = await execute_once(api, context, data, prepare)
-    shown = await _basics(api, account, _registered(result))
-    endpoint = (await _endpoints_of(api, account)).get(EndpointId(id))
-    shown |= _times(endpoint) if endpoint is not None else {}
-    return of_result(api, result, shown, 200, NO_STORE)
+    endpoint = await endpoint_of(api, account, id)
+    document = UpdatedEndpoint(
+        **await _basics(api, account, _registered(result)),
+        **_times(endpoint),
+        as_of=api.cursor(result.sequence),
+    )
+    return of_result(result, document, 200, NO_STORE)
 
 
 @delete("/{id:str}", status_code=204)
@@ -139,7 +197,7 @@ async def remove_endpoint(
 @post("/{id:str}/rotate", status_code=200)
 async def rotate_secret(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[EndpointSecret]:
     """Make a new secret, shown once; for a day deliveries carry the old one's signature too."""
     account = context.account
     secret = fresh_secret()
@@ -153,12 +211,13 @@ async def rotate_secret(
     result = await execute_once(api, context, NoBody(), prepare)
     (rotated,) = (each for each in result.events if isinstance(each, EndpointSecretRotated))
     if result.replayed:
-        secret = await api.vault.unseal_text(account, rotated.secret)
+        secret = await unseal_for_repeat(api, account, rotated.secret)
     # A repeat keeps it too: the first try may have failed between the commit and this.
     if not result.replayed or rotated.endpoint_id in await _endpoints_of(api, account):
         await api.secrets.keep(rotated.endpoint_id, secret, result.sequence)
-    document = {"id": rotated.endpoint_id, "secret": secret}
-    return of_result(api, result, document, 200, NO_STORE)
+    as_of = api.cursor(result.sequence)
+    document = EndpointSecret(id=rotated.endpoint_id, secret=secret, as_of=as_of)
+    return of_result(result, document, 200, NO_STORE)
 
 
 async def endpoint_of(api: Api, account: AccountId, text: str) -> Endpoint:
@@ -171,13 +230,14 @@ async def endpoint_of(api: Api, account: AccountId, text: str) -> Endpoint:
 
 async def _check_url(settings: ApiSettings, url: str) -> None:
     """Refuse what is no public web address: deliveries must not reach inwards."""
-    address = address_to_check(url, settings.allowed_hosts)
+    address = address_to_check(url, settings.webhook_hosts)
     if address is None:
         return
     try:
         await checked_address(*address)
     except AddressRefused:
-        raise invalid("url", "must not lead to a private address or an unusual port") from None
+        words = f"must not lead to a private address or an unusual port; {advice(*address)}"
+        raise invalid("url", words) from None
     except (httpx.ConnectError, httpx.ConnectTimeout):
         raise invalid("url", "its host cannot be found") from None
 
@@ -193,7 +253,7 @@ def _registered(result: CommandResult) -> EndpointRegistered:
 
 async def _basics(
     api: Api, account: AccountId, endpoint: Endpoint | EndpointRegistered
-) -> Document:
+) -> dict[str, Any]:
     return {
         "id": endpoint.endpoint_id,
         "url": await api.vault.unseal_text(account, endpoint.url),
@@ -202,7 +262,7 @@ async def _basics(
     }
 
 
-def _times(endpoint: Endpoint) -> Document:
+def _times(endpoint: Endpoint) -> dict[str, Any]:
     since = endpoint.failing_since
     failing_since = text_of(since) if since is not None else None
     return {"failing_since": failing_since, "created_at": text_of(endpoint.created_at)}

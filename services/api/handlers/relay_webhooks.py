@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
-from litestar import post
+from litestar import Response, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from adapters.http_server import AnyResponse, Receive, Send
+from adapters.http_server import Receive, Send
+from application.documents import WebhookRecorded
 from contracts.webhook_path import job_of_webhook, webhook_path
 from domain.refusals import Refused
 
@@ -29,7 +30,7 @@ PASSED_BACK = {b"content-type", b"retry-after"}
 
 
 @post("/webhook/{id:str}", status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def relay_webhook(id: FromPath[str]) -> AnyResponse:
+async def relay_webhook(id: FromPath[str]) -> Response[WebhookRecorded]:
     """The provider's callback: its envelope, as sent. Answered with the ingestor's answer; 503
     when it is away, so that the provider sends it again.
     """

@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import post
+from litestar import Response, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested, RequestedStep, RunRequested
@@ -21,7 +20,7 @@ from domain.retries import steps_to_retry, taken_over
 from domain.run import CancelRun
 from domain.text import Line, ProjectId, check_json
 from services.api.dependencies import Api, Injected
-from services.api.documents import run_document
+from services.api.documents.runs import RunDocument, run_document
 from services.api.handlers.answers import committed, of_result
 from services.api.handlers.idempotency import KEY_USED_OTHERWISE, execute_once
 from services.api.handlers.request_context import RequestContext
@@ -49,10 +48,18 @@ class RetryFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     steps: Annotated[list[int], Meta(min_length=1, max_length=20)] | None = None
 
 
+class RunStarted(Struct, kw_only=True, rename="camel"):
+    """The new run of a project."""
+
+    run_id: RunId
+    project_id: str
+    as_of: str = field(name="as_of")
+
+
 @post("/auto-generate-all", status_code=202)
 async def generate_all(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[GenerateAll]
-) -> AnyResponse:
+) -> Response[RunStarted]:
     """Write all texts of a project, 1 credit a step. 409 while a run of it is under way."""
     intake = msgspec.json.encode(data.intake)
     if len(intake) > INTAKE_BYTES_MAX:
@@ -84,7 +91,7 @@ async def generate_all(
 @post("/retry-failed", status_code=202)
 async def retry_failed(
     api: Injected[Api], context: Injected[RequestContext], data: JSONBody[RetryFailed]
-) -> AnyResponse:
+) -> Response[RunStarted]:
     """Run the failed steps again: a new run takes over what is finished, and pays only the rest."""
     account = context.account
     result = await execute_once(api, context, data, lambda: _run_again(api, account, data))
@@ -124,7 +131,7 @@ async def _run_again(api: Api, account: AccountId, data: RetryFailed) -> Request
 @post("/runs/{id:str}/cancel", status_code=200)
 async def cancel_run(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[RunDocument]:
     """Cancel a run: what is unused comes back, what succeeded is kept. 409 when it has ended."""
     account = context.account
     run = await run_of(api, account, id)
@@ -136,8 +143,8 @@ async def cancel_run(
     api.note_write(account, decision.sequence)
     context.is_carried_out = True
     await api.wait_until_current(account)
-    document = await run_document(api, await run_of(api, account, id))
-    return committed(api, decision.sequence or run.sequence, document, 200)
+    as_of = api.cursor(decision.sequence or run.sequence)
+    return committed(await run_document(api, await run_of(api, account, id), as_of), 200)
 
 
 async def _jobs_of(api: Api, run: RunRequested) -> RequestJobs:
@@ -165,9 +172,11 @@ def _input(run: RunRequested, step: RequestedStep) -> bytes:
     return msgspec.json.encode({"project_id": run.project_id, "step": step.step})
 
 
-def _answer(api: Api, project: str, result: CommandResult) -> AnyResponse:
+def _answer(api: Api, project: str, result: CommandResult) -> Response[RunStarted]:
     run = next((event for event in result.events if isinstance(event, RunRequested)), None)
     if run is None:
         raise Refused("idempotency_key_reused", KEY_USED_OTHERWISE)
     headers = {"Location": f"{api.settings.origin}/api/runs/{run.run_id}"}
-    return of_result(api, result, {"runId": run.run_id, "projectId": project}, 202, headers)
+    as_of = api.cursor(result.sequence)
+    document = RunStarted(run_id=run.run_id, project_id=project, as_of=as_of)
+    return of_result(result, document, 202, headers)

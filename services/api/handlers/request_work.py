@@ -8,9 +8,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
+from litestar import Response
 from msgspec import Struct
 
-from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from application.clock import fresh_job_id, now
 from contracts.events import JobRequested
@@ -20,8 +20,7 @@ from domain.job_kinds import AnyJobKind
 from domain.refusals import Refused
 from read_models.jobs import Job
 from services.api.dependencies import Api
-from services.api.documents import Document
-from services.api.handlers.answers import of_result
+from services.api.handlers.answers import Answered, of_result
 from services.api.handlers.idempotency import KEY_USED_OTHERWISE, execute_once
 from services.api.handlers.request_context import RequestContext
 
@@ -119,14 +118,14 @@ def created(
     api: Api,
     context: RequestContext,
     result: CommandResult,
-    document: Document,
+    document: Answered,
     locations: list[str],
-) -> AnyResponse:
+) -> Response[Answered]:
     """Answer 201, with the place of what was created if it is one thing."""
     applied = _preference(api, context).applied
     headers = {"Location": locations[0]} if len(locations) == 1 else {}
     headers |= {"Preference-Applied": applied} if applied is not None else {}
-    return of_result(api, result, document, 201, headers)
+    return of_result(result, document, 201, headers)
 
 
 def _preference(api: Api, context: RequestContext) -> Preference:

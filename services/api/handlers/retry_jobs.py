@@ -1,17 +1,23 @@
 """Retries failed jobs: a retry is a new job that names the one it retries, and is paid again."""
 
-from litestar import post
+from litestar import Response, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from adapters.http_server import AnyResponse
 from application.account_commands import CommandResult
 from contracts.ids import AccountId
 from domain.account import RequestJobs
 from domain.job_kinds.infograph import Infograph
 from domain.retries import check_job_can_be_retried, kind_to_retry
 from services.api.dependencies import Api, Injected
-from services.api.documents import ShowJob, job_document, list_document
+from services.api.documents import (
+    InfographDocument,
+    JobDocument,
+    ShowJob,
+    infograph_document,
+    job_document,
+)
+from services.api.handlers.answers import Answered
 from services.api.handlers.idempotency import NoBody, execute_once, execute_part_once
 from services.api.handlers.request_context import RequestContext
 from services.api.handlers.request_work import created, new_jobs, wait_for_submission
@@ -20,16 +26,16 @@ from services.api.handlers.request_work import created, new_jobs, wait_for_submi
 @post("/{id:str}/retry", status_code=201)
 async def retry_infograph(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[InfographDocument]:
     """Try a failed infograph again, as a new one. 409 when it has not failed or is retried."""
     path = "/api/infographs/status/{}/"
-    return await _retry(api, context, id, list_document, path, Infograph.name)
+    return await _retry(api, context, id, infograph_document, path, Infograph.name)
 
 
 @post("/jobs/{id:str}/retry", status_code=201)
 async def retry_job(
     api: Injected[Api], context: Injected[RequestContext], id: FromPath[str]
-) -> AnyResponse:
+) -> Response[JobDocument]:
     """Try a failed job again, as a new one. 409 when it has not failed or is retried."""
     return await _retry(api, context, id, job_document, "/api/jobs/{}")
 
@@ -42,13 +48,18 @@ async def retry_one(api: Api, context: RequestContext, text: str, body: Struct) 
 
 
 async def _retry(
-    api: Api, context: RequestContext, text: str, show: ShowJob, path: str, kind: str | None = None
-) -> AnyResponse:
+    api: Api,
+    context: RequestContext,
+    text: str,
+    show: ShowJob[Answered],
+    path: str,
+    kind: str | None = None,
+) -> Response[Answered]:
     account = context.account
     result = await execute_once(api, context, NoBody(), lambda: _new_job(api, account, text, kind))
     (job_id, *_) = await wait_for_submission(api, context, result)
     await api.wait_until_current(account)
-    document = await show(api, await api.job_of(account, job_id))
+    document = await show(api, await api.job_of(account, job_id), api.cursor(result.sequence))
     return created(api, context, result, document, [api.settings.origin + path.format(job_id)])
 
 

@@ -30,6 +30,7 @@ from services.api.handlers.show_deliveries import list_deliveries, resend_delive
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
+from services.api.handlers.show_reference import show_openapi
 from services.api.handlers.stream_changes import stream_account, stream_job, stream_socket
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
@@ -48,14 +49,16 @@ JOBS: list[Any] = [
     *(show_runs.show_text, show_runs.show_run, cancel_run, show_runs.show_generation_status),
     *(show_runs.show_content, issue_ticket),
     Router("/generate", route_handlers=[generate_all, retry_failed]),
-    Router("/webhook-endpoints", route_handlers=ENDPOINTS),
     Router("/characters", route_handlers=[draw_character, show_character]),
 ]
-# Of whoever has a token.
-FOR_ALL: list[Any] = [show_job_kinds, show_credits, list_entries]
+# Of whoever has a token. A product's back end is notified of its users' jobs.
+FOR_ALL: list[Any] = [
+    *(show_job_kinds, show_credits, list_entries),
+    Router("/webhook-endpoints", route_handlers=ENDPOINTS),
+]
 STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
 FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
-OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness]
+OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness, show_openapi]
 
 
 def routes() -> list[Any]:

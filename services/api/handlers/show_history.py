@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import get
 from litestar.params import FromPath, FromQuery
+from msgspec import Struct
 
-from application.documents import SEALED, event_document
+from application.documents import SEALED, EventDocument, Time, event_document
 from contracts.commit import Recorded
 from contracts.events import (
     AttemptFailed,
@@ -30,12 +31,13 @@ from domain.times import text_of
 from read_models import job_commits
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
-from services.api.documents import Document, each_of
+from services.api.documents import each_of
 from services.api.handlers.callers import Caller
 from services.api.handlers.pages import place_of
 
 COMMITS_A_PAGE = 100
-_LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
+LogLevel = Literal["info", "warning", "error"]
+_LINES: dict[type[Event], tuple[LogLevel, Callable[[Any], str]]] = {
     JobRequested: ("info", lambda event: f"asked for; {event.price_credits} credits are held"),
     RunStepStarted: ("info", lambda event: f"step {event.step} is let go by its run"),
     SubmissionStarted: ("info", lambda event: f"attempt {event.attempt} goes to the provider"),
@@ -48,13 +50,45 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 }
 
 
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Some events, oldest first; `next` is the cursor of the next page, or null."""
+
+    items: list[EventDocument]
+    next: str | None
+    as_of: str
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """What happened, in words."""
+
+    at: Time
+    level: LogLevel
+    message: str
+
+
+class ProviderReport(Struct, frozen=True, kw_only=True):
+    """What the provider said last about a job that is under way there."""
+
+    queue_position: int | None
+    lines: list[str]
+
+
+class LogPage(Struct, frozen=True, kw_only=True):
+    """Some lines, oldest first; `next` is the cursor of the next page, or null."""
+
+    items: list[LogLine]
+    next: str | None
+    provider: ProviderReport | None
+    as_of: str
+
+
 @get("/jobs/{id:str}/history")
 async def show_history(
     api: Injected[Api],
     caller: Injected[Caller],
     id: FromPath[str],
     cursor: FromQuery[str | None] = None,
-) -> Document:
+) -> EventPage:
     """All events about one job, wherever they were written, oldest first; `next` is the cursor of
     the next page, or null.
     """
@@ -68,7 +102,7 @@ async def show_history(
             if job.job_id in {getattr(event, "job_id", None), getattr(event, "retry_of", None)}
         ]
         items = await each_of(about, lambda at: _event_document(api, caller.account_id, *at))
-    return {"items": items, "next": following, "as_of": api.as_of()}
+    return EventPage(items=items, next=following, as_of=api.as_of())
 
 
 @get("/jobs/{id:str}/logs")
@@ -77,14 +111,14 @@ async def show_logs(
     caller: Injected[Caller],
     id: FromPath[str],
     cursor: FromQuery[str | None] = None,
-) -> Document:
+) -> LogPage:
     """What happened to a job, oldest first; `provider` is what it said last, where it says, and
     `next` the cursor of the next page, or null.
     """
     job = await api.job_of(caller.account_id, id)
     commits, following = await commits_of(api, job, cursor)
     items = [
-        {"at": text_of(recorded.commit.at), "level": level, "message": message_of(event)}
+        LogLine(at=text_of(recorded.commit.at), level=level, message=message_of(event))
         for recorded in commits
         for event in recorded.commit.events
         if getattr(event, "job_id", None) == job.job_id and type(event) in _LINES
@@ -93,8 +127,8 @@ async def show_logs(
     report = api.progress.of(job.job_id)
     provider = None
     if report is not None:
-        provider = {"queue_position": report.queue_position, "lines": list(report.lines)}
-    return {"items": items, "next": following, "provider": provider, "as_of": api.as_of()}
+        provider = ProviderReport(queue_position=report.queue_position, lines=list(report.lines))
+    return LogPage(items=items, next=following, provider=provider, as_of=api.as_of())
 
 
 async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recorded], str | None]:
@@ -106,18 +140,21 @@ async def commits_of(api: Api, job: Job, cursor: str | None) -> tuple[list[Recor
     return [recorded for recorded in found if recorded is not None], following
 
 
-async def _event_document(api: Api, account: AccountId, recorded: Recorded, index: int) -> Document:
+async def _event_document(
+    api: Api, account: AccountId, recorded: Recorded, index: int
+) -> EventDocument:
     """An event as its owner sees it: own words readable, the provider's sealed."""
     event = recorded.commit.events[index]
-    document = event_document(recorded, index) | {"account": account}
+    document = event_document(recorded, index)
+    document.account = account
     for name in event.__struct_fields__:
         if isinstance(value := getattr(event, name), datetime):
-            document["body"][name] = text_of(value)
-    document["body"] |= await _own_words(api, account, event)
+            document.body[name] = text_of(value)
+    document.body |= await _own_words(api, account, event)
     return document
 
 
-async def _own_words(api: Api, account: AccountId, event: Event) -> Document:
+async def _own_words(api: Api, account: AccountId, event: Event) -> dict[str, Any]:
     """Return the fields that the owner sees otherwise than an operator does."""
     match event:
         case JobRequested(input=value):

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery
+from msgspec import Struct
 
-from adapters.http_server import AnyRequest, AnyResponse
+from adapters.http_server import AnyRequest
 from domain.job_kinds import KINDS
 from domain.job_kinds.infograph import Infograph
 from domain.refusals import Refused, invalid
@@ -16,8 +17,11 @@ from domain.text import published
 from read_models.jobs import Job
 from services.api.dependencies import Api, Injected
 from services.api.documents import (
-    Document,
+    Fields,
+    JobDocument,
     ShowJob,
+    Shown,
+    StatusDocument,
     etag_of,
     job_document,
     poll_after_ms,
@@ -30,6 +34,21 @@ WAITS_OF_TOKEN_MAX = 200  # As many jobs as an account may have in flight.
 WAIT_SECONDS_MAX = 30.0
 
 
+class KindDocument(Struct, frozen=True, kw_only=True):
+    """A kind of job: the JSON schema of its input, and its price in credits."""
+
+    kind: str
+    title: str
+    price: int
+    input_schema: Fields
+
+
+class KindList(Struct, frozen=True, kw_only=True):
+    """The kinds of job that there are."""
+
+    items: list[KindDocument]
+
+
 @get("/status/{id:str}")
 async def show_status(
     request: AnyRequest,
@@ -37,7 +56,7 @@ async def show_status(
     caller: Injected[Caller],
     id: FromPath[str],
     wait: FromQuery[float] = 0.0,
-) -> AnyResponse:
+) -> Response[StatusDocument | None]:
     """One infograph's status. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits."""
     return await _show(request, api, caller, id, wait, status_document, Infograph.name)
 
@@ -49,7 +68,7 @@ async def show_job(
     caller: Injected[Caller],
     id: FromPath[str],
     wait: FromQuery[float] = 0.0,
-) -> AnyResponse:
+) -> Response[JobDocument | None]:
     """One job. Sends an ETag and answers 304 to If-None-Match; `?wait=` waits for a change."""
     return await _show(request, api, caller, id, wait, job_document)
 
@@ -60,9 +79,9 @@ async def _show(
     caller: Caller,
     text: str,
     wait_seconds: float,
-    show: ShowJob,
+    show: ShowJob[Shown],
     kind: str | None = None,
-) -> AnyResponse:
+) -> Response[Shown | None]:
     """Answer 304 when the client has the job as it is, after `wait_seconds` if it asked to wait."""
     if not 0 <= wait_seconds <= WAIT_SECONDS_MAX:
         raise invalid("wait", f"must be from 0 to {WAIT_SECONDS_MAX:g} seconds")
@@ -76,23 +95,22 @@ async def _show(
         return Response(None, status_code=304, headers=headers)
     if (pause := poll_after_ms(job)) is not None:
         headers["Retry-After"] = str(-(-pause // 1000))
-    return Response(await show(api, job), headers=headers)
+    return Response(await show(api, job, None), headers=headers)
 
 
 @get("/job-kinds")
-async def show_job_kinds() -> Document:
+async def show_job_kinds() -> KindList:
     """The kinds of job there are: title, JSON schema of the input, price in credits."""
-    return {
-        "items": [
-            {
-                "kind": name,
-                "title": kind.title,
-                "price": kind.price_credits,
-                "input_schema": published(msgspec.json.schema(kind)),
-            }
-            for name, kind in KINDS.items()
-        ]
-    }
+    items = [
+        KindDocument(
+            kind=name,
+            title=kind.title,
+            price=kind.price_credits,
+            input_schema=published(msgspec.json.schema(kind)),
+        )
+        for name, kind in KINDS.items()
+    ]
+    return KindList(items=items)
 
 
 async def wait_for_news(api: Api, caller: Caller, job: Job, known: str, seconds: float) -> Job:

@@ -10,7 +10,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from adapters.http_server import AnyConnection, AnyRequest, AnyResponse
+from adapters.http_server import AnyConnection, AnyRequest
 from contracts.cursor import BadCursor, Cursor, parse_cursor
 from contracts.ids import JobId
 from read_models.jobs import Job
@@ -33,18 +33,23 @@ AnySocket = WebSocket[Any, Any, Any]
 @get("/stream")
 async def stream_account(
     request: AnyRequest, api: Injected[Api], streams: Injected[Streams]
-) -> AnyResponse:
+) -> Stream:
     """Jobs, runs and credits of the account as they change; `Last-Event-ID` continues."""
-    return await _stream(api, streams, request, None)
+    reader = await _reader(api, request, _after(request))
+    return await _stream(api, streams, request, reader)
 
 
 @get("/jobs/{id:str}/stream")
 async def stream_job(
     request: AnyRequest, api: Injected[Api], streams: Injected[Streams], id: FromPath[str]
-) -> AnyResponse:
+) -> Stream | Response[None]:
     """One job as it changes; ends after its last frame. 204 when that was sent before."""
     caller: Caller = request.scope["user"]
-    return await _stream(api, streams, request, await api.job_of(caller.account_id, id))
+    job = await api.job_of(caller.account_id, id)
+    reader = await _reader(api, request, _after(request), job.job_id)
+    if reader.after is not None and _has_ended_before(job, reader.after):
+        return Response(None, status_code=204)  # Tells a browser not to come again.
+    return await _stream(api, streams, request, reader)
 
 
 @websocket("/ws")
@@ -71,11 +76,11 @@ async def stream_socket(socket: AnySocket, api: Injected[Api], streams: Injected
         lease.leave()
 
 
-async def _stream(api: Api, streams: Streams, request: AnyRequest, job: Job | None) -> AnyResponse:
-    after = request.headers.get("last-event-id") or request.query_params.get("after")
-    reader = await _reader(api, request, after, job.job_id if job is not None else None)
-    if job is not None and reader.after is not None and _has_ended_before(job, reader.after):
-        return Response(None, status_code=204)  # Tells a browser not to come again.
+def _after(request: AnyRequest) -> str | None:
+    return request.headers.get("last-event-id") or request.query_params.get("after")
+
+
+async def _stream(api: Api, streams: Streams, request: AnyRequest, reader: Reader) -> Stream:
     lease = await _open(api, streams, reader, request)
     events = _events(api, streams, reader, lease)
     return Stream(events, headers=HEADERS, media_type="text/event-stream")

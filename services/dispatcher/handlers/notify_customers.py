@@ -4,10 +4,10 @@ import asyncio
 import random
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import httpx
 import msgspec
+import structlog
 from nats.js.errors import KeyWrongLastSequenceError
 from prometheus_client import Counter
 from standardwebhooks import Webhook
@@ -16,10 +16,19 @@ from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
 from application.clock import now
-from application.documents import artifact_document
+from application.notifications import (
+    PAYLOADS,
+    JobNotification,
+    NotifiedArtifact,
+    NotifiedJob,
+    NotifiedRun,
+    NotifiedStep,
+)
 from application.recording import record
 from contracts.events import Artifact, NotificationFailed, NotificationSent
 from contracts.ids import JobId, RunId
+from contracts.job_state import End
+from domain.endpoints import advice, host_and_port
 from domain.notifications import disables, next_attempt_at
 from domain.times import text_of, time_of
 from read_models import deliveries, endpoints, jobs, runs
@@ -28,6 +37,8 @@ from read_models.endpoints import Endpoint
 from read_models.jobs import Job
 from read_models.runs import Run
 from services.dispatcher.dependencies import Dispatcher
+
+logger = structlog.get_logger()
 
 # Many at once, few of one endpoint: a slow endpoint delays its own deliveries only.
 DELIVERIES_PACE = Pace(
@@ -94,6 +105,7 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
     first bytes of the answer are read. Undelivered has words of our own, because those of a
     network error may name internal addresses.
     """
+    url = ""
     try:
         url = (await dispatcher.vault.unseal(delivery.account_id, endpoint.url)).decode()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -101,6 +113,7 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
     except (Unreadable, httpx.InvalidURL, ValueError) as error:
         raise Undelivered("the URL cannot be used") from error
     except AddressRefused as error:
+        _log_refused(delivery, url, error)
         raise Undelivered("the URL leads to an address that is not a public one") from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise Undelivered("no answer in time") from error
@@ -108,6 +121,17 @@ async def _post(dispatcher: Dispatcher, endpoint: Endpoint, delivery: Delivery, 
         raise Undelivered("no connection could be made") from error
     except (httpx.HTTPError, OSError) as error:
         raise Undelivered("the connection was lost") from error
+
+
+def _log_refused(delivery: Delivery, url: str, error: AddressRefused) -> None:
+    """Tell operators what the owner must not read: where the name leads, and what allows it."""
+    host, port = host_and_port(url)
+    logger.warning(
+        "delivery_refused",
+        delivery=delivery.delivery_id,
+        addresses=error.addresses,
+        reason=f"{error}; {advice(host, port)}",
+    )
 
 
 async def _send(dispatcher: Dispatcher, url: str, delivery: Delivery, body: bytes) -> int:
@@ -173,57 +197,62 @@ async def _failed(
 
 async def _body(dispatcher: Dispatcher, delivery: Delivery) -> bytes | None:
     """Return what is sent: the type, when it happened, and the object as it ended."""
-    read = dispatcher.database.read
-    about: dict[str, Any] | None
-    if delivery.type.startswith("job."):
-        about = _about_job(dispatcher, await read(jobs.find, JobId(delivery.object_id)))
+    read, payload = dispatcher.database.read, PAYLOADS[delivery.type]
+    about: NotifiedJob | NotifiedRun | None
+    if payload is JobNotification:
+        job = await read(jobs.find, JobId(delivery.object_id))
+        about = _about_job(dispatcher, job) if job is not None else None
     else:
-        about = _about_run(dispatcher, await read(runs.find, RunId(delivery.object_id)))
+        run = await read(runs.find, RunId(delivery.object_id))
+        about = _about_run(dispatcher, run) if run is not None else None
     if about is None:
         return None
-    at = text_of(delivery.created_at)
-    return msgspec.json.encode({"type": delivery.type, "timestamp": at, "data": about})
+    fields = {"type": delivery.type, "timestamp": text_of(delivery.created_at), "data": about}
+    return msgspec.json.encode(msgspec.convert(fields, payload))
 
 
-def _about_job(dispatcher: Dispatcher, job: Job | None) -> dict[str, Any] | None:
-    """Return ids, states and URLs. What people wrote is not sent: it is fetched with a token."""
-    if job is None:
-        return None
-    site = dispatcher.settings.site_url.rstrip("/")
-    artifacts = [artifact_document(each, _url_of(dispatcher, job, each)) for each in job.artifacts]
-    return {
-        "id": job.job_id,
-        "kind": job.kind,
-        "status": job.status.value,
-        "url": f"{site}/api/jobs/{job.job_id}",
-        "artifacts": artifacts,
-        "error_code": job.error_code,
-        "retry_of": job.retry_of,
-        "run_id": job.run_id,
-        "step": job.step,
-    }
+def _about_job(dispatcher: Dispatcher, job: Job) -> NotifiedJob:
+    return NotifiedJob(
+        id=job.job_id,
+        account=job.account_id,
+        kind=job.kind,
+        status=End(job.status),
+        url=f"{dispatcher.settings.origin}/api/jobs/{job.job_id}",
+        artifacts=tuple(_about_artifact(dispatcher, job, each) for each in job.artifacts),
+        error_code=job.error_code,
+        retry_of=job.retry_of,
+        run_id=job.run_id,
+        step=job.step,
+    )
+
+
+def _about_artifact(dispatcher: Dispatcher, job: Job, artifact: Artifact) -> NotifiedArtifact:
+    return NotifiedArtifact(
+        url=_url_of(dispatcher, job, artifact),
+        media_type=artifact.media_type,
+        width=artifact.width,
+        height=artifact.height,
+        bytes=artifact.size_bytes,
+        sha256=artifact.sha256,
+    )
 
 
 def _url_of(dispatcher: Dispatcher, job: Job, artifact: Artifact) -> str | None:
     """Return the unguessable URL of a file, or the URL of a text, which needs a token."""
-    site = dispatcher.settings.site_url.rstrip("/")
+    origin = dispatcher.settings.origin
     if artifact.text is not None:
-        return f"{site}/api/jobs/{job.job_id}/text"
+        return f"{origin}/api/jobs/{job.job_id}/text"
     if artifact.key is None:
         return artifact.url
-    return dispatcher.vault.public_url(artifact.key) or f"{site}/{artifact.key}"
+    return dispatcher.vault.public_url(artifact.key) or f"{origin}/{artifact.key}"
 
 
-def _about_run(dispatcher: Dispatcher, run: Run | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    site = dispatcher.settings.site_url.rstrip("/")
-    return {
-        "id": run.run_id,
-        "project_id": run.project_id,
-        "status": run.status,
-        "url": f"{site}/api/runs/{run.run_id}",
-        "steps": [
-            {"step": each.step, "status": each.status, "job_id": each.job_id} for each in run.steps
-        ],
-    }
+def _about_run(dispatcher: Dispatcher, run: Run) -> NotifiedRun:
+    return NotifiedRun(
+        id=run.run_id,
+        account=run.account_id,
+        project_id=run.project_id,
+        status=End(run.status),
+        url=f"{dispatcher.settings.origin}/api/runs/{run.run_id}",
+        steps=tuple(NotifiedStep(each.step, each.status, each.job_id) for each in run.steps),
+    )

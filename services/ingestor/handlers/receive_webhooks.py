@@ -18,6 +18,7 @@ from adapters.problems import PROBLEM_TYPE, problem_document
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable
 from application.clock import now
+from application.documents import WebhookRecorded
 from application.event_log import LogUnavailable
 from application.recording import record
 from contracts.events import ResultReceived
@@ -83,7 +84,7 @@ async def receive_webhook(request: AnyRequest, id: FromPath[str]) -> AnyResponse
     DELIVERIES.labels(verdict.value).inc()
     match verdict:
         case Acceptance():
-            return Response({"status": "recorded"}, status_code=200)
+            return Response(WebhookRecorded("recorded"), status_code=200)
         case Rejection.NO_KEYS:
             return _problem(503, "unavailable", "the signature cannot be checked: send it again")
         case Rejection.UNKNOWN_ATTEMPT:

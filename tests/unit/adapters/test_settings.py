@@ -44,6 +44,7 @@ WRONG = {
     "STORAGE_URL": "/var/storage",
     "FAL_WEBHOOKS": "yes",
     "SOURCE_HOSTS_ALLOWED": "https://wiki.example/",
+    "WEBHOOK_HOSTS_ALLOWED": "http://127.0.0.1:9999",
     "DARKROOM_MASTER_KEY": "short",
     "FUNNEL_MODEL": "",
 }
@@ -89,6 +90,15 @@ def test_every_setting_is_described() -> None:
     fields = {field.upper() for kind in kinds for field in kind.__struct_fields__}
     assert fields == SERVICE_NAMES
     assert all(DESCRIPTIONS.values())
+
+
+def test_webhooks_and_source_pages_are_allowed_apart() -> None:
+    settings = load(
+        DispatcherSettings,
+        {"SOURCE_HOSTS_ALLOWED": "Wiki.internal", "WEBHOOK_HOSTS_ALLOWED": " 127.0.0.1:9999 ,"},
+    )
+    assert settings.source_hosts == {"wiki.internal"}
+    assert settings.webhook_hosts == {"127.0.0.1:9999"}
 
 
 def test_words_are_of_any_case() -> None:

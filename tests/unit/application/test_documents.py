@@ -1,6 +1,6 @@
 """Documents that the api and the command line share: an event with its request, nothing opened."""
 
-from application.documents import SEALED, event_document
+from application.documents import SEALED, event_document, event_documents
 from contracts.commit import Commit, CommitRequest, Recorded
 from contracts.ids import CommitId
 from contracts.subjects import account_subject
@@ -21,7 +21,7 @@ def test_an_event_is_shown_with_its_own_request_and_sealed() -> None:
         causation_id=CommitId("before"),
     )
     recorded = Recorded(7, account_subject(ACCOUNT), commit)
-    document = event_document(recorded, 1)
+    document = event_documents(recorded)[1]
     body = document.pop("body")
     assert document == {
         "sequence": 7,
@@ -37,4 +37,4 @@ def test_an_event_is_shown_with_its_own_request_and_sealed() -> None:
     }
     assert (body["job_id"], body["input"]) == (second, SEALED)
     unasked = event_document(recorded, 2)
-    assert (unasked["actor"], unasked["correlation_id"]) == ("darkroom", None)
+    assert (unasked.actor, unasked.correlation_id) == ("darkroom", None)

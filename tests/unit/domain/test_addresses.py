@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.addresses import check_url
+from domain.addresses import check_url, is_among
 from domain.text import InvalidField
 
 GOOD = [
@@ -70,3 +70,22 @@ def test_what_is_taken_can_be_asked_for(url: str) -> None:
     assert request.url.host
     assert request.url.raw_path
     request.url.host.encode("idna")
+
+
+NAMES = {"127.0.0.1:9999", "wiki.internal", "[::1]:9999"}
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("127.0.0.1", 9999), ("wiki.internal", 80), ("Wiki.Internal", 8080), ("::1", 9999)],
+)
+def test_a_host_is_named_with_its_port_or_for_all_its_ports(host: str, port: int) -> None:
+    assert is_among(host, port, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("127.0.0.1", 9998), ("a.wiki.internal", 80), ("::1", 80), ("::1:9999", 80), ("", 9999)],
+)
+def test_no_other_host_and_no_other_port_is_named(host: str, port: int) -> None:
+    assert not is_among(host, port, NAMES)

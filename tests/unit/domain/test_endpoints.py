@@ -91,6 +91,13 @@ def test_an_endpoint_is_at_an_https_url_or_at_an_allowed_host(
     assert address_to_check(url, {"localhost:9000"}) == address
 
 
+def test_a_refused_address_names_the_setting_that_allows_it() -> None:
+    with pytest.raises(Refused, match=r"WEBHOOK_HOSTS_ALLOWED=localhost:80\b"):
+        address_to_check("http://localhost/hook", {"localhost:9000"})
+    with pytest.raises(Refused, match=r"WEBHOOK_HOSTS_ALLOWED=\[::1\]:9999\b"):
+        address_to_check("http://[::1]:9999/hook", frozenset())
+
+
 @pytest.mark.parametrize("url", ["http://a.example/", "ftp://a.example/", "http://localhost/", " "])
 def test_any_other_url_is_refused(url: str) -> None:
     with pytest.raises(Refused, match="url: "):

@@ -8,7 +8,7 @@ import pytest
 from contracts.cursor import Cursor
 from contracts.subjects import account_subject, job_subject
 from domain.refusals import Refused
-from services.api.documents import estimate_of, poll_after_ms, progress_of
+from services.api.documents import eta_of, poll_after_ms, progress_of
 from services.api.frames import Frame, is_after
 from tests.support import examples
 from tests.support.examples import ACCOUNT, a_job_id
@@ -27,7 +27,7 @@ def test_a_client_is_asked_to_come_again_within_1_to_5_seconds_until_the_job_has
         await world.project(job_subject(job), examples.failed(job))
         shown = (await world.api.jobs_by_id([job]))[job]
         assert poll_after_ms(shown) is None
-        assert estimate_of(shown)["eta_seconds"] is None
+        assert eta_of(shown) is None
 
     played(play)
 

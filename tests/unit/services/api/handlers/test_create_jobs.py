@@ -61,8 +61,8 @@ def test_a_request_is_one_commit_and_says_where_it_stands() -> None:
     async def play(_: Projected) -> None:
         api, request = await an_api(amount=2), a_request()
         answer = await create(api, request, TWO)
-        assert (answer.status_code, answer.content["total_submitted"]) == (201, 2)
-        assert answer.headers["Darkroom-As-Of"] == answer.content["as_of"] == api.cursor(2)
+        assert (answer.status_code, answer.content.total_submitted) == (201, 2)
+        assert answer.headers["Darkroom-As-Of"] == answer.content.as_of == api.cursor(2)
         assert answer.headers["Preference-Applied"] == "respond-async"
         assert await api.log.end() == 2
         assert request.is_carried_out

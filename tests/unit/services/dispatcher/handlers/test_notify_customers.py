@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
 from adapters.guarded_transport import AddressRefused
 from contracts.ids import EndpointId
@@ -26,6 +27,7 @@ DELIVERY = Delivery(
     endpoint_id=EndpointId("ep_1"),
     type="job.completed",
     object_id="job",
+    object_account_id=ACCOUNT,
     status=DeliveryStatus.WAITING,
     attempts=0,
     next_at=0,
@@ -90,6 +92,18 @@ async def test_a_customer_reads_our_words_and_no_address(error: Exception, words
     with pytest.raises(Undelivered, match=words) as raised:
         await post(world)
     assert "10.1.2.3" not in str(raised.value)
+
+
+async def test_an_operator_reads_where_a_refused_url_leads_and_what_allows_it() -> None:
+    error = AddressRefused("hook.example is not at a public address", ("10.1.2.3",))
+    world = DispatchingWorld(Network(error))
+    world.dispatcher.secrets = Secrets(SECRET)  # type: ignore[assignment]
+    with capture_logs() as lines, pytest.raises(Undelivered):
+        await post(world, "https://hook.example:8443/secret-path")
+    (line,) = lines
+    assert line["addresses"] == ("10.1.2.3",)
+    assert line["reason"].endswith("set WEBHOOK_HOSTS_ALLOWED=hook.example:8443")
+    assert "secret-path" not in str(line)
 
 
 async def test_a_url_that_cannot_be_asked_for_fails_its_own_delivery_only() -> None:
