@@ -1,4 +1,4 @@
-.PHONY: help setup up demo check docs test faults bench clean clean-world format
+.PHONY: help setup up demo check docs clients test faults bench clean clean-world format
 PY := .venv/bin/python
 T ?= tests
 # Compiled once, the processes of a world start faster, of which the tests start hundreds.
@@ -9,6 +9,7 @@ PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Those that take longest first, so that no worker is left alone with one of them in the end.
 LONGEST_FIRST := tests/faults tests/e2e tests/integration tests
 KIND ?= infograph
+NODE_DONE := clients/typescript/node_modules/.done
 
 ##@ Use it
 help: ## List the targets
@@ -23,14 +24,14 @@ up: .venv/.done ## The whole world at http://127.0.0.1:8000 until Ctrl-C
 	@.venv/bin/darkroom up
 
 ##@ Work on it
-check: .venv/.done ## Lint, types, architecture, documents
+check: .venv/.done $(NODE_DONE) ## Lint, types, architecture, documents
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest -q tests/architecture
+	$(PY) -m pytest -q tests/architecture tests/clients/test_typescript_types.py
 
-test: .venv/.done ## Every test, the end-to-end ones on both databases (T=path aims at some)
+test: .venv/.done $(NODE_DONE) ## Every test, the end-to-end ones on both databases (T=path aims at some)
 ifeq ($(T),tests)
 	$(PY) -m pytest -q $(PARALLEL) $(LONGEST_FIRST)
 	WORLDS_ON=postgresql $(PY) -m pytest -q $(PARALLEL) tests/e2e
@@ -48,12 +49,16 @@ docs: .venv/.done ## Write docs/reference and the clients' generated parts anew
 	$(PY) -m tests.support.references
 	$(PY) -m tests.support.python_client
 
+clients: .venv/.done $(NODE_DONE) ## Write the clients' types anew, from the OpenAPI document
+	@$(PY) -m tests.support.typescript
+
 format: .venv/.done ## Format and fix what can be fixed
 	.venv/bin/ruff check --fix-only -q .
 	.venv/bin/ruff format -q .
 
 clean: ## Remove what the targets made; the world in .darkroom stays
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	rm -rf clients/typescript/node_modules clients/typescript/dist
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
 
 clean-world: ## Delete the world in .darkroom for ever: log, key, pictures (asks first)
@@ -71,3 +76,6 @@ clean-world: ## Delete the world in .darkroom for ever: log, key, pictures (asks
 	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv/.done
+
+$(NODE_DONE): .venv/.done clients/typescript/package-lock.json
+	@$(PY) -m tests.support.node

@@ -49,7 +49,7 @@ async def finish_a_job(user: Darkroom) -> models.Job:
 
 
 async def one_that_fails(world: RunningWorld, user: Darkroom) -> str:
-    world.fault("run", "content_policy")
+    world.fault("content_policy")
     made = await user.jobs.create(kind="infograph", input={"prompt": "refused"})
     failed = await user.wait(made)
     assert failed.error is not None
@@ -58,7 +58,7 @@ async def one_that_fails(world: RunningWorld, user: Darkroom) -> str:
 
 
 async def one_that_never_ends(world: RunningWorld, user: Darkroom) -> str:
-    world.fault("run", "never_ends")
+    world.fault("never_ends")
     return (await user.jobs.create(kind="infograph", input={"prompt": "endless"})).id
 
 
@@ -105,7 +105,7 @@ async def use_characters_and_funnels(world: RunningWorld, user: Darkroom) -> Non
     queued = await user.characters.draw("typed", name="Ada", description="a mathematician")
     await user.wait(queued.task_id)
     assert (await user.characters.show("typed")).status == "completed"
-    world.fault("run", "text_error")
+    world.fault("text_error")
     started = await user.funnels.generate_all(project_id="typed", intake={"a": 1})
     failed = await ended_run(user, started.run_id)
     assert failed.status == "failed"

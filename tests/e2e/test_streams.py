@@ -108,6 +108,16 @@ def test_a_cursor_that_cannot_be_honoured_is_a_resync_and_no_error(
     assert not [job for job in event.data["jobs"] if _is_end(job)]
 
 
+def test_only_a_resync_says_where_to_go_on_behind_it(client: httpx.Client) -> None:
+    """A client that is cut off before it has to get it when it comes again."""
+    for path, has_place in (("/api/stream", True), ("/api/stream?after=zzz", False)):
+        with client.stream("GET", path) as answer:
+            lines = answer.iter_lines()
+            start = [next(lines) for _ in range(2)]
+        assert start[0] == "retry: 2000"
+        assert start[1].startswith("id: ") == has_place
+
+
 def test_another_accounts_changes_are_not_told(world: RunningWorld, client: httpx.Client) -> None:
     token = world.new_account("alone", 5)
     with Listener(world.url, token) as listener:

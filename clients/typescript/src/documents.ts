@@ -1,20 +1,18 @@
 /** The documents of the API, by the names that people use for them. */
-import type { components, paths } from "./schema.ts";
+import type { components } from "./schema.ts";
 
 type Schemas = components["schemas"];
 
-export type Job = Schemas["JobDocument"];
-export type Run = Schemas["RunDocument"];
-export type Credits = Schemas["CreditsDocument"];
+export type Job = Schemas["Job"];
+export type Run = Schemas["Run"];
+export type Credits = Schemas["Credits"];
 export type Artifact = Schemas["Artifact"];
-export type Resync = Schemas["ResyncDocument"];
-export type Gone = Schemas["GoneDocument"];
+export type Resync = Schemas["Resync"];
+export type Gone = Schemas["Gone"];
 export type ProblemBody = Schemas["Problem"];
 export type ProblemCode = ProblemBody["code"];
-export type WebhookPayload = Schemas["WebhookPayload"];
+/** What a webhook says: told apart by `type`. */
+export type WebhookPayload = Schemas["JobNotification"] | Schemas["RunNotification"];
 export type CreateInfographs = Schemas["CreateInfographs"];
-export type CreatedInfographs =
-  paths["/api/infographs/create"]["post"]["responses"][201]["content"]["application/json"];
-export type CreateJob = NonNullable<
-  paths["/api/jobs"]["post"]["requestBody"]
->["content"]["application/json"];
+export type CreatedInfographs = Schemas["CreatedInfographs"];
+export type CreateJob = Schemas["CreateJob"];

@@ -111,8 +111,7 @@ export class Follower<T> {
     if (frame === undefined) return [];
     if (frame.retryMs !== undefined) this.#retryMs = Math.min(frame.retryMs, RETRY_MS_MAX);
     const told = frame.data === "" ? [] : await this.#followed.take(frame, this.#after, this.#signal);
-    // The id at a stream's start is for who has none: a resync may have to come before it holds.
-    if (frame.id !== "" && (frame.data !== "" || this.#after === undefined)) this.#after = frame.id;
+    if (frame.id !== "") this.#after = frame.id;
     return told;
   }
 

@@ -115,7 +115,7 @@ suite("side by side", { concurrency: true }, () => {
 
   test("no answer, or one without an end, is Unreachable and has the key", async () => {
     await using relay = await Relay.before(url);
-    const own = new Darkroom({ url: relay.url, token, attemptsMax: 2, attemptSeconds: 0.2 });
+    const own = new Darkroom({ url: relay.url, token, attemptsMax: 2, attemptSeconds: 1 });
     relay.act = () => (incoming) => void incoming.resume();
     await assert.rejects(own.createJob(REEFS), (error: Unreachable) => {
       assert.ok(error instanceof Unreachable);
@@ -146,6 +146,16 @@ suite("side by side", { concurrency: true }, () => {
       await assert.rejects(call, stopped);
     }
     await assert.rejects(own.credits({ signal: AbortSignal.abort(stopped) }), stopped);
+  });
+
+  test("a file is opened, not parsed", async () => {
+    const { id } = await darkroom.createAndWait(REEFS, { signal: soon() });
+    const body = { action: "download" as const, ids: [id] };
+    const file = await darkroom.open("POST /api/infographs/bulk", { body }, { signal: soon() });
+    assert.equal((await file.text()).slice(0, 2), "PK");
+    await assert.rejects(darkroom.call("POST /api/infographs/bulk", { body }), /use open/);
+    const missing = darkroom.open("GET /api/jobs/{id}", { path: { id: "none" } });
+    await assert.rejects(missing, { code: "not_found" });
   });
 
   test("a wait has an end, and the job goes on", async () => {

@@ -203,8 +203,7 @@ suite("side by side", { concurrency: true }, () => {
 
   test("a revoked token ends a watch", async () => {
     const body = { account: "ts-revoked", role: "user" as const };
-    const issued: unknown = await operator.call("POST /api/operator/tokens", { body });
-    const { id, token } = issued as { id: string; token: string };
+    const { id, token } = await operator.call("POST /api/operator/tokens", { body });
     const watching = new Darkroom({ url, token }).watch({
       signal: soon(),
       onMode: () =>

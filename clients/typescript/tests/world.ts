@@ -34,8 +34,7 @@ export async function account(name: string, amount: number, at = url): Promise<D
 
 export async function tokenOf(name: string): Promise<string> {
   const body = { account: `${name}-${RUN}`, role: "user" as const };
-  const issued: unknown = await operator.call("POST /api/operator/tokens", { body });
-  return (issued as { token: string }).token;
+  return (await operator.call("POST /api/operator/tokens", { body })).token;
 }
 
 /** A signal that ends a test which waits for what does not come. */

@@ -130,13 +130,16 @@ def _has_ended_before(job: Job, after: Cursor) -> bool:
 async def _events(
     api: Api, streams: Streams, reader: Reader, lease: TicketLease
 ) -> AsyncIterator[bytes]:
-    """Yield the stream. The cursor at its start lets a client continue that never got a frame."""
+    """Yield the stream. The cursor at its start lets a client continue that never got a frame.
+    Before a resync there is none: a client that is cut off too soon has to come again for it.
+    """
     start = reader.after or Cursor(api.log.epoch, reader.position, ALL_OF_COMMIT)
     if reader.job is not None and reader.after is None:
         start = Cursor(api.log.epoch, 0)  # The job's present state has yet to be sent.
+    place = "" if reader.wants_resync else f"id: {start}\n"
     try:
         lease.begin(reader.end)
-        yield f"retry: {RETRY_MS}\nid: {start}\n\n".encode()
+        yield f"retry: {RETRY_MS}\n{place}\n".encode()
         async for frame in streams.frames(reader):
             yield PING if frame is None else _event_of(frame)
     finally:
