@@ -118,6 +118,8 @@ def _content(request: QueueRequest, failure: str | None) -> tuple[bytes, dict[st
     if failure == "bomb_file":
         return pictures.bomb(), {}
     content = outputs.content_of(request.endpoint, request.arguments)
+    if failure == "truncated_file":
+        return content[: len(content) // 2], {}
     share = SENT_OF_A_LOST_FILE.get(failure or "", 1.0)  # Less: it ends before the length it has.
     return content[: int(len(content) * share)], {"Content-Length": str(len(content))}
 

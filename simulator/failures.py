@@ -65,6 +65,7 @@ _ABOUT: dict[Stage, dict[str, str]] = {
         "silent_file": "The address of the result's file answers with no content at first.",
         "forbidden_file": "The address of the result's file answers 403 at first.",
         "cut_short_file": "The connection breaks in the middle of the result's file at first.",
+        "truncated_file": "The result's file is only the first half of one.",
         "wrong_file": "The result's file is none that the kind of job can have.",
         "bomb_file": "The result's file is small, and would be huge when it is decoded.",
     },

@@ -99,7 +99,7 @@ def test_it_is_created_from_the_command_line(extended: RunningWorld) -> None:
     assert "colour: video has no such field" in refused.stderr
 
 
-@pytest.mark.parametrize("fault", ["truncated", "not_image", "bomb"])
+@pytest.mark.parametrize("fault", ["truncated_file", "wrong_file", "bomb_file"])
 def test_a_broken_film_or_none_at_all_ends_the_job_unpaid(
     extended: RunningWorld, fault: str
 ) -> None:
