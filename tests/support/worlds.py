@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec import structs
 from sqlalchemy import func, select
 
 from adapters.database import open_database
@@ -22,7 +23,7 @@ from adapters.dead_letters import DeadLetter
 from adapters.settings import CommonSettings, load
 from application.clock import now
 from cli.connection import connected
-from cli.world import World, free_port, read_world, service_environment
+from cli.world import World, free_port, prepare, read_world, service_environment
 from contracts.subjects import dead_letter_subject
 from read_models import jobs
 from tests.support import commands
@@ -46,6 +47,8 @@ class RunningWorld:
         self.path = path
         self.source = source  # Where the packages are taken from, if not from here.
         self.environment = {"SIMULATOR_SECONDS": "0.2", **environment}
+        # It keeps the ports that it finds: these come from this worker's share.
+        structs.replace(prepare(path, "127.0.0.1", 0), pid=0).save()
         self.process = self._up()
         self._await()
 
