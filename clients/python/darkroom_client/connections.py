@@ -1,6 +1,6 @@
 """A lean transport for httpx: HTTP/1.1 over connections that are kept open, nothing else.
 
-httpx's own transport takes 0.9 ms of CPU for a call, its client 1.4 ms, this one 0.2 ms. It
+httpx's own transport takes three to four times the CPU for a call, its client six times. This one
 follows no redirects and knows no proxies: where those are needed, hand
 `httpx.AsyncHTTPTransport(proxy=…)` to the client instead.
 """
