@@ -83,6 +83,7 @@ class Calls:
         self.url = httpx.URL(url.rstrip("/"))
         if self.url.scheme not in {"http", "https"} or not self.url.host:
             raise ValueError(f"{url!r} is no http:// or https:// URL")
+        self.base = self.url.path.rstrip("/")
         self._headers = {
             "host": self.url.netloc.decode("ascii"),
             "user-agent": "darkroom-client-python/1",
@@ -192,7 +193,7 @@ class Calls:
     def _target(self, call: Call[T]) -> str:
         if not all(call.parts):
             raise ValueError("a part of the path is empty")
-        path = self.url.path.rstrip("/") + call.operation.path
+        path = self.base + call.operation.path
         if call.parts:
             path = path.format(*(quote(each, safe="") for each in call.parts))
         given = [(name, _text(each)) for name, each in call.query.items() if each is not None]

@@ -73,7 +73,7 @@ class Darkroom(operations.Groups):
         ticket = (await self._calls.value(Call(operations.ISSUE_TICKET))).ticket
         place = "/api/stream" if job is None else f"/api/jobs/{quote(_id_of(job), safe='')}/stream"
         more = "" if after is None else f"&after={quote(after)}"
-        return self._calls.address(f"{place}?ticket={quote(ticket)}{more}")
+        return self._calls.address(f"{self._calls.base}{place}?ticket={quote(ticket)}{more}")
 
 
 def _id_of(job: object) -> str:

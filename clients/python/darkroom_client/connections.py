@@ -1,7 +1,7 @@
 """A lean transport for httpx: HTTP/1.1 over connections that are kept open, nothing else.
 
-httpx's own transport takes 1.1 ms of CPU for a call that costs the server 0.6 ms; this one takes
-a seventh of it. It follows no redirects and knows no proxies: where those are needed, hand
+httpx's own transport takes three to four times the CPU for a call, its client six times. This one
+follows no redirects and knows no proxies: where those are needed, hand
 `httpx.AsyncHTTPTransport(proxy=…)` to the client instead.
 """
 
