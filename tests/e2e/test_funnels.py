@@ -34,6 +34,20 @@ def until_idle(client: httpx.Client, project: str) -> dict[str, Any]:
     return found
 
 
+def check_text(client: httpx.Client, job: str) -> None:
+    """A text's address answers a document, or the text itself to who asks for a text."""
+    (artifact,) = client.get(f"/api/jobs/{job}").json()["artifacts"]
+    document = client.get(artifact["url"])
+    assert document.json()["media_type"] == artifact["media_type"] == "text/markdown"
+    for asked in ("text/markdown", "text/*;q=0.5", "application/xml, text/plain"):
+        text = client.get(artifact["url"], headers={"Accept": asked})
+        assert text.headers["content-type"] == "text/markdown; charset=utf-8"
+        assert text.text == document.json()["text"]
+        assert (text.headers["vary"], len(text.content)) == ("Accept", artifact["bytes"])
+    page = client.get(artifact["url"], headers={"Accept": "text/html, */*;q=0.8"})
+    assert page.headers["content-type"] == "application/json"
+
+
 def test_all_texts_of_a_project_are_written_one_after_the_other(
     world: RunningWorld, client: httpx.Client
 ) -> None:
@@ -56,6 +70,7 @@ def test_all_texts_of_a_project_are_written_one_after_the_other(
         assert each["stepName"] == NAMES.get(each["step"], each["stepName"])
     shown = client.get(f"/api/runs/{run}").json()
     assert (shown["status"], shown["intake_id"]) == ("completed", "i-1")
+    check_text(client, shown["steps"][0]["job_id"])
     assert shown["regeneration_count"] == 0
     began = [each["started_at"] for each in shown["steps"]]
     assert began == sorted(began)

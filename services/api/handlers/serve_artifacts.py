@@ -13,7 +13,8 @@ from services.api.handlers.byte_ranges import span_of
 CACHE = "public, max-age=3600"  # A cache shows a deleted file for an hour at most.
 # A browser that is led to such a file may run nothing of it.
 SHUT_IN = "default-src 'none'; sandbox"
-PLAYED = "default-src 'none'; media-src 'self'; sandbox"  # A player asks for the file once more.
+# A browser's own player asks for the file once more, which is refused to a page of no origin.
+PLAYED = "default-src 'none'; media-src 'self'; sandbox allow-same-origin"
 SHOWN = ("image/", "video/", "audio/", "text/plain", "application/json")
 
 

@@ -1,7 +1,9 @@
 """Settling: what can never be done ends the job, what cannot be done now waits."""
 
+import asyncio
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -184,3 +186,17 @@ async def test_a_result_of_more_files_than_fit_into_a_commit_ends_the_job(
     world = IngestingWorld()
     job = await settled(world, {"images": RED["images"] * (OUTPUTS_MAX + 1)})
     assert await failure_of(world, job) == "bad_result"
+
+
+async def test_a_file_that_takes_too_long_is_left_to_the_sweep() -> None:
+    world = IngestingWorld()
+
+    async def never(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.ingestor.media = httpx.AsyncClient(transport=httpx.MockTransport(never))
+    job = await world.job()
+    await settle(world.ingestor, await world.result(job, RED), CAUSE, seconds=0.01)
+    assert isinstance((await world.end_of(job))[0], SubmissionStarted), "it has no end yet"
+    assert job not in world.ingestor.active
