@@ -20,7 +20,7 @@ from tests.support.worlds import RunningWorld
 ROOT = Path(__file__).parent.parent.parent
 GUIDES = ROOT / "docs" / "guides"
 DEFAULT_SECONDS = SimulatorSettings().simulator_seconds
-SCRIPT_SECONDS_MAX = 180
+SCRIPT_SECONDS_MAX = 600
 STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
 
 
