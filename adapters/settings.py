@@ -10,15 +10,24 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
+from dotenv import load_dotenv
 from msgspec import Struct
 
-from adapters import env_file  # First: see there.
 from adapters import setting_types as setting
 from adapters.files import FileStorage
 from adapters.s3 import S3Storage
 from adapters.setting_names import misspelt
 from adapters.storage import Storage
 from domain.addresses import in_url
+
+ENV_FILE = os.environ.get("DARKROOM_ENV_FILE", ".env")
+# At import, because fal's client reads its host when it is imported. The environment wins.
+_unread = ""
+if ENV_FILE:
+    try:
+        load_dotenv(ENV_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        _unread = f"{ENV_FILE}: cannot be read: {error}"
 
 READ_MODELS_FILE = "read-models.v3.sqlite3"
 
@@ -151,7 +160,7 @@ def load(kind: type[AnySettings], environment: Mapping[str, str] | None = None) 
     environment = os.environ if environment is None else environment
     types = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    wrong = [each for each in (env_file.unread, *misspelt(environment)) if each]
+    wrong = [each for each in (_unread, *misspelt(environment)) if each]
     for name in kind.__struct_fields__:
         if text := environment.get(name.upper()):
             try:

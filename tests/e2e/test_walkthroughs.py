@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 GUIDES = ROOT / "docs" / "guides"
 DEFAULT_SECONDS = SimulatorSettings().simulator_seconds
 GUIDES_PORT = "9999"  # Where the guide to webhooks listens; a test has a port of its own.
-SCRIPT_SECONDS_MAX = 180
+SCRIPT_SECONDS_MAX = 600
 STAND_IN = Path(__file__).parent.parent / "support" / "curl.py"
 
 
