@@ -219,11 +219,12 @@ class WebhookRecorded(Document, frozen=True, kw_only=True):
 
 
 class Kind(Document, frozen=True, kw_only=True):
-    """A kind of job: the JSON schema of its input, and its price in credits."""
+    """A kind of job: the JSON schema of its input, its price in credits, what files it makes."""
 
     kind: str
     title: str
     price: int
+    media_types: list[str]
     input_schema: JsonObject
 
 
@@ -1293,7 +1294,7 @@ class RetryFailed(Document, frozen=True, kw_only=True):
     """Without `steps`, all that failed."""
 
     project_id: str = field(name="projectId")
-    steps: list[int] | None = None
+    steps: list[Literal[2, 3, 5, 8, 9, 11, 0]] | None = None
 
 
 class RunFrame(Document, frozen=True, kw_only=True, tag_field="event", tag="run"):

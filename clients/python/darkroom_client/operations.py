@@ -128,7 +128,8 @@ RESEND_DELIVERY: Operation[ResentDelivery] = Operation(
 ROTATE_SECRET: Operation[EndpointSecret] = Operation(
     "POST", "/api/webhook-endpoints/{}/rotate", EndpointSecret, is_keyed=True
 )
-SERVE_ARTIFACT: Operation[None] = Operation("GET", "/artifacts/{}", None)
+SERVE_ARTIFACT: Operation[str] = Operation("GET", "/artifacts/{}", str)
+DESCRIBE_ARTIFACT: Operation[None] = Operation("HEAD", "/artifacts/{}", None)
 SHOW_LIVENESS: Operation[Liveness] = Operation("GET", "/health/live", Liveness)
 SHOW_READINESS: Operation[Readiness] = Operation("GET", "/health/ready", Readiness)
 SHOW_METRICS: Operation[None] = Operation("GET", "/metrics", None)
@@ -242,7 +243,7 @@ class FunnelsOperations:
         self,
         *,
         project_id: str,
-        steps: Sequence[int] | None = None,
+        steps: Sequence[Literal[2, 3, 5, 8, 9, 11, 0]] | None = None,
         idempotency_key: str | None = None,
     ) -> RunStarted:
         """Run the failed steps again: a new run takes over what is finished, and pays only the
@@ -420,7 +421,9 @@ class JobsOperations:
         self._calls = calls
 
     async def show_job_kinds(self, *, min_as_of: str | None = None) -> KindList:
-        """The kinds of job there are: title, JSON schema of the input, price in credits."""
+        """The kinds of job there are: title, JSON schema of the input, price in credits, and
+        the media types of the files that they make.
+        """
         return await self._calls.value(Call(SHOW_JOB_KINDS, query={"min_as_of": min_as_of}))
 
     async def list(
@@ -536,8 +539,19 @@ class JobsOperations:
         )
 
     async def show_text(self, id: str, *, min_as_of: str | None = None) -> Text:
-        """The text that a job wrote. 404 when it wrote none."""
+        """The text that a job wrote: in a document, or as itself to a client that asks for a
+        text by `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
+        """
         return await self._calls.value(Call(SHOW_TEXT, (id,), query={"min_as_of": min_as_of}))
+
+    def show_text_bytes(
+        self, id: str, *, min_as_of: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The text that a job wrote: in a document, or as itself to a client that asks for a
+        text by `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
+        Yields the bytes as they come.
+        """
+        return self._calls.chunks(Call(SHOW_TEXT, (id,), query={"min_as_of": min_as_of}))
 
 
 class StreamsOperations:
@@ -702,11 +716,21 @@ class ArtifactsOperations:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def serve(self, name: str) -> AsyncGenerator[bytes, None]:
-        """The file, with its type and length. The same URL always has the same bytes. Yields
-        the bytes as they come.
+    async def serve(self, name: str) -> str:
+        """The file, with its type and length, or the range of it that is asked for. The same
+        URL always has the same bytes.
+        """
+        return await self._calls.value(Call(SERVE_ARTIFACT, (name,)))
+
+    def serve_bytes(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The file, with its type and length, or the range of it that is asked for. The same
+        URL always has the same bytes. Yields the bytes as they come.
         """
         return self._calls.chunks(Call(SERVE_ARTIFACT, (name,)))
+
+    async def describe(self, name: str) -> None:
+        """The headers of the file, without the file."""
+        await self._calls.value(Call(DESCRIBE_ARTIFACT, (name,)))
 
 
 class HealthOperations:

@@ -334,7 +334,7 @@ export interface paths {
         };
         /**
          * Show job kinds
-         * @description The kinds of job there are: title, JSON schema of the input, price in credits.
+         * @description The kinds of job there are: title, JSON schema of the input, price in credits, and the media types of the files that they make.
          */
         get: operations["show_job_kinds"];
         put?: never;
@@ -498,7 +498,7 @@ export interface paths {
         };
         /**
          * Show text
-         * @description The text that a job wrote. 404 when it wrote none.
+         * @description The text that a job wrote: in a document, or as itself to a client that asks for a text by `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
          */
         get: operations["show_text"];
         put?: never;
@@ -792,14 +792,18 @@ export interface paths {
         };
         /**
          * Serve artifact
-         * @description The file, with its type and length. The same URL always has the same bytes.
+         * @description The file, with its type and length, or the range of it that is asked for. The same URL always has the same bytes.
          */
         get: operations["serve_artifact"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * Describe artifact
+         * @description The headers of the file, without the file.
+         */
+        head: operations["describe_artifact"];
         patch?: never;
         trace?: never;
     };
@@ -1901,12 +1905,13 @@ export interface components {
         };
         /**
          * Kind
-         * @description A kind of job: the JSON schema of its input, and its price in credits.
+         * @description A kind of job: the JSON schema of its input, its price in credits, what files it makes.
          */
         Kind: {
             kind: string;
             title: string;
             price: number;
+            media_types: string[];
             input_schema: components["schemas"]["JsonObject"];
         };
         /**
@@ -2045,8 +2050,8 @@ export interface components {
          * Problem
          * @description An error as RFC 9457 says. `code` is for programs, `detail` for people; `request_id` is the
          *         request's own, as logs have it. `errors` names wrong fields. The fields behind it come with
-         *         some codes: what is `needed` and `available` in credits, the job, task or run that is in the
-         *         way, when to come again, and what became of each id.
+         *         some codes: what is `needed` and `available` in credits, jobs `in_flight`, the job, task or run
+         *         that is in the way, when to come again, and what became of each id.
          */
         Problem: {
             type: string;
@@ -2054,11 +2059,12 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "already_open" | "already_retried" | "cursor_invalid" | "forbidden" | "head_too_large" | "idempotency_in_flight" | "idempotency_key_reused" | "insufficient_credits" | "internal" | "invalid" | "job_ended" | "job_open" | "log_full" | "method_not_allowed" | "not_failed" | "not_found" | "outcome_unknown" | "rate_limited" | "run_active" | "run_ended" | "step_not_failed" | "too_large" | "too_many_connections" | "too_many_endpoints" | "too_many_jobs" | "too_many_streams" | "too_many_waits" | "too_slow" | "unauthorized" | "unavailable" | "unparsable";
+            code: "already_open" | "already_retried" | "cursor_invalid" | "forbidden" | "head_too_large" | "idempotency_in_flight" | "idempotency_key_reused" | "insufficient_credits" | "internal" | "invalid" | "job_ended" | "job_open" | "log_full" | "method_not_allowed" | "not_failed" | "not_found" | "outcome_unknown" | "range_not_satisfiable" | "rate_limited" | "run_active" | "run_ended" | "step_not_failed" | "too_large" | "too_many_connections" | "too_many_endpoints" | "too_many_jobs" | "too_many_streams" | "too_many_waits" | "too_slow" | "unauthorized" | "unavailable" | "unparsable";
             request_id?: string;
             errors?: components["schemas"]["FieldError"][];
             needed?: number;
             available?: number;
+            in_flight?: number;
             retried_as?: string;
             task_id?: string;
             run_id?: string;
@@ -2176,7 +2182,7 @@ export interface components {
          */
         RetryFailed: {
             projectId: string;
-            steps?: number[] | null;
+            steps?: (2 | 3 | 5 | 8 | 9 | 11 | 0)[] | null;
         };
         /**
          * Role
@@ -3931,6 +3937,15 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookRecorded"];
                 };
             };
+            /** @description `unparsable`: The body cannot be parsed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthorized`: A valid token is needed. */
             401: {
                 headers: {
@@ -4339,6 +4354,11 @@ export interface operations {
                      *           "kind": "infograph",
                      *           "title": "Infograph",
                      *           "price": 1,
+                     *           "media_types": [
+                     *             "image/png",
+                     *             "image/jpeg",
+                     *             "image/webp"
+                     *           ],
                      *           "input_schema": {
                      *             "type": "object",
                      *             "properties": {
@@ -5467,6 +5487,8 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Text"];
+                    "text/markdown": string;
+                    "text/plain": string;
                 };
             };
             /** @description `unauthorized`: A valid token is needed. */
@@ -7134,6 +7156,10 @@ export interface operations {
             header?: {
                 /** @description The ETag of the document that you have. */
                 "If-None-Match"?: string;
+                /** @description Which bytes to send, as `bytes=0-1023`. */
+                Range?: string;
+                /** @description The ETag of the file that you have a part of: another file is sent whole. */
+                "If-Range"?: string;
             };
             path: {
                 /** @description The file's name, as an artifact's URL has it. */
@@ -7146,6 +7172,8 @@ export interface operations {
             /** @description As asked. */
             200: {
                 headers: {
+                    /** @description `bytes`: a Range of the file can be asked for. */
+                    "Accept-Ranges"?: string;
                     /** @description Names the last change; send it back as If-None-Match. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -7155,7 +7183,120 @@ export interface operations {
                     "image/png": string;
                     "image/jpeg": string;
                     "image/webp": string;
+                    "image/gif": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "application/pdf": string;
+                    "model/gltf-binary": string;
+                    "application/json": string;
+                    "text/plain": string;
                 };
+            };
+            /** @description The range of bytes that was asked for. */
+            206: {
+                headers: {
+                    /** @description `bytes`: a Range of the file can be asked for. */
+                    "Accept-Ranges"?: string;
+                    /** @description Which bytes these are, and how many the file has. */
+                    "Content-Range"?: string;
+                    /** @description Names the last change; send it back as If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "application/pdf": string;
+                    "model/gltf-binary": string;
+                    "application/json": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    /** @description Names the last change; send it back as If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `range_not_satisfiable`: The file does not have these bytes. */
+            416: {
+                headers: {
+                    /** @description Which bytes these are, and how many the file has. */
+                    "Content-Range"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A value is wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available right now. */
+            503: {
+                headers: {
+                    /** @description In how many seconds to ask again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    describe_artifact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the document that you have. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The file's name, as an artifact's URL has it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    /** @description `bytes`: a Range of the file can be asked for. */
+                    "Accept-Ranges"?: string;
+                    /** @description Names the last change; send it back as If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It has not changed. */
             304: {

@@ -31,7 +31,7 @@ from services.api.handlers.show_front_page import show_front_page
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
-from services.api.handlers.show_reference import show_openapi
+from services.api.handlers.show_reference import show_docs, show_openapi
 from services.api.handlers.stream_changes import stream_account, stream_job, stream_socket
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
@@ -60,7 +60,7 @@ FOR_ALL: list[Any] = [
 STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
 FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
 OPEN: list[Any] = [
-    *(show_front_page, show_openapi, serve_artifact, describe_artifact),
+    *(show_front_page, show_docs, show_openapi, serve_artifact, describe_artifact),
     *(show_liveness, show_readiness),
 ]
 

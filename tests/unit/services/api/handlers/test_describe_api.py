@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from adapters.problems import STATUSES, Problem
 from domain.refusals import CODES
 from services.api.handlers.describe_events import OF_JOBS
-from tests.support.references import openapi
+from tests.support.described_api import openapi
 
 DOCUMENT = openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -48,7 +48,7 @@ def test_it_is_a_valid_document() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operations_examples_fit_their_schemas(name: str) -> None:
     for media_type, content in contents(OPERATIONS[name]):
-        if media_type != "application/json" or name == "relay_webhook":
+        if media_type != "application/json" or name in {"relay_webhook", "serve_artifact"}:
             continue
         validator(content["schema"]).validate(content["example"])
 
