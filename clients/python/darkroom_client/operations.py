@@ -128,7 +128,7 @@ RESEND_DELIVERY: Operation[ResentDelivery] = Operation(
 ROTATE_SECRET: Operation[EndpointSecret] = Operation(
     "POST", "/api/webhook-endpoints/{}/rotate", EndpointSecret, is_keyed=True
 )
-SERVE_ARTIFACT: Operation[str] = Operation("GET", "/artifacts/{}", str)
+SERVE_ARTIFACT: Operation[None] = Operation("GET", "/artifacts/{}", None)
 DESCRIBE_ARTIFACT: Operation[None] = Operation("HEAD", "/artifacts/{}", None)
 SHOW_LIVENESS: Operation[Liveness] = Operation("GET", "/health/live", Liveness)
 SHOW_READINESS: Operation[Readiness] = Operation("GET", "/health/ready", Readiness)
@@ -716,13 +716,7 @@ class ArtifactsOperations:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def serve(self, name: str) -> str:
-        """The file, with its type and length, or the range of it that is asked for. The same
-        URL always has the same bytes.
-        """
-        return await self._calls.value(Call(SERVE_ARTIFACT, (name,)))
-
-    def serve_bytes(self, name: str) -> AsyncGenerator[bytes, None]:
+    def serve(self, name: str) -> AsyncGenerator[bytes, None]:
         """The file, with its type and length, or the range of it that is asked for. The same
         URL always has the same bytes. Yields the bytes as they come.
         """

@@ -154,9 +154,9 @@ class Operations:
         good = [each for status, each in operation["responses"].items() if status < "300"]
         contents = {media: each for one in good for media, each in one.get("content", {}).items()}
         has_bytes = bool(contents.keys() - {JSON})
-        if JSON not in contents:
+        schema = contents.get(JSON, {}).get("schema", {})
+        if JSON not in contents or schema.get("format") == "binary":  # That is a file of any type.
             return None, has_bytes, None
-        schema = contents[JSON].get("schema", {})
         kind = self._models.type_of(schema, camel(f"{operation['operationId']} answer"))
         return kind, has_bytes, self._item(self._resolved(schema))
 
