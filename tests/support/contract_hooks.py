@@ -16,6 +16,9 @@ KNOWN = {
     "/api/webhook-endpoints/{id}": "CONTRACT_ENDPOINT",
 }
 
+EXAMPLE_URL = "https://product.example/hooks/darkroom"
+TOKENS = os.environ["CONTRACT_TOKENS"].split(",")
+
 schemathesis.openapi.format("cursor", st.just(os.environ["CONTRACT_CURSOR"]))
 schemathesis.openapi.format("endpoint-url", st.just(os.environ["CONTRACT_ENDPOINT_URL"]))
 
@@ -24,8 +27,14 @@ schemathesis.openapi.format("endpoint-url", st.just(os.environ["CONTRACT_ENDPOIN
 def before_call(
     context: schemathesis.HookContext, case: "schemathesis.Case[Any]", _kwargs: dict[str, Any]
 ) -> None:
-    """A key stands for one request: no two may have the same."""
+    """A key stands for one request: no two may have the same. The tokens that the world needs are
+    not revoked, and an endpoint is where something may be registered.
+    """
     del context
+    if case.path == "/api/operator/tokens/{id}" and case.path_parameters["id"] in TOKENS:
+        case.path_parameters["id"] = "unknown"
+    if isinstance(case.body, dict) and case.body.get("url") == EXAMPLE_URL:
+        case.body["url"] = os.environ["CONTRACT_ENDPOINT_URL"]
     if case.headers and is_key(str(case.headers.get("Idempotency-Key", ""))):
         case.headers["Idempotency-Key"] = uuid4().hex
 

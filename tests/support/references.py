@@ -1,20 +1,18 @@
-"""Writes docs/reference: the settings and the API as Markdown. `make docs` runs it."""
+"""Writes docs/reference: the settings and the API as Markdown, OpenAPI and AsyncAPI. `make docs`
+runs it.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import msgspec
 from msgspec import structs
 
 from adapters import setting_names
 from adapters.setting_types import BadValue, value_of
 from cli.service_settings import KINDS, WITHHELD
-from services.api.app import build
-from services.api.dependencies import Api
-from services.api.handlers.describe_api import described
-from services.api.settings import ApiSettings
-from tests.support.absent import Absent
+from tests.support.asyncapi import asyncapi_text
+from tests.support.described_api import openapi, openapi_text
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "reference"
 GENERATED = "<!-- Written by `make docs`. Do not edit. -->\n"
@@ -148,16 +146,6 @@ def api() -> str:
     )
 
 
-def openapi() -> dict[str, Any]:
-    """Return the OpenAPI document, of an api that is connected to nothing."""
-    parts: dict[str, Any] = {each.name: Absent() for each in structs.fields(Api) if each.required}
-    return described(build(Api(**parts | {"settings": ApiSettings()})))
-
-
-def openapi_text() -> str:
-    return msgspec.json.format(msgspec.json.encode(openapi())).decode() + "\n"
-
-
 def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"### {title}\n"
     yield f"{operation['description']}\n"  # Its handler's docstring: each handler has one.
@@ -283,7 +271,12 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-REFERENCES = {"configuration.md": configuration, "api.md": api, "openapi.json": openapi_text}
+REFERENCES = {
+    "configuration.md": configuration,
+    "api.md": api,
+    "openapi.json": openapi_text,
+    "asyncapi.json": asyncapi_text,
+}
 
 
 def write() -> None:

@@ -1,6 +1,7 @@
 """Problems: every error as RFC 9457 says, with a code, a reason and the field that is wrong."""
 
 import logging
+import re
 from http import HTTPStatus
 
 import msgspec
@@ -39,6 +40,8 @@ _DEPENDENCY_DOWN = (
 _SEND_AGAIN = "it may have been carried out: send it again, under the same Idempotency-Key"
 _UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)
 
+# Litestar's words.
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)' for path .*", re.DOTALL)
 _BY_STATUS = {
     404: ("not_found", "see /api/openapi.json for the paths there are"),
     405: ("method_not_allowed", "see /api/openapi.json"),
@@ -106,4 +109,15 @@ def _invalid(error: ValidationException) -> Refused:
     cause = error.__cause__
     if isinstance(cause, msgspec.ValidationError):
         return refusal_of(cause)
+    return _invalid_parameter(error)
+
+
+def _invalid_parameter(error: ValidationException) -> Refused:
+    """Name the parameter that is missing or has no value of its type, in a path or a query."""
+    missing = _MISSING.fullmatch(error.detail)
+    if missing is not None:
+        return invalid(missing[1], "is missing")
+    first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    if "key" in first:
+        return invalid(str(first["key"]), str(first["message"]))
     return invalid("body", error.detail)

@@ -65,7 +65,7 @@ MORE: dict[str, frozenset[str]] = {
     "retry_failed": frozenset({"run_active", "step_not_failed", "not_found"}),
     "cancel_run": frozenset({"run_ended"}),
     "show_content": frozenset({"not_found"}),
-    "relay_webhook": frozenset({"unauthorized", "too_large", "unavailable"}),
+    "relay_webhook": frozenset({"unparsable", "unauthorized", "too_large", "unavailable"}),
     "serve_artifact": frozenset({"unavailable"}),
 }
 BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}

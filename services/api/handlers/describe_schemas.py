@@ -10,6 +10,7 @@ from adapters.problems import FieldError, Problem
 from application.notifications import PAYLOADS
 from domain.account import AMOUNT_MAX
 from domain.addresses import URL_LENGTH_MAX
+from domain.funnels import COURSE_FUNNEL
 from domain.job_kinds import KINDS
 from domain.notifications import TYPES
 from domain.refusals import CODES
@@ -51,6 +52,7 @@ JSON_SCHEMAS: dict[str, Any] = {
     "JsonObject": {"description": "Any JSON object."} | FIELDS,
 }
 ENDPOINT_URL = {"type": "string", "format": "endpoint-url", "maxLength": URL_LENGTH_MAX}
+STEP = {"type": "integer", "enum": [each.number for each in COURSE_FUNNEL.steps]}
 # What a field's type cannot say, by body and field.
 BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "GenerateAll": {"intake": {"anyOf": [FIELDS | {"minProperties": 1}, TEXT | {"minLength": 1}]}},
@@ -58,6 +60,14 @@ BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "NewToken": {"account": {"type": "string", "pattern": ID_PATTERN}},
     "NewEndpoint": {"url": ENDPOINT_URL},
     "ChangedEndpoint": {"url": {"anyOf": [ENDPOINT_URL, {"type": "null"}], "default": None}},
+    "RetryFailed": {
+        "steps": {
+            "anyOf": [
+                {"type": "array", "items": STEP, "minItems": 1, "maxItems": 20},
+                {"type": "null"},
+            ]
+        }
+    },
     "Problem": {"code": {"type": "string", "enum": sorted(CODES)}},
 }
 TYPE_OF_ENDPOINT = {"type": "string", "enum": list(TYPES.values())}

@@ -39,8 +39,9 @@ async def list_infographs(
     cursor: FromQuery[str | None] = None,
 ) -> Response[list[InfographDocument]]:
     """The account's infographs, newest first, as a bare array; `Link` leads to the next page."""
+    statuses = _as_shown(_statuses(status))
     async with api.list_slots(caller.account_id):
-        found = await _page(api, caller.account_id, Infograph.name, status, limit, cursor)
+        found = await _page(api, caller.account_id, Infograph.name, statuses, limit, cursor)
         items = await each_of(found, lambda job: infograph_document(api, job))
     headers = {}
     if len(found) == limit:
@@ -59,26 +60,37 @@ async def list_jobs(
     cursor: FromQuery[str | None] = None,
 ) -> JobPage:
     """The account's jobs, newest first; `next` is the cursor of the next page, or null."""
+    statuses = _statuses(status)
     async with api.list_slots(caller.account_id):
-        found = await _page(api, caller.account_id, kind, status, limit, cursor)
+        found = await _page(api, caller.account_id, kind, statuses, limit, cursor)
         items = await each_of(found, lambda job: job_document(api, job))
     return JobPage(items=items, next=str(found[-1].place) if len(found) == limit else None)
 
 
 async def _page(
-    api: Api, owner: AccountId, kind: str | None, status: str | None, limit: int, cursor: str | None
+    api: Api,
+    owner: AccountId,
+    kind: str | None,
+    statuses: frozenset[str],
+    limit: int,
+    cursor: str | None,
 ) -> list[Job]:
     check_limit(limit)
-    statuses, before = _statuses(status), place_of(cursor)
+    before = place_of(cursor)
     wanted = Filter(account_id=owner, kind=kind, statuses=statuses, before=before, limit=limit)
     return await api.database.read(job_lists.newest, wanted)
 
 
 def _statuses(text: str | None) -> frozenset[str]:
-    """Read `?status=`, in any case; `failed` includes the cancelled, as the views show them."""
+    """Read `?status=`, in any case."""
     if text is None:
         return frozenset(JobStatus)
     status = text.lower()
     if status not in set(JobStatus):
         raise invalid("status", f"must be one of {', '.join(JobStatus)}")
-    return frozenset({status, "cancelled"} if status == "failed" else {status})
+    return frozenset({status})
+
+
+def _as_shown(statuses: frozenset[str]) -> frozenset[str]:
+    """Let `failed` include the cancelled infographs, which are shown as failed."""
+    return statuses | {JobStatus.CANCELLED} if JobStatus.FAILED in statuses else statuses

@@ -30,7 +30,7 @@ from services.api.handlers.show_deliveries import list_deliveries, resend_delive
 from services.api.handlers.show_health import show_liveness, show_metrics, show_readiness
 from services.api.handlers.show_history import show_history, show_logs
 from services.api.handlers.show_jobs import show_job, show_job_kinds, show_status
-from services.api.handlers.show_reference import show_openapi
+from services.api.handlers.show_reference import show_docs, show_openapi
 from services.api.handlers.stream_changes import stream_account, stream_job, stream_socket
 
 AnyRoute = HTTPRoute | ASGIRoute | WebSocketRoute
@@ -58,7 +58,7 @@ FOR_ALL: list[Any] = [
 ]
 STREAMS: list[Any] = [stream_account, stream_job, stream_socket]
 FOR_ISSUERS: list[Any] = [issue_token, list_tokens, revoke_token, grant_credits]
-OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness, show_openapi]
+OPEN: list[Any] = [serve_artifact, show_liveness, show_readiness, show_openapi, show_docs]
 
 
 def routes() -> list[Any]:

@@ -1,5 +1,7 @@
 """Shows an account's credits, and every entry that moved them."""
 
+from typing import cast
+
 from litestar import get
 from litestar.params import FromQuery
 from msgspec import Struct
@@ -62,7 +64,7 @@ def _document(entry: LedgerEntry) -> EntryDocument:
     return EntryDocument(
         sequence=entry.sequence,
         at=text_of(entry.at),
-        move=entry.move,
+        move=cast("Move", entry.move),
         amount=entry.amount,
         job_id=entry.job_id,
         actor=entry.actor,

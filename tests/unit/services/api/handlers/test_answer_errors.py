@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar, get
+from litestar.params import FromQuery
 from litestar.testing import RequestFactory
 from structlog.testing import capture_logs
 
@@ -86,3 +89,20 @@ def test_what_the_caller_did_wrong_is_no_line_of_the_log() -> None:
     with capture_logs() as lines:
         on_error(a_request(), Refused("not_found", "gone"))
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("?step=2", "projectId"), ("?projectId=a", "step"), ("?projectId=a&step=two", "step")],
+)
+async def test_a_parameter_that_is_missing_or_wrong_is_named(query: str, field: str) -> None:
+    @get("/content")
+    async def content(projectId: FromQuery[str], step: FromQuery[int]) -> str:  # noqa: N803
+        return f"{projectId} {step}"
+
+    handlers: Any = {Exception: on_error}
+    app: Any = Litestar([content], exception_handlers=handlers, openapi_config=None)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://darkroom") as client:
+        answer = await client.get(f"/content{query}")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)

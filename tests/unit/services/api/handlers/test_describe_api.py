@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from adapters.problems import STATUSES, Problem
 from domain.refusals import CODES
 from services.api.handlers.describe_events import OF_JOBS
-from tests.support.references import openapi
+from tests.support.described_api import openapi
 
 DOCUMENT = openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]
