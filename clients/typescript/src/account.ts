@@ -1,6 +1,6 @@
 /** An account as its changes are told: by frames, or by comparing what two polls found. */
 import type { Credits, Gone, Job, Resync, Run } from "./documents.ts";
-import { type Followed, POLL_SECONDS } from "./following.ts";
+import { type Followed, POLL_SECONDS, type Polled } from "./following.ts";
 import type { Frame } from "./frames.ts";
 
 /** One change: the whole object as it is now. `id` is where to go on: `watch({after: id})`. */
@@ -14,11 +14,17 @@ type News = Change extends infer C ? (C extends Change ? Omit<C, "id"> : never) 
 
 /** How an account is read where frames do not tell. */
 export interface AccountReader {
-  page(cursor: string | null, signal: AbortSignal): Promise<{ items: Job[]; next: string | null }>;
+  page(place: Place, signal: AbortSignal): Promise<{ items: Job[]; next: string | null }>;
   /** Undefined when there is no such job: its owner deleted it. */
   job(id: string, signal: AbortSignal): Promise<Job | undefined>;
   run(id: string, signal: AbortSignal): Promise<Run | undefined>;
   credits(signal: AbortSignal): Promise<Credits>;
+}
+
+/** Which page, and how new it has to be at least. */
+export interface Place {
+  cursor?: string;
+  min_as_of: string;
 }
 
 interface Known {
@@ -50,18 +56,17 @@ export class Account implements Followed<Change> {
   }
 
   async take(frame: Frame, after: string | undefined, signal: AbortSignal): Promise<Change[]> {
-    const news = await this.#newsIn(frame, signal);
-    // Whoever goes on behind any but the last would miss the rest of them.
-    const place = (at: number) => (at === news.length - 1 ? frame.id : after);
-    return news.map((each, at) => ({ ...each, id: place(at) }));
+    return placed(await this.#newsIn(frame, signal), after, frame.id);
   }
 
-  async poll(after: string | undefined, signal: AbortSignal): Promise<Change[]> {
+  async poll(after: string | undefined, signal: AbortSignal): Promise<Polled<Change>> {
+    // Read first: a stream that goes on behind it has whatever the rest is too old for.
+    const credits = await this.#reader.credits(signal);
     // What was among the newest and is no more was pushed out by newer ones, or is gone.
     const wanted = new Set([...this.#open(), ...this.#newest]);
-    const news = await this.#lookAgain(wanted, signal);
-    news.push(...this.#creditsNews(await this.#reader.credits(signal)));
-    return news.map((each) => ({ ...each, id: after }));
+    const news = await this.#lookAgain(wanted, credits.as_of, signal);
+    news.push(...this.#creditsNews(credits));
+    return { told: placed(news, after, credits.as_of), after: credits.as_of };
   }
 
   async #newsIn(frame: Frame, signal: AbortSignal): Promise<News[]> {
@@ -88,21 +93,21 @@ export class Account implements Followed<Change> {
     for (const job of resync.jobs) wanted.delete(job.id);
     const news = resync.jobs.flatMap((job) => this.#jobNews(job));
     news.push(...resync.runs.flatMap((run) => this.#runNews(run)));
-    news.push(...(await this.#lookAgain(wanted, signal)));
+    news.push(...(await this.#lookAgain(wanted, resync.credits.as_of, signal)));
     return [...news, ...this.#creditsNews(resync.credits)];
   }
 
   /** Read the newest jobs, those wanted, and the runs that they or we know of. */
-  async #lookAgain(wanted: Set<string>, signal: AbortSignal): Promise<News[]> {
+  async #lookAgain(wanted: Set<string>, asOf: string, signal: AbortSignal): Promise<News[]> {
     const found: Job[] = [];
-    let cursor: string | null = null;
+    let place: Place = { min_as_of: asOf };
     for (let pages = 0; pages < PAGES_MAX; pages += 1) {
-      const page: { items: Job[]; next: string | null } = await this.#reader.page(cursor, signal);
+      const page = await this.#reader.page(place, signal);
       for (const job of page.items) wanted.delete(job.id);
       if (pages === 0) this.#newest = page.items.map((job) => job.id);
       found.push(...page.items);
-      cursor = page.next;
-      if (cursor === null || wanted.size <= ONE_BY_ONE) break;
+      if (page.next === null || wanted.size <= ONE_BY_ONE) break;
+      place = { min_as_of: asOf, cursor: page.next };
     }
     const news: News[] = [];
     for (const id of wanted) {
@@ -170,6 +175,11 @@ export function jobMark(job: Job): string {
 
 export function hasEnded(job: { status: string }): boolean {
   return ENDS.has(job.status);
+}
+
+/** Give each its id. Whoever goes on behind any but the last would miss the rest of them. */
+function placed(news: News[], before: string | undefined, behind: string): Change[] {
+  return news.map((each, at) => ({ ...each, id: at === news.length - 1 ? behind : before }));
 }
 
 /** Remember it as the newest; forget the oldest that has ended, else the oldest. */

@@ -175,10 +175,8 @@ export class Darkroom {
   watch(options: AccountWatchOptions = {}): AsyncGenerator<Change> {
     const account = new Account(
       {
-        page: async (cursor, signal) => {
-          const query = cursor === null ? { limit: 100 } : { limit: 100, cursor };
-          return await this.call("GET /api/jobs", { query }, { signal, ...ONCE });
-        },
+        page: (place, signal) =>
+          this.call("GET /api/jobs", { query: { ...place, limit: 100 } }, { signal, ...ONCE }),
         job: (id, signal) => unlessMissing(this.job(id, { signal, ...ONCE })),
         run: (id, signal) =>
           unlessMissing(this.call("GET /api/runs/{id}", { path: { id } }, { signal, ...ONCE })),

@@ -30,8 +30,13 @@ export interface Followed<T> {
   readonly isOver: boolean;
   /** Return what a frame tells; `id` is the cursor from which to come again after the last. */
   take(frame: Frame, after: string | undefined, signal: AbortSignal): Promise<T[]>;
-  /** Return what has changed since the last look. */
-  poll(after: string | undefined, signal: AbortSignal): Promise<T[]>;
+  /** Return what has changed since the last look, and behind which cursor a stream goes on. */
+  poll(after: string | undefined, signal: AbortSignal): Promise<Polled<T>>;
+}
+
+export interface Polled<T> {
+  told: T[];
+  after: string | undefined;
 }
 
 /** The seeds' intervals between two polls, in seconds, by the view that shows the answer. */
@@ -92,7 +97,7 @@ export class Follower<T> {
     const abort = new Abort(this.#signal, Math.min(OPEN_SECONDS, silence) * 1000);
     try {
       const answer = await this.#open(abort.signal);
-      if (answer.status === 204) yield* await this.#followed.poll(this.#after, this.#signal);
+      if (answer.status === 204) yield* await this.#poll();
       const frames = framesOf(answer);
       for (let next = await frames.next(); !next.done; next = await frames.next()) {
         abort.stop(); // The time does not run while the caller is busy.
@@ -154,11 +159,17 @@ export class Follower<T> {
 
   async #pollOnce(): Promise<T[]> {
     try {
-      return await this.#followed.poll(this.#after, this.#signal);
+      return await this.#poll();
     } catch (error) {
       this.#overcome(error);
       return [];
     }
+  }
+
+  async #poll(): Promise<T[]> {
+    const { told, after } = await this.#followed.poll(this.#after, this.#signal);
+    this.#after = after;
+    return told;
   }
 
   async #rest(milliseconds: number): Promise<void> {

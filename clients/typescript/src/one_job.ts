@@ -1,7 +1,7 @@
 /** One job as its changes are told, until it ends. */
 import { hasEnded, jobMark } from "./account.ts";
 import type { Job, Resync } from "./documents.ts";
-import { type Followed, POLL_SECONDS } from "./following.ts";
+import { type Followed, POLL_SECONDS, type Polled } from "./following.ts";
 import type { Frame } from "./frames.ts";
 
 /** Reads the job; undefined when it has not changed since the ETag that the reader keeps. */
@@ -24,12 +24,12 @@ export class OneJob implements Followed<Job> {
     if (frame.event === "job") return this.#news(data as Job);
     if (frame.event === "resync") return (data as Resync).jobs.flatMap((job) => this.#news(job));
     // A job that its owner has deleted is a 404, which ends this.
-    return frame.event === "gone" ? await this.poll(after, signal) : [];
+    return frame.event === "gone" ? (await this.poll(after, signal)).told : [];
   }
 
-  async poll(_after: string | undefined, signal: AbortSignal): Promise<Job[]> {
+  async poll(after: string | undefined, signal: AbortSignal): Promise<Polled<Job>> {
     const job = await this.#read(signal);
-    return job === undefined ? [] : this.#news(job);
+    return { told: job === undefined ? [] : this.#news(job), after };
   }
 
   #news(job: Job): Job[] {
