@@ -40,7 +40,7 @@ class Problem(Struct, kw_only=True):
     """An error as RFC 9457 says. `code` is for programs, `detail` for people; `request_id` is the
     request's own, as logs have it. `errors` names wrong fields. The fields behind it come with
     some codes: what is `needed` and `available` in credits, jobs `in_flight`, the job, task or run
-    that is in the way, when to come again, and what became of each id.
+    that is in the way, when to come again, how many bytes a file has, and what became of each id.
     """
 
     type: str
@@ -58,6 +58,7 @@ class Problem(Struct, kw_only=True):
     run_id: str | UnsetType = UNSET
     runId: str | UnsetType = UNSET  # noqa: N815 - as seed 003 writes it.
     retry_after_seconds: int | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
     results: list[dict[str, str]] | UnsetType = UNSET
 
 

@@ -51,7 +51,7 @@ def failing() -> Iterator[Failing]:
     quiet = [row for row in rows if row.doctor == NO_ALARM]
     with (
         a_receiver() as receiver,
-        running_world(SOURCE_HOSTS_ALLOWED=receiver.host, **SETTINGS) as world,
+        running_world(WEBHOOK_HOSTS_ALLOWED=receiver.host, **SETTINGS) as world,
         world.client() as client,
     ):
         hook = {"url": f"http://{receiver.host}/hooks"}

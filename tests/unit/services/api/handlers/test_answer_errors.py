@@ -85,10 +85,17 @@ def test_every_failure_of_ours_is_one_line_of_the_log_under_its_request_id(
     }
 
 
-def test_what_the_caller_did_wrong_is_no_line_of_the_log() -> None:
+def test_what_the_caller_did_wrong_is_a_line_without_an_alarm() -> None:
     with capture_logs() as lines:
         on_error(a_request(), Refused("not_found", "gone"))
-    assert lines == []
+    (line,) = lines
+    told = {name: line[name] for name in ("event", "request_id", "code", "log_level")}
+    assert told == {
+        "event": "request_refused",
+        "request_id": "mine",
+        "code": "not_found",
+        "log_level": "info",
+    }
 
 
 @pytest.mark.parametrize(
