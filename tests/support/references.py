@@ -168,7 +168,8 @@ def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
 def _answers(responses: dict[str, Any]) -> Iterator[str]:
     good = sorted(status for status in responses if status < "400")
     bad = sorted(status for status in responses if status >= "400")
-    types = [name for status in good for name in responses[status].get("content", {})]
+    every = (name for status in good for name in responses[status].get("content", {}))
+    types = list(dict.fromkeys(every))
     form = f" ({', '.join(f'`{each}`' for each in types)})" if types else ""
     documents = [
         _type(content["schema"])
@@ -176,7 +177,7 @@ def _answers(responses: dict[str, Any]) -> Iterator[str]:
         for name, content in responses[status].get("content", {}).items()
         if name == "application/json"
     ]
-    found = f": {', '.join(documents)}" if documents else ""
+    found = f": {', '.join(dict.fromkeys(documents))}" if documents else ""
     yield f"Answers {', '.join(good)}{form}{found}; problems {', '.join(bad)}.\n"
 
 

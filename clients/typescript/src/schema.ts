@@ -2051,7 +2051,7 @@ export interface components {
          * @description An error as RFC 9457 says. `code` is for programs, `detail` for people; `request_id` is the
          *         request's own, as logs have it. `errors` names wrong fields. The fields behind it come with
          *         some codes: what is `needed` and `available` in credits, jobs `in_flight`, the job, task or run
-         *         that is in the way, when to come again, and what became of each id.
+         *         that is in the way, when to come again, how many bytes a file has, and what became of each id.
          */
         Problem: {
             type: string;
@@ -2070,6 +2070,7 @@ export interface components {
             run_id?: string;
             runId?: string;
             retry_after_seconds?: number;
+            bytes?: number;
             results?: {
                 [key: string]: string;
             }[];
