@@ -82,7 +82,9 @@ def test_every_failure_of_ours_is_one_line_of_the_log_under_its_request_id(
     }
 
 
-def test_what_the_caller_did_wrong_is_no_line_of_the_log() -> None:
+def test_what_the_caller_did_wrong_is_a_line_of_no_weight() -> None:
     with capture_logs() as lines:
         on_error(a_request(), Refused("not_found", "gone"))
-    assert lines == []
+    (line,) = lines
+    assert (line["log_level"], line["event"]) == ("info", "request_refused")
+    assert (line["request_id"], line["path"], line["code"]) == ("mine", "/api/jobs", "not_found")
