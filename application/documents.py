@@ -14,6 +14,7 @@ from domain.times import text_of
 
 # RFC 3339, in UTC.
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 SEALED = {"sealed": True}  # What stands for a value that the reader may not see.
 
 
@@ -36,9 +37,11 @@ class EventDocument(Struct, kw_only=True):
 
 
 class ArtifactDocument(Struct, frozen=True, kw_only=True):
-    """A file or a text that a job made. What is not known of it is null."""
+    """A file or a text that a job made. A file has a URL that nobody can guess; a text is read with
+    its owner's token. What is not known of it is null.
+    """
 
-    url: str | None
+    url: Url | None
     media_type: str
     width: int | None
     height: int | None

@@ -2,29 +2,14 @@
 among them: whoever may read it fetches it with a token.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from application.documents import ArtifactDocument, Time, Url
 from contracts.ids import AccountId, JobId
 from contracts.job_state import End
 from domain.statuses import StepStatus
-
-Time = Annotated[
-    str, Meta(description="UTC, as RFC 3339 says.", extra_json_schema={"format": "date-time"})
-]
-Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
-
-
-class NotifiedArtifact(Struct, frozen=True, kw_only=True):
-    """What the job made. A file has an unguessable URL; a text is read with its owner's token."""
-
-    url: Url | None
-    media_type: str
-    width: int | None
-    height: int | None
-    bytes: int | None
-    sha256: str | None
 
 
 class NotifiedJob(Struct, frozen=True, kw_only=True):
@@ -37,7 +22,7 @@ class NotifiedJob(Struct, frozen=True, kw_only=True):
     kind: str
     status: End
     url: Url
-    artifacts: tuple[NotifiedArtifact, ...]
+    artifacts: tuple[ArtifactDocument, ...]
     error_code: str | None
     retry_of: str | None
     run_id: str | None

@@ -13,8 +13,19 @@ import click
 import httpx
 
 from adapters.setting_types import BadValue, WebUrl, value_of
-from cli.output import DEPENDENCY_DOWN, FAILED, NOT_FOUND, REFUSED, USAGE, Stopped, say, stop_with
+from cli.output import (
+    DEPENDENCY_DOWN,
+    FAILED,
+    NOT_FOUND,
+    REFUSED,
+    USAGE,
+    Stopped,
+    say,
+    show,
+    stop_with,
+)
 from cli.world import World, read_world, running_world
+from contracts.job_state import End
 
 REQUEST_SECONDS = 40.0
 POLL_SECONDS = 0.5
@@ -70,26 +81,33 @@ async def ask_once(
         raise
 
 
-async def until_ended(
-    client: httpx.AsyncClient, path: str, document: dict[str, Any], ends: set[str]
+async def show_ended(
+    client: httpx.AsyncClient, what: str, document: dict[str, Any], *, wait: bool, as_json: bool
+) -> None:
+    """Show a job or a run as it is, or wait for its end: the exit code is 1 if it failed."""
+    if not wait:
+        show(document, as_json=as_json)
+        return
+    document = await _until_ended(client, f"/api/{what}s/{document['id']}", document)
+    show(document, as_json=as_json)
+    status, error = document["status"], document.get("error")
+    if status != "completed":
+        words = "was cancelled" if status == "cancelled" else status
+        stop_with(FAILED, f"the {what} {words}" + (f": {error['message']}" if error else ""))
+
+
+async def _until_ended(
+    client: httpx.AsyncClient, path: str, document: dict[str, Any]
 ) -> dict[str, Any]:
     """Ask again and again until the status is an end; report each change of it."""
     said = ""
-    while document["status"] not in ends:
+    while document["status"] not in set(End):
         if document["status"] != said:
             said = document["status"]
             say(f"{document['id']} is {said}")
         await asyncio.sleep(POLL_SECONDS)
         document = await ask(client, "GET", path)
     return document
-
-
-def require_completed(document: dict[str, Any], what: str) -> None:
-    """End the command with exit code 1, and why, unless it has completed."""
-    status, error = document["status"], document.get("error")
-    if status != "completed":
-        words = "was cancelled" if status == "cancelled" else status
-        stop_with(FAILED, f"the {what} {words}" + (f": {error['message']}" if error else ""))
 
 
 def _token(token: str | None, url: str, world: World | None) -> str:

@@ -7,15 +7,7 @@ import click
 import httpx
 
 from cli.connection import connected
-from cli.front_door import (
-    ask,
-    ask_once,
-    front_door,
-    require_completed,
-    token_option,
-    until_ended,
-    wait_option,
-)
+from cli.front_door import ask, ask_once, front_door, show_ended, token_option, wait_option
 from cli.job_fields import fields_of, input_of
 from cli.output import REFUSED, operator_command, show, show_all, stop_with
 from cli.parameters import ID, Group, among, key_option
@@ -27,7 +19,6 @@ from domain.times import text_of
 from read_models import job_lists
 from read_models.jobs import Job
 
-ENDS = {status.value for status in JobStatus if status.is_end}
 COLUMNS = ("id", "kind", "status", "created_at")
 
 
@@ -43,6 +34,7 @@ def jobs() -> None:
 @click.argument("prompt", required=False)
 @click.option("--kind", default="infograph", show_default=True)
 @click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="Of the input.")
+@key_option
 @wait_option
 @token_option
 @operator_command
@@ -52,6 +44,7 @@ async def create(
     prompt: str | None,
     kind: str,
     fields: tuple[str, ...],
+    key: str | None,
     *,
     wait: bool,
     as_json: bool,
@@ -63,12 +56,8 @@ async def create(
     check_json("input", written)
     async with front_door(data_dir, token) as client:
         given = await _read(client, kind, written) if fields else written
-        job = await ask(client, "POST", "/api/jobs", json={"kind": kind, "input": given})
-        if wait:
-            job = await _until_ended(client, job)
-    show(job, as_json=as_json)
-    if wait:
-        require_completed(job, "job")
+        job = await ask_once(client, "/api/jobs", key, {"kind": kind, "input": given})
+        await show_ended(client, "job", job, wait=wait, as_json=as_json)
 
 
 @jobs.command("list")
@@ -108,9 +97,8 @@ async def show_job(data_dir: Path, token: str | None, job_id: str, *, as_json: b
 async def watch(data_dir: Path, token: str | None, job_id: str, *, as_json: bool) -> None:
     """Follow one job to its end; exit code 1 if it failed."""
     async with front_door(data_dir, token) as client:
-        job = await _until_ended(client, await ask(client, "GET", f"/api/jobs/{job_id}"))
-    show(job, as_json=as_json)
-    require_completed(job, "job")
+        job = await ask(client, "GET", f"/api/jobs/{job_id}")
+        await show_ended(client, "job", job, wait=True, as_json=as_json)
 
 
 @jobs.command("cancel")
@@ -135,11 +123,7 @@ async def retry(
     """Try a failed job again, as a new job that is paid again."""
     async with front_door(data_dir, token) as client:
         job = await ask_once(client, f"/api/jobs/{job_id}/retry", key)
-        if wait:
-            job = await _until_ended(client, job)
-    show(job, as_json=as_json)
-    if wait:
-        require_completed(job, "job")
+        await show_ended(client, "job", job, wait=wait, as_json=as_json)
 
 
 @jobs.command("delete")
@@ -191,7 +175,3 @@ async def _read(client: httpx.AsyncClient, kind: str, written: dict[str, str]) -
     kinds = (await ask(client, "GET", "/api/job-kinds"))["items"]
     schema = next((each["input_schema"] for each in kinds if each["kind"] == kind), None)
     return dict(written) if schema is None else input_of(kind, schema, written)
-
-
-async def _until_ended(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any]:
-    return await until_ended(client, f"/api/jobs/{job['id']}", job, ENDS)

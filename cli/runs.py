@@ -8,24 +8,13 @@ import httpx
 import msgspec
 
 from cli.connection import connected
-from cli.front_door import (
-    ask,
-    ask_once,
-    front_door,
-    require_completed,
-    token_option,
-    until_ended,
-    wait_option,
-)
+from cli.front_door import ask, ask_once, front_door, show_ended, token_option, wait_option
 from cli.output import USAGE, operator_command, show, show_all, stop_with
 from cli.parameters import ID, Group, key_option
 from contracts.ids import AccountId
-from domain.statuses import RunStatus
 from domain.times import text_of
 from read_models import runs as run_rows
 from read_models.runs import Run
-
-ENDS = {status.value for status in RunStatus} - {RunStatus.RUNNING.value}
 
 
 @click.group(cls=Group)
@@ -143,13 +132,8 @@ async def show_text(
 
 
 async def _show_run(client: httpx.AsyncClient, run_id: str, *, wait: bool, as_json: bool) -> None:
-    path = f"/api/runs/{run_id}"
-    run = await ask(client, "GET", path)
-    if wait:
-        run = await until_ended(client, path, run, ENDS)
-    show(run, as_json=as_json)
-    if wait:
-        require_completed(run, "run")
+    run = await ask(client, "GET", f"/api/runs/{run_id}")
+    await show_ended(client, "run", run, wait=wait, as_json=as_json)
 
 
 def _json_or_text(text: str) -> Any:

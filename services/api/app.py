@@ -43,8 +43,8 @@ ALLOWED_HEADERS = [
     *("If-None-Match", "If-Range", "Last-Event-ID", "Range"),
 ]
 EXPOSED_HEADERS = [
-    *("ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of"),
-    *("Accept-Ranges", "Content-Range"),
+    *("ETag", "Link", "Location", "Retry-After", "Darkroom-As-Of", "Idempotency-Replayed"),
+    *("Preference-Applied", "Accept-Ranges", "Content-Range"),
 ]
 
 

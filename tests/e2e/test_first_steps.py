@@ -81,6 +81,11 @@ def test_a_failed_job_is_retried_and_deleted_from_the_command_line(
     assert client.get(f"/api/jobs/{again['id']}").status_code == 404
 
 
+def test_a_request_from_the_command_line_can_be_repeated_under_its_key(world: RunningWorld) -> None:
+    given = ("jobs", "create", "atolls", "--key", "atolls-once")
+    assert world.cli(*given)["id"] == world.cli(*given, "--wait")["id"]
+
+
 def test_a_run_is_made_shown_and_read_from_the_command_line(world: RunningWorld) -> None:
     with folder() as path:
         (path / "intake.json").write_text('{"idea": "reefs"}')

@@ -17,6 +17,9 @@ KNOWN = {
 }
 
 EXAMPLE_URL = "https://product.example/hooks/darkroom"
+# Those that any operation can answer with, as the document says at its beginning.
+OF_ANY_OPERATION = {"method_not_allowed", "too_slow", "head_too_large", "too_many_connections"}
+PROBLEM_TYPE = "application/problem+json"
 TOKENS = os.environ["CONTRACT_TOKENS"].split(",")
 
 schemathesis.openapi.format("cursor", st.just(os.environ["CONTRACT_CURSOR"]))
@@ -50,3 +53,19 @@ def map_path_parameters(
     if names and path_parameters and "id" in path_parameters and is_even:
         return path_parameters | {"id": os.environ[names[0]]}
     return path_parameters
+
+
+@schemathesis.check
+def problem_code_is_described(
+    ctx: schemathesis.CheckContext,
+    response: schemathesis.Response,
+    case: "schemathesis.Case[Any]",
+) -> None:
+    """Every code that a problem has is an example of the operation's answer with this status."""
+    del ctx
+    if response.headers.get("content-type") != [PROBLEM_TYPE] or not response.content:
+        return  # A HEAD is answered without the problem.
+    code = response.json()["code"]
+    described = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    examples = described.get("content", {}).get(PROBLEM_TYPE, {}).get("examples", {})
+    assert code in OF_ANY_OPERATION | set(examples), f"{code} is not described"

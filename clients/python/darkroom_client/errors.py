@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-PROBLEM_BYTES_SHOWN = 200
-
 
 class FieldError(Struct, frozen=True):
     """One wrong value of a request."""

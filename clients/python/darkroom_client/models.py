@@ -238,7 +238,9 @@ JobInput = dict[str, Any]
 
 
 class Artifact(Document, frozen=True, kw_only=True):
-    """A file or a text that a job made. What is not known of it is null."""
+    """A file or a text that a job made. A file has a URL that nobody can guess; a text is read
+    with its owner's token. What is not known of it is null.
+    """
 
     url: str | None
     media_type: str
@@ -1182,17 +1184,6 @@ class JobFrame(Document, frozen=True, kw_only=True, tag_field="event", tag="job"
         return "job"
 
 
-class NotifiedArtifact(Document, frozen=True, kw_only=True):
-    """What the job made. A file has an unguessable URL; a text is read with its owner's token."""
-
-    url: str | None
-    media_type: str
-    width: int | None
-    height: int | None
-    bytes: int | None
-    sha256: str | None
-
-
 class NotifiedJob(Document, frozen=True, kw_only=True):
     """A job as it ended. `account` is whose job it is: the endpoint's own account, or one that
     belongs to it.
@@ -1203,7 +1194,7 @@ class NotifiedJob(Document, frozen=True, kw_only=True):
     kind: str
     status: End
     url: str
-    artifacts: list[NotifiedArtifact]
+    artifacts: list[Artifact]
     error_code: str | None
     retry_of: str | None
     run_id: str | None

@@ -19,7 +19,6 @@ from darkroom_client.models import Credits, Gone, Job, Resync, Run
 # How often to ask, as the pages do that these kinds were made for.
 POLL_SECONDS = {"infograph": 3.0, "character_image": 1.0, "funnel_step": 2.5}
 POLL_SECONDS_DEFAULT = 3.0
-SAVED_PAGE_POLL_SECONDS = 5.0
 STREAM_FAILURES_MAX = 1  # In a row; then it polls.
 STREAM_AGAIN_SECONDS = 15.0
 AWAY_SECONDS_MAX = 600.0

@@ -1007,7 +1007,8 @@ export interface components {
         };
         /**
          * Artifact
-         * @description A file or a text that a job made. What is not known of it is null.
+         * @description A file or a text that a job made. A file has a URL that nobody can guess; a text is read with
+         *         its owner's token. What is not known of it is null.
          */
         Artifact: {
             url: string | null;
@@ -1801,10 +1802,7 @@ export interface components {
         JobNotification: {
             /** @enum {string} */
             type: "job.cancelled" | "job.completed" | "job.failed";
-            /**
-             * Format: date-time
-             * @description UTC, as RFC 3339 says.
-             */
+            /** Format: date-time */
             timestamp: string;
             data: components["schemas"]["NotifiedJob"];
         };
@@ -1997,18 +1995,6 @@ export interface components {
             role?: components["schemas"]["Role"];
         };
         /**
-         * NotifiedArtifact
-         * @description What the job made. A file has an unguessable URL; a text is read with its owner's token.
-         */
-        NotifiedArtifact: {
-            url: string | null;
-            media_type: string;
-            width: number | null;
-            height: number | null;
-            bytes: number | null;
-            sha256: string | null;
-        };
-        /**
          * NotifiedJob
          * @description A job as it ended. `account` is whose job it is: the endpoint's own account, or one that
          *         belongs to it.
@@ -2020,7 +2006,7 @@ export interface components {
             status: components["schemas"]["End"];
             /** Format: uri */
             url: string;
-            artifacts: components["schemas"]["NotifiedArtifact"][];
+            artifacts: components["schemas"]["Artifact"][];
             error_code: string | null;
             retry_of: string | null;
             run_id: string | null;
@@ -2228,10 +2214,7 @@ export interface components {
         RunNotification: {
             /** @enum {string} */
             type: "run.cancelled" | "run.completed" | "run.failed";
-            /**
-             * Format: date-time
-             * @description UTC, as RFC 3339 says.
-             */
+            /** Format: date-time */
             timestamp: string;
             data: components["schemas"]["NotifiedRun"];
         };
@@ -3950,8 +3933,6 @@ export interface operations {
             /** @description `unauthorized`: A valid token is needed. */
             401: {
                 headers: {
-                    /** @description How to send a token. */
-                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {

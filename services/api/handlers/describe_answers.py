@@ -142,6 +142,8 @@ def answers_of(handler: HTTPRouteHandler, path: str, method: str) -> dict[str, A
     codes = sorted(codes_of(handler, path, method))
     for status in sorted({STATUSES[code] for code in codes}):
         found[str(status)] = _problems([code for code in codes if STATUSES[code] == status])
+    if not _admits(handler) and "401" in found:
+        del found["401"]["headers"]  # It is a signature that does not hold: no token would help.
     if name == "serve_artifact":
         ranged = {"description": "The range of bytes that was asked for.", "content": FILES}
         found["206"] = with_headers(ranged, OF_STATUS["206"])

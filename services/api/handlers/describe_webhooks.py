@@ -8,7 +8,6 @@ import msgspec
 from application.notifications import (
     PAYLOADS,
     JobNotification,
-    NotifiedArtifact,
     NotifiedJob,
     NotifiedRun,
     NotifiedStep,
@@ -17,7 +16,7 @@ from application.notifications import (
 from contracts.job_state import End
 from domain.statuses import StepStatus
 from services.api.handlers.describe_schemas import reference_to
-from services.api.handlers.example_jobs import ACCOUNT, FILE, JOB, LATER, RUN, SHA256, SITE
+from services.api.handlers.example_jobs import ACCOUNT, ARTIFACT, JOB, LATER, RUN, SITE
 
 SIGNED = {
     "webhook-id": "The delivery's id: the same for every try of it.",
@@ -71,10 +70,6 @@ _TEXT = {"type": "string"}
 
 
 def _job_notification(end: str) -> Any:
-    done = end == "completed"
-    artifact = NotifiedArtifact(
-        url=FILE, media_type="image/png", width=2048, height=2048, bytes=2_483_112, sha256=SHA256
-    )
     code = {"completed": None, "failed": "content_policy", "cancelled": "cancelled"}[end]
     job = NotifiedJob(
         id=JOB,
@@ -82,7 +77,7 @@ def _job_notification(end: str) -> Any:
         kind="infograph",
         status=End(end),
         url=f"{SITE}/api/jobs/{JOB}",
-        artifacts=(artifact,) if done else (),
+        artifacts=(ARTIFACT,) if end == "completed" else (),
         error_code=code,
         retry_of=None,
         run_id=None,

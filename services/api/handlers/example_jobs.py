@@ -18,7 +18,7 @@ FILE = f"{SITE}/artifacts/6mDqv0m3X9b2n1Ck7s8t4w.png"
 SECRET = "…"  # noqa: S105 - stands for one.
 PROMPT = "The life of a coral reef"
 
-_ARTIFACT = ArtifactDocument(
+ARTIFACT = ArtifactDocument(
     url=FILE, media_type="image/png", width=2048, height=2048, bytes=2_483_112, sha256=SHA256
 )
 JOB_DOCUMENT = JobDocument(
@@ -32,7 +32,7 @@ JOB_DOCUMENT = JobDocument(
     attempt=1,
     progress=100,
     eta_seconds=None,
-    artifacts=[_ARTIFACT],
+    artifacts=[ARTIFACT],
     error=None,
     retry_of=None,
     retried_as=None,

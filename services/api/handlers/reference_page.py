@@ -1,7 +1,5 @@
 """The reference as a page: the OpenAPI document as HTML, without scripts and other hosts' files."""
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -12,11 +10,6 @@ from services.api.handlers.reference_style import STYLE
 
 Schema = dict[str, Any]
 _QUOTED = re.compile(r"`([^`]+)`")
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
 PATTERN_CHARACTERS_MAX = 48  # Of those that are shown: longer ones forbid control characters.
 
 

@@ -1,13 +1,12 @@
 """Shows what is here, to whoever opens the front door: a page for browsers, JSON for programs."""
 
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 
 from litestar import Response, get
 
 from adapters.http_server import AnyRequest, AnyResponse
 from services.api.dependencies import Api, Injected
+from services.api.handlers.page_headers import page_headers
 
 LINKS = {
     "docs": ("/docs", "How to call it: every path, parameter and answer"),
@@ -18,15 +17,7 @@ LINKS = {
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}
 pre{padding:1rem;overflow-x:auto;border:1px solid #8888;border-radius:.3rem}
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#9cf}}"""
-STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none';"
-        " form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "Vary": "Accept",
-}
+HEADERS = page_headers(STYLE) | {"Vary": "Accept"}
 FIRST_STEPS = """export TOKEN=…   # printed by `darkroom up`, or made by
                  # `darkroom tokens issue --account demo`
 curl -H "Authorization: Token $TOKEN" {origin}/api/credits

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from adapters.http_server import AnyRequest
 from services.api.handlers.describe_api import described
-from services.api.handlers.reference_page import POLICY, html_of
+from services.api.handlers.page_headers import page_headers
+from services.api.handlers.reference_page import html_of
+from services.api.handlers.reference_style import STYLE
 
 CACHE = {"Cache-Control": "public, no-cache"}
 
@@ -30,8 +32,7 @@ async def show_openapi(request: AnyRequest) -> Response[bytes | None]:
 @get("/docs", include_in_schema=False)
 async def show_docs(request: AnyRequest) -> Response[bytes | None]:
     """The same as a page. It runs no script and loads nothing."""
-    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    return _answer(request, _page_bytes, "text/html", headers)
+    return _answer(request, _page_bytes, "text/html", page_headers(STYLE))
 
 
 def _document_bytes(app: Litestar) -> bytes:

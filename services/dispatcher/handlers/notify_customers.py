@@ -16,10 +16,10 @@ from adapters.guarded_transport import AddressRefused
 from adapters.sweep import Pace, Sweep
 from adapters.vault import Unreadable
 from application.clock import now
+from application.documents import artifact_document
 from application.notifications import (
     PAYLOADS,
     JobNotification,
-    NotifiedArtifact,
     NotifiedJob,
     NotifiedRun,
     NotifiedStep,
@@ -219,22 +219,13 @@ def _about_job(dispatcher: Dispatcher, job: Job) -> NotifiedJob:
         kind=job.kind,
         status=End(job.status),
         url=f"{dispatcher.settings.origin}/api/jobs/{job.job_id}",
-        artifacts=tuple(_about_artifact(dispatcher, job, each) for each in job.artifacts),
+        artifacts=tuple(
+            artifact_document(each, _url_of(dispatcher, job, each)) for each in job.artifacts
+        ),
         error_code=job.error_code,
         retry_of=job.retry_of,
         run_id=job.run_id,
         step=job.step,
-    )
-
-
-def _about_artifact(dispatcher: Dispatcher, job: Job, artifact: Artifact) -> NotifiedArtifact:
-    return NotifiedArtifact(
-        url=_url_of(dispatcher, job, artifact),
-        media_type=artifact.media_type,
-        width=artifact.width,
-        height=artifact.height,
-        bytes=artifact.size_bytes,
-        sha256=artifact.sha256,
     )
 
 
