@@ -19,6 +19,7 @@ from cli.front_door import (
 )
 from cli.output import USAGE, operator_command, show, show_all, stop_with
 from cli.parameters import ID, Group, key_option
+from cli.tables import plain
 from contracts.ids import AccountId
 from domain.statuses import RunStatus
 from domain.times import text_of
@@ -139,7 +140,7 @@ async def show_text(
     if as_json:
         show(found, as_json=True)
     else:
-        click.echo(found["content"])
+        click.echo(plain(found["content"]))
 
 
 async def _show_run(client: httpx.AsyncClient, run_id: str, *, wait: bool, as_json: bool) -> None:
