@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from darkroom_client.connections import Connections
 from darkroom_client.errors import (
+    UNREADABLE,
     BadAnswer,
     DarkroomError,
     Problem,
@@ -30,7 +31,6 @@ FIRST_PAUSE_SECONDS = 0.25
 PAUSE_SECONDS_MAX = 8.0
 # Answers of the server, or of a proxy before it, after which it is right to ask again.
 COME_AGAIN = {429, 502, 503, 504}
-UNREADABLE = (msgspec.DecodeError, RecursionError)  # The latter: it is nested too deeply.
 IN_FLIGHT = "idempotency_in_flight"
 
 T = TypeVar("T")

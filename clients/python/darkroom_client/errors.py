@@ -9,9 +9,13 @@ DarkroomError
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 PROBLEM_BYTES_SHOWN = 200
+
+# What reading JSON raises: also where it is nested too deeply, and where it is no UTF-8.
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class FieldError(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from darkroom_client.errors import BadAnswer, NotFromDarkroom
+from darkroom_client.errors import UNREADABLE, BadAnswer, NotFromDarkroom
 from darkroom_client.models import NOTIFICATIONS, Notification
 
 TOLERANCE_SECONDS = 300.0
@@ -58,7 +58,7 @@ def verify(
         return msgspec.json.decode(body, type=NOTIFICATIONS[kind])
     except KeyError as error:
         raise BadAnswer(f"{error} is a type of a newer server") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the body is not what the reference says: {error}") from error
 
 

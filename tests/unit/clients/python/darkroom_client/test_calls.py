@@ -68,8 +68,10 @@ async def test_an_answer_that_leads_elsewhere_is_an_error(server: Answering, sta
 
 
 @pytest.mark.parametrize("status", [200, 422])
-async def test_json_that_goes_very_deep_is_an_error_of_ours(server: Answering, status: int) -> None:
-    body = b'{"x":' + b"[" * 50_000
+@pytest.mark.parametrize("body", [b'{"x":' + b"[" * 50_000, b'{"as_of":"\xff","code":"\xff"}'])
+async def test_json_that_is_too_deep_or_no_utf_8_is_an_error_of_ours(
+    server: Answering, status: int, body: bytes
+) -> None:
     server.first = HEAD % status + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with pytest.raises(BadAnswer if status == httpx.codes.OK else Problem):
         await show_credits(server)

@@ -85,7 +85,10 @@ def test_a_time_that_is_no_number_is_refused() -> None:
             verify(BODY, headers(signed(SECRET, at=at), at=at), SECRET, now=NOW)
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"type":"job.renamed"}', b'{"type":"job.failed"}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"type":"job.renamed"}', b'{"type":"job.failed"}', b'{"type":"\xff"}'],
+)
 def test_a_signed_one_that_cannot_be_read_is_another_error(body: bytes) -> None:
     with pytest.raises(BadAnswer):
         verify(body, headers(signed(SECRET, body)), SECRET, now=NOW)
