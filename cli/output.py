@@ -15,6 +15,7 @@ import msgspec
 
 from adapters import telemetry
 from cli.tables import Row, Table, document_lines, table_for_stdout
+from domain.text import clean_prose
 
 PRIVATE = 0o077  # The files that we write are for our own user only.
 OK, FAILED, USAGE, NOT_FOUND, REFUSED, DEPENDENCY_DOWN, DIFFERENCES = range(7)
@@ -46,8 +47,8 @@ data_dir_option = click.option(
 
 
 def say(text: str) -> None:
-    """Write to stderr what is not data."""
-    click.echo(text, err=True)
+    """Write to stderr what is not data. A terminal obeys nothing of it, whoever's words it has."""
+    click.echo(clean_prose(text, len(text)), err=True)
 
 
 def show(document: Any, *, as_json: bool) -> None:

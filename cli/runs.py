@@ -11,6 +11,7 @@ from cli.connection import connected
 from cli.front_door import ask, ask_once, front_door, show_ended, token_option, wait_option
 from cli.output import USAGE, operator_command, show, show_all, stop_with
 from cli.parameters import ID, Group, key_option
+from cli.tables import plain
 from contracts.ids import AccountId
 from domain.times import text_of
 from read_models import runs as run_rows
@@ -128,7 +129,7 @@ async def show_text(
     if as_json:
         show(found, as_json=True)
     else:
-        click.echo(found["content"])
+        click.echo(plain(found["content"]))
 
 
 async def _show_run(client: httpx.AsyncClient, run_id: str, *, wait: bool, as_json: bool) -> None:

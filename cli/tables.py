@@ -41,7 +41,7 @@ class Table:
                 dict.fromkeys(name for row in rows for name in row)
             )
             self._right = [_all_numbers(rows, name) for name in self._columns]
-        headers = [name.upper().replace("_", " ") for name in self._columns]
+        headers = [_cell(name).upper().replace("_", " ") for name in self._columns]
         cells = [[_cell(row.get(name)) for name in self._columns] for row in rows]
         self._widen([headers, *cells])
         for line in [headers, *cells] if is_first else cells:
@@ -80,7 +80,7 @@ def table_for_stdout(columns: Sequence[str] = ()) -> Table:
 def document_lines(document: Row, name: str = "") -> Iterator[str]:
     """Yield `name: value` lines; what lies deeper has a name like `error.code`, or is a table."""
     for key, value in document.items():
-        path = f"{name}.{key}" if name else str(key)
+        path = f"{name}.{_cell(key)}" if name else _cell(key)
         if _is_sealed(value) or not isinstance(value, dict | list) or not value:
             yield f"{path}: {plain(value)}"
         elif isinstance(value, dict):
@@ -114,7 +114,8 @@ def _joined(value: Any) -> str:
         return "(sealed)" if value else "-"
     if not isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value):
         return ", ".join(map(plain, value))
-    return msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value).decode()
+    return clean_prose(text, len(text))
 
 
 def local_time(text: str) -> str:

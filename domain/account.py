@@ -112,7 +112,7 @@ def decide(command: AccountCommand, account: Account) -> list[events.AccountEven
             requested = _request_jobs(jobs, account)
             return requested if run is None else [run, *requested]
         case IssueToken():
-            return [*_opening(command.by, account), issue(command, account.id)]
+            return [*_opening(command.by, account), issue(command, account.id, account.owner)]
         case RevokeToken():
             return [*revoke(command, account.id, account.owner, account.revoked_tokens)]
         case _:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.media_types import MediaType, is_plain
 
-PARTS_MAX = 100_000  # Boxes, elements or chunks of a file.
+READS_MAX = 100_000  # Of one file: so many boxes, elements and chunks are looked at, at all depths.
 TAIL_BYTES = 1024
 SIDE_PIXELS_MAX = 16_384
 Read = Callable[[int, int], bytes]  # From this byte on, so many: fewer at the file's end.
@@ -38,7 +38,23 @@ def check_content(media_type: MediaType, read: Read, size_bytes: int) -> PixelSi
     looked at here: they are decoded.
     """
     check = _CHECKS.get(media_type)
-    return check(read, size_bytes) if check is not None else None
+    return check(_counted(read), size_bytes) if check is not None else None
+
+
+def _counted(read: Read) -> Read:
+    """Read as `read` does, and raise BadContent at one time too many. A small file can have
+    millions of parts, which would take minutes.
+    """
+    left = READS_MAX
+
+    def counted(offset: int, count: int) -> bytes:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise BadContent("the file has too many parts")
+        return read(offset, count)
+
+    return counted
 
 
 def _mp4(read: Read, size_bytes: int) -> PixelSize:
@@ -63,9 +79,7 @@ def _size_of_track(read: Read, track: FilePart) -> PixelSize | None:
 
 def _boxes(read: Read, begin: int, end: int) -> Iterator[FilePart]:
     at = begin
-    for _ in range(PARTS_MAX):
-        if at == end:
-            return
+    while at != end:
         length, name = struct.unpack(">I4s", _exactly(read, at, 8))
         head = 8
         if length == 1:  # The true length follows.
@@ -75,7 +89,6 @@ def _boxes(read: Read, begin: int, end: int) -> Iterator[FilePart]:
             raise BadContent("the film is cut off")
         yield FilePart(name, at + head, until)
         at = until
-    raise BadContent("the film has too many parts")
 
 
 def _webm(read: Read, size_bytes: int) -> PixelSize:
@@ -110,9 +123,7 @@ def _named(read: Read, parent: FilePart, name: bytes) -> Iterator[FilePart]:
 def _elements(read: Read, begin: int, end: int) -> Iterator[FilePart]:
     """Yield EBML's elements. One whose length is not known reaches to the end."""
     at = begin
-    for _ in range(PARTS_MAX):
-        if at >= end:
-            return
+    while at < end:
         head = read(at, 12)
         id_bytes = _length_of_number(head, 4)
         length_bytes = _length_of_number(head[id_bytes:], 8)
@@ -127,7 +138,6 @@ def _elements(read: Read, begin: int, end: int) -> Iterator[FilePart]:
             raise BadContent("the film is cut off")
         yield FilePart(head[:id_bytes], content, until)
         at = until
-    raise BadContent("the film has too many parts")
 
 
 def _length_of_number(text: bytes, most: int) -> int:
@@ -169,9 +179,7 @@ def _frame_bytes(head: bytes) -> int:
 
 def _wav(read: Read, size_bytes: int) -> None:
     names, at = set(), 12
-    for _ in range(PARTS_MAX):
-        if b"data" in names or at + 8 > size_bytes:
-            break
+    while b"data" not in names and at + 8 <= size_bytes:
         name, length = struct.unpack("<4sI", _exactly(read, at, 8))
         names.add(name)
         at += 8 + length + length % 2

@@ -60,7 +60,12 @@ def no_such_token() -> Refused:
     return Refused("not_found", "there is no such token")
 
 
-def issue(command: IssueToken, account: AccountId) -> AccessTokenIssued:
+def issue(command: IssueToken, account: AccountId, owner: AccountId | None) -> AccessTokenIssued:
+    """`owner` is the service that made the account. It could act for another service there, whose
+    endpoints hear of all its users: by taking a name that an operator is about to give out.
+    """
+    if owner is not None and command.role is not Role.USER:
+        raise Refused("forbidden", f"the account belongs to {owner}: choose another name")
     return AccessTokenIssued(
         account_id=account,
         token_id=command.token_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from simulator.failures import ABOUT, NewRule, TooManyRules, UnknownFailure
+from simulator.failures import ABOUT, NewRule, TooManyRules
 from simulator.queue import Queue, Reply
 
 JSON = b"application/json"
@@ -31,7 +31,7 @@ class Control:
                 if path == "failures"
                 else self._of_tests(path, method, body)
             )
-        except (msgspec.MsgspecError, UnknownFailure) as error:
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             return Reply(422, {"detail": str(error)})
         except TooManyRules as error:
             return Reply(409, {"detail": str(error)})

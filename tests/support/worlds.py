@@ -135,7 +135,7 @@ class RunningWorld:
         return int(eventually(children)[0])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        return self.process.stop(number, 30.0)
+        return self.process.stop(number, 90.0)  # A paid POST under way may take a minute.
 
     def restart(self) -> None:
         self.process = self._up()

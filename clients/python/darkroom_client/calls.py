@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from darkroom_client.connections import Connections
 from darkroom_client.errors import (
+    UNREADABLE,
     BadAnswer,
     DarkroomError,
     Problem,
@@ -24,7 +25,7 @@ from darkroom_client.errors import (
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 PROBLEM_BYTES_MAX = 64 * 1024
-ANSWER_SECONDS_MAX = 15.0  # Beside what an operation is asked to wait.
+ANSWER_SECONDS_MAX = 15.0  # Beside what an operation is asked to wait; and for a body.
 CONNECT_SECONDS_MAX = 5.0
 FIRST_PAUSE_SECONDS = 0.25
 PAUSE_SECONDS_MAX = 8.0
@@ -244,26 +245,36 @@ def _unreachable(error: httpx.TransportError, call: Call[T]) -> Unreachable:
 
 async def _raise_problem(response: httpx.Response) -> None:
     status = response.status_code
-    if status < httpx.codes.BAD_REQUEST:
+    if status < httpx.codes.MULTIPLE_CHOICES or status == httpx.codes.NOT_MODIFIED:
         return
+    if status < httpx.codes.BAD_REQUEST:
+        raise BadAnswer(f"the answer leads elsewhere ({status}), which is not followed")
     try:
         document = msgspec.json.decode(
             await _read(response, PROBLEM_BYTES_MAX), type=ProblemDocument
         )
-    except (msgspec.DecodeError, BadAnswer):  # A proxy's own page, for example.
+    except (*UNREADABLE, BadAnswer):  # A proxy's own page, for example.
         document = ProblemDocument(title=response.reason_phrase)
     after = response.headers.get("retry-after", "")
-    raise Problem(status, document, float(after) if after.isdigit() else None)
+    raise Problem(status, document, float(after) if _is_number(after) else None)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:
-    parts, length = [], 0
-    async for part in response.stream:  # type: ignore[union-attr]
-        parts.append(part)
-        length += len(part)
-        if length > bytes_max:
-            raise BadAnswer(f"the answer has more than {bytes_max} bytes")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    """Read a body whole. One that comes in drops must end as well."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            async for part in response.stream:  # type: ignore[union-attr]
+                body += part
+                if len(body) > bytes_max:
+                    raise BadAnswer(f"the answer has more than {bytes_max} bytes")
+    except TimeoutError as error:
+        raise httpx.ReadTimeout("the answer did not end in time") from error
+    return bytes(body)
 
 
 def _answer_of(call: Call[T], response: httpx.Response, body: bytes) -> Answer[T]:
@@ -271,7 +282,7 @@ def _answer_of(call: Call[T], response: httpx.Response, body: bytes) -> Answer[T
     if body and call.operation.answer is not None:
         try:
             value = _decoder(call.operation.answer).decode(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise BadAnswer(f"{call.operation.path} answered otherwise: {error}") from error
     return Answer(value, response.status_code, response.headers)
 

@@ -9,7 +9,11 @@ DarkroomError
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
+
+# What reading JSON raises: also where it is nested too deeply, and where it is no UTF-8.
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class FieldError(Struct, frozen=True):

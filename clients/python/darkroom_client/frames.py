@@ -8,6 +8,7 @@ from msgspec import Struct
 from darkroom_client.errors import BadAnswer, Unreachable
 
 FRAME_BYTES_MAX = 32 * 1024 * 1024  # A resync holds all open jobs, with their inputs.
+LINE_BYTES = 64  # What a line costs in memory beside its text.
 FIRST_BYTES_SECONDS_MAX = 10.0  # A stream begins at once, unless something on the way hoards it.
 SILENCE_SECONDS_MAX = 35.0  # The server pings every 15 seconds.
 
@@ -47,6 +48,7 @@ class _Reader:
         self._rest = bytearray()
         self._looked_at = 0  # How much of the rest holds no line break.
         self._fields: dict[bytes, bytes] = {}
+        self._data: list[bytes] = []
         self._length = 0
 
     def read(self, chunk: bytes) -> list[Frame]:
@@ -58,7 +60,7 @@ class _Reader:
             self._looked_at = 0
             if line:
                 self._keep(line)
-            elif self._fields:
+            elif self._fields or self._data:
                 frames.append(self._frame())
         self._looked_at = len(self._rest)
         if self._length + self._looked_at > FRAME_BYTES_MAX:
@@ -67,17 +69,18 @@ class _Reader:
 
     def _keep(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
-        if not name:
-            return  # A comment: `: ping`.
         value = value.removeprefix(b" ")
-        if name == b"data" and name in self._fields:
-            value = self._fields[name] + b"\n" + value
-        self._fields[name] = value
-        self._length += len(line)
+        if name == b"data":
+            self._data.append(value)
+            self._length += len(value) + LINE_BYTES
+        elif name in {b"event", b"id"}:
+            self._fields[name] = value
 
     def _frame(self) -> Frame:
-        fields, self._fields, self._length = self._fields, {}, 0
-        if b"data" not in fields:
-            return Frame(id=fields.get(b"id", b"").decode())
-        event = fields.get(b"event", b"message").decode()
-        return Frame(event, fields.get(b"id", b"").decode(), fields[b"data"])
+        fields, data = self._fields, self._data
+        self._fields, self._data, self._length = {}, [], 0
+        event_id = fields.get(b"id", b"").decode(errors="replace")
+        if not data:
+            return Frame(id=event_id)
+        event = fields.get(b"event", b"message").decode(errors="replace")
+        return Frame(event, event_id, b"\n".join(data))

@@ -11,7 +11,7 @@ from msgspec import Struct
 from darkroom_client import operations
 from darkroom_client.asking import AccountReader, jobs_of, runs_of
 from darkroom_client.calls import Call, Calls, is_passing, pause_before
-from darkroom_client.errors import BadAnswer, DarkroomError, Problem, Unreachable
+from darkroom_client.errors import UNREADABLE, BadAnswer, DarkroomError, Problem, Unreachable
 from darkroom_client.frames import SILENCE_SECONDS_MAX, Frame, frames_of
 from darkroom_client.known import ENDS, AnyDocument, Known
 from darkroom_client.models import Credits, Gone, Job, Resync, Run
@@ -133,7 +133,7 @@ class Watch:
             return []
         try:
             document = msgspec.json.decode(frame.data, type=TYPES[frame.event])
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise BadAnswer(f"a frame is not what the reference says: {error}") from error
         if not isinstance(document, Resync):
             return self._told([document])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from darkroom_client.errors import BadAnswer, NotFromDarkroom
+from darkroom_client.errors import UNREADABLE, BadAnswer, NotFromDarkroom
 from darkroom_client.models import NOTIFICATIONS, Notification
 
 TOLERANCE_SECONDS = 300.0
@@ -18,6 +18,7 @@ BODY_BYTES_MAX = 1024 * 1024
 SIGNATURES_MAX = 20
 SECRET_PREFIX = "whsec_"  # noqa: S105 - What each secret begins with.
 TIMESTAMP_DIGITS_MAX = 12
+NO_SECRET = "the secret is not what the endpoint's registration showed"  # noqa: S105 - Words.
 
 
 class _Kind(Struct, frozen=True):
@@ -48,7 +49,7 @@ def verify(
     if len(body) > BODY_BYTES_MAX:
         raise NotFromDarkroom("the body is too large")
     secrets = [secret] if isinstance(secret, str) else secret
-    signed = f"{message_id}.{sent_at}.".encode() + body
+    signed = _bytes_of(f"{message_id}.{sent_at}.") + body
     if not any(_is_signed(signed, signatures, each) for each in secrets):
         raise NotFromDarkroom("no signature is of this secret")
     _check_time(sent_at, time.time() if now is None else now, tolerance_seconds)
@@ -57,7 +58,7 @@ def verify(
         return msgspec.json.decode(body, type=NOTIFICATIONS[kind])
     except KeyError as error:
         raise BadAnswer(f"{error} is a type of a newer server") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the body is not what the reference says: {error}") from error
 
 
@@ -66,10 +67,17 @@ def _is_signed(signed: bytes, signatures: list[str], secret: str) -> bool:
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError("the secret is not what the endpoint's registration showed") from error
+        raise ValueError(NO_SECRET) from error
+    if not key:  # Anybody can sign with nothing, and a setting that is missing is often that.
+        raise ValueError(NO_SECRET)
     right = b"v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
-    matches = [hmac.compare_digest(right, each.encode()) for each in signatures]
+    matches = [hmac.compare_digest(right, _bytes_of(each)) for each in signatures]
     return any(matches)
+
+
+def _bytes_of(header: str) -> bytes:
+    """Some servers hand over what is no UTF-8 as lone surrogates."""
+    return header.encode(errors="surrogatepass")
 
 
 def _check_time(sent_at: str, now: float, tolerance_seconds: float) -> None:

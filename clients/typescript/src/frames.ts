@@ -25,20 +25,24 @@ export async function* framesOf(answer: Response): AsyncGenerator<Frame | undefi
   }
 }
 
-/** Yield whole lines; what follows the last line end when the stream is cut is no line. */
+/** Yield whole lines; what follows the last line end when the stream is cut is no line.
+ *
+ * A long line is put together once, at its end: it may come in thousands of chunks.
+ */
 async function* linesOf(answer: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
-  let rest = "";
+  let begun: string[] = [];
+  let length = 0;
   for await (const chunk of chunksOf(answer)) {
-    const from = rest.length;
-    rest += decoder.decode(chunk, { stream: true });
-    let start = 0;
-    for (let end = rest.indexOf("\n", from); end >= 0; end = rest.indexOf("\n", start)) {
-      yield rest.slice(start, rest[end - 1] === "\r" ? end - 1 : end);
-      start = end + 1;
+    const [end = "", ...more] = decoder.decode(chunk, { stream: true }).split("\n");
+    begun.push(end);
+    length += end.length;
+    for (const piece of more) {
+      yield begun.join("").replace(/\r$/, "");
+      begun = [piece];
+      length = piece.length;
     }
-    rest = rest.slice(start);
-    if (rest.length > FRAME_CHARACTERS_MAX) throw new Error("a frame is too long");
+    if (length > FRAME_CHARACTERS_MAX) throw new Error("a frame is too long");
   }
 }
 

@@ -37,3 +37,9 @@ test("a frame without an end is refused", async () => {
   await assert.rejects(framesIn(["data: ", ...Array(10).fill(piece)]), /too long/);
   await assert.rejects(framesIn(Array(10).fill(`data: ${piece}\n`)), /too long/);
 });
+
+test("a long frame is read in time whatever its chunks", { timeout: 20_000 }, async () => {
+  const piece = "a".repeat(512);
+  const [frame] = await framesIn(["data: ", ...Array(32_000).fill(piece), "\n\n"]);
+  assert.equal(frame?.data.length, 32_000 * 512);
+});

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cli.output import say
 from cli.tables import COLUMN_WIDTH_MIN, CUT, Table, document_lines, plain, width
 
 ROWS = [
@@ -109,3 +110,12 @@ def test_what_lies_deeper_in_a_document_is_named_by_its_path_or_is_a_table() -> 
         "     2  Offer",
         "artifacts: -",
     ]
+
+
+def test_a_terminal_obeys_nothing_that_a_server_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of fields and messages too: what answers at a URL need not be a Darkroom."""
+    evil = "\x1b]0;x\x07\x9b2J"
+    say(f"darkroom: {evil}")
+    said = capsys.readouterr().err
+    shown = [*Table().lines([{evil: evil}]), *document_lines({evil: {evil: [[evil]]}}), said]
+    assert not [line for line in shown if any(character in line for character in "\x1b\x07\x9b")]

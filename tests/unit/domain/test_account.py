@@ -152,6 +152,15 @@ def _given_by(command: Any) -> type[Any]:
     return CreditsGranted if command is grant else AccessTokenIssued
 
 
+@pytest.mark.parametrize("role", [Role.SERVICE, Role.OPERATOR])
+def test_an_account_that_a_service_made_becomes_no_service_itself(role: Role) -> None:
+    """Its owner could register endpoints there, which hear of all users of the new service."""
+    command = IssueToken(TOKEN, "ab", role)
+    given(opened(SERVICE)).when(command).then_refused("forbidden")
+    given(opened(None)).when(command).then_kinds(AccessTokenIssued)
+    given().when(command).then_kinds(AccountOpened, AccessTokenIssued)
+
+
 def test_an_account_from_before_ownership_exists_and_is_nobodys() -> None:
     old = Account(id=ACCOUNT, sequence=7)
     with pytest.raises(Refused, match="forbidden"):

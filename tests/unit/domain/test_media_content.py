@@ -78,6 +78,29 @@ def test_what_is_broken_is_refused(media_type: MediaType, body: bytes) -> None:
         checked(media_type, body)
 
 
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def element(name: bytes, content: bytes) -> bytes:
+    return name + (0x0100000000000000 | len(content)).to_bytes(8) + content
+
+
+TRACKS = [box(b"trak", box(b"free", b"") * 1_000)] * 120
+ENTRIES = [element(b"\xae", b"\xec\x80" * 1_000)] * 120
+OF_MANY_PARTS = {
+    MediaType.MP4: box(b"moov", b"".join(TRACKS)),
+    MediaType.WEBM: element(b"\x18\x53\x80\x67", element(b"\x16\x54\xae\x6b", b"".join(ENTRIES))),
+}
+
+
+@pytest.mark.parametrize("media_type", OF_MANY_PARTS)
+def test_the_parts_of_a_film_are_counted_at_all_depths_together(media_type: MediaType) -> None:
+    """A film of the size that is allowed could have 250 million, in lists of a thousand each."""
+    with pytest.raises(BadContent, match="too many parts"):
+        checked(media_type, OF_MANY_PARTS[media_type])
+
+
 def test_a_film_whose_length_was_not_known_when_it_began_is_accepted() -> None:
     """A segment of WEBM that is written while it is made says no length."""
     body = MADE[MediaType.WEBM]

@@ -88,6 +88,8 @@ def test_a_wrong_rule_is_refused_by_its_field(control: Control, body: Any, named
 def test_what_is_no_json_is_refused(control: Control) -> None:
     assert control.answer("failures", "POST", OWN, b"{").status == 422
     assert control.answer("seconds", "POST", OWN, b'"soon"').status == 422
+    assert control.answer("failures", "POST", OWN, b'{"failure":"\xff"}').status == 422
+    assert control.answer("failures", "POST", OWN, b'{"x":' + b"[" * 50_000).status == 422
 
 
 def test_too_many_rules_are_refused(control: Control) -> None:

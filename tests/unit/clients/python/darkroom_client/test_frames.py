@@ -44,3 +44,24 @@ async def test_a_frame_that_is_too_large_is_not_kept(
     monkeypatch.setattr(frames, "FRAME_BYTES_MAX", 10_000)
     with pytest.raises(BadAnswer, match="more than"):
         [each async for each in frames_of(parts(line))]
+
+
+async def test_a_frame_of_many_short_lines_is_too_large_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In memory a line is an object of its own, whatever is in it."""
+    monkeypatch.setattr(frames, "FRAME_BYTES_MAX", 10_000)
+    with pytest.raises(BadAnswer, match="more than"):
+        [each async for each in frames_of(parts(b"data:\n" * 200))]
+
+
+async def test_fields_of_another_meaning_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "FRAME_BYTES_MAX", 10_000)
+    strange = b"".join(b"field%d: x\n" % number for number in range(5_000))
+    found = [each async for each in frames_of(parts(strange, b"data: y\n\n")) if each != Frame()]
+    assert found == [Frame("message", "", b"y")]
+
+
+async def test_an_id_that_is_no_utf_8_ends_nothing() -> None:
+    found = [each async for each in frames_of(parts(b"id: \xff\ndata: y\n\n")) if each != Frame()]
+    assert found == [Frame("message", "\ufffd", b"y")]

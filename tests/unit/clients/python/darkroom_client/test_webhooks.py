@@ -85,7 +85,10 @@ def test_a_time_that_is_no_number_is_refused() -> None:
             verify(BODY, headers(signed(SECRET, at=at), at=at), SECRET, now=NOW)
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"type":"job.renamed"}', b'{"type":"job.failed"}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"type":"job.renamed"}', b'{"type":"job.failed"}', b'{"type":"\xff"}'],
+)
 def test_a_signed_one_that_cannot_be_read_is_another_error(body: bytes) -> None:
     with pytest.raises(BadAnswer):
         verify(body, headers(signed(SECRET, body)), SECRET, now=NOW)
@@ -94,3 +97,18 @@ def test_a_signed_one_that_cannot_be_read_is_another_error(body: bytes) -> None:
 def test_a_secret_that_is_none_is_the_callers_mistake() -> None:
     with pytest.raises(ValueError, match="registration"):
         verify(BODY, headers(signed(SECRET)), "whsec_%%%", now=NOW)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_"])
+def test_an_empty_secret_verifies_nothing(secret: str) -> None:
+    """Anybody can sign with it."""
+    with pytest.raises(ValueError, match="registration"):
+        verify(BODY, headers(signed(secret)), secret, now=NOW)
+
+
+@pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
+def test_headers_that_are_no_utf_8_are_refused(name: str) -> None:
+    """Some servers, aiohttp for one, hand them over with lone surrogates in them."""
+    given = headers(signed(SECRET)) | {name: "v1,\udcff"}
+    with pytest.raises(NotFromDarkroom):
+        verify(BODY, given, SECRET, now=NOW)
