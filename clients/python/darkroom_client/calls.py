@@ -253,7 +253,8 @@ async def _raise_problem(response: httpx.Response) -> None:
     except (msgspec.DecodeError, BadAnswer):  # A proxy's own page, for example.
         document = ProblemDocument(title=response.reason_phrase)
     after = response.headers.get("retry-after", "")
-    raise Problem(status, document, float(after) if after.isdigit() else None)
+    is_number = after.isascii() and after.isdigit()
+    raise Problem(status, document, float(after) if is_number else None)
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:
