@@ -105,7 +105,7 @@ async def use_characters_and_funnels(world: RunningWorld, user: Darkroom) -> Non
     queued = await user.characters.draw("typed", name="Ada", description="a mathematician")
     await user.wait(queued.task_id)
     assert (await user.characters.show("typed")).status == "completed"
-    world.fault("text_error")
+    world.fault("failed_text")
     started = await user.funnels.generate_all(project_id="typed", intake={"a": 1})
     failed = await ended_run(user, started.run_id)
     assert failed.status == "failed"
@@ -135,6 +135,7 @@ async def use_the_rest(user: Darkroom, done: models.Job) -> None:
     assert [each async for each in user.credits.all_entries(limit=10)] == entries
     name = str(done.artifacts[0].url).rpartition("/")[2]
     assert b"".join([part async for part in user.artifacts.serve(name)]).startswith(b"\x89PNG")
+    await user.artifacts.describe(name)
     assert (await user.streams.issue_ticket()).ticket
     frames = b"".join([part async for part in user.streams.stream_job(done.id)])
     assert b'"status":"completed"' in frames

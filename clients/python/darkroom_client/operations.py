@@ -544,15 +544,6 @@ class JobsOperations:
         """
         return await self._calls.value(Call(SHOW_TEXT, (id,), query={"min_as_of": min_as_of}))
 
-    def show_text_bytes(
-        self, id: str, *, min_as_of: str | None = None
-    ) -> AsyncGenerator[bytes, None]:
-        """The text that a job wrote: in a document, or as itself to a client that asks for a
-        text by `Accept: text/markdown`, `text/plain` or `text/*`. 404 when it wrote none.
-        Yields the bytes as they come.
-        """
-        return self._calls.chunks(Call(SHOW_TEXT, (id,), query={"min_as_of": min_as_of}))
-
 
 class StreamsOperations:
     """Operations: streams."""

@@ -39,8 +39,9 @@ const isStream = (path: string) => path.includes("/stream?") || path.endsWith("/
 
 test("a deletion and a retry in another tab are told", async () => {
   const own = await account("ts-tabs", 10);
-  await fault("run", "content_policy");
-  const failed = await own.createAndWait(REEFS, { signal: soon() });
+  await fault("content_policy", "forbidden-reefs");
+  const forbidden = { kind: "infograph", input: { prompt: "forbidden-reefs" } } as const;
+  const failed = await own.createAndWait(forbidden, { signal: soon() });
   assert.deepEqual([failed.status, failed.error?.code], ["failed", "content_policy"]);
   const done = await own.createAndWait(REEFS, { signal: soon() });
   const { as_of: after } = await own.credits();

@@ -17,10 +17,12 @@ export const operator = new Darkroom({ url, token: operatorToken });
 /** Sets the names of accounts apart from those of an earlier run in the same world. */
 const RUN = Date.now().toString(36);
 
-/** Make the simulator fail: the next `times` requests at `stage`. */
-export async function fault(stage: string, mode: string, times = 1): Promise<void> {
-  const body = JSON.stringify({ stage, mode, times });
-  const answer = await fetch(`${given("SIMULATOR_URL")}/simulator/faults`, { method: "POST", body });
+/** Make the simulator fail at the next submission whose prompt has a word in it. */
+export async function fault(failure: string, word: string): Promise<void> {
+  const body = JSON.stringify({ failure, next: 1, prompt_contains: word });
+  const headers = { "Content-Type": "application/json" };
+  const failures = `${given("SIMULATOR_URL")}/simulator/failures`;
+  const answer = await fetch(failures, { method: "POST", headers, body });
   if (!answer.ok) throw new Error(await answer.text());
 }
 

@@ -11,7 +11,6 @@ from litestar.exceptions import (
     ClientException,
     HTTPException,
     MethodNotAllowedException,
-    SerializationException,
     ValidationException,
 )
 from nats import errors
@@ -28,6 +27,7 @@ from domain.refusals import Refused, invalid
 from domain.wrong_fields import refusal_of
 from services.api.handlers.callers import Caller
 from services.api.handlers.request_context import is_carried_out, request_id_of
+from services.api.handlers.strict_bodies import NO_JSON
 
 logger = structlog.get_logger()
 
@@ -40,7 +40,6 @@ _DEPENDENCY_DOWN = (
     errors.Error,
 )
 _SEND_AGAIN = "it may have been carried out: send it again, under the same Idempotency-Key"
-_UNPARSABLE = (RecursionError, UnicodeDecodeError, SerializationException, msgspec.DecodeError)
 
 # Litestar's words.
 _MISSING = re.compile(r"Missing required \w+ parameter '(\w+)' for path .*", re.DOTALL)
@@ -50,7 +49,7 @@ _BY_STATUS = {
     413: ("too_large", "the body is larger than this path takes"),
 }
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-    ((*_UNPARSABLE, ClientException), "unparsable", "the body is not valid JSON in UTF-8"),
+    ((ClientException,), "unparsable", NO_JSON),
     ((OutcomeUnknown,), "outcome_unknown", _SEND_AGAIN),
     ((LogSetBack,), "unavailable", "the log is not the one that it was: an operator has to look"),
     ((NotThereYet,), "unavailable", "what is read has not come that far yet: try again"),

@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from domain.refusals import Refused
 from domain.wrong_fields import read_as
+
+NO_JSON = "the body is not valid JSON in UTF-8"
 
 
 class StrictRequest(Request[Any, Any, Any]):
@@ -21,13 +24,22 @@ class StrictRequest(Request[Any, Any, Any]):
 
 
 def decode_strictly(body: bytes, kind: Any) -> Any:
-    """Decode without conversions; raise a msgspec.DecodeError, of which ValidationError is one, and
-    WrongFields one of these.
+    """Decode without conversions; raise Refused for what is no JSON, and a msgspec.ValidationError,
+    of which WrongFields is one, for what is not of this kind.
     """
+    try:
+        return _decode(body, kind)
+    except msgspec.ValidationError:
+        return read_as(kind, _with_whole_numbers(_decode(body, Any)))
+
+
+def _decode(body: bytes, kind: Any) -> Any:
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError:
-        return read_as(kind, _with_whole_numbers(_decoder(Any).decode(body)))
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("unparsable", NO_JSON) from error
 
 
 @cache

@@ -149,11 +149,13 @@ class Operations:
 
     def _answer(self, operation: Schema) -> tuple[str | None, bool, str | None]:
         """Return the type of the answer, whether there are answers that are no JSON, and of a list
-        the type of its items.
+        the type of its items. A text that a document has too is not read again as bytes.
         """
         good = [each for status, each in operation["responses"].items() if status < "300"]
         contents = {media: each for one in good for media, each in one.get("content", {}).items()}
-        has_bytes = bool(contents.keys() - {JSON})
+        others = contents.keys() - {JSON}
+        is_text = JSON in contents and all(each.startswith("text/") for each in others)
+        has_bytes = bool(others) and not is_text
         schema = contents.get(JSON, {}).get("schema", {})
         if JSON not in contents or schema.get("format") == "binary":  # That is a file of any type.
             return None, has_bytes, None

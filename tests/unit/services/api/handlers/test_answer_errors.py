@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from litestar.testing import RequestFactory
 from structlog.testing import capture_logs
@@ -64,6 +65,7 @@ def test_a_failure_after_the_commit_does_not_mean_that_nothing_was_done() -> Non
         (LogUnavailable("away"), 503, "unavailable", "warning"),
         (Refused("log_full", "full"), 503, "log_full", "warning"),
         (RuntimeError("a bug"), 500, "internal", "error"),
+        (msgspec.DecodeError("a row that cannot be read"), 500, "internal", "error"),
     ],
 )
 def test_every_failure_of_ours_is_one_line_of_the_log_under_its_request_id(
