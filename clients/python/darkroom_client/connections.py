@@ -42,9 +42,7 @@ class Connection:
         return is_new and not self.writer.is_closing() and self._is_quiet()
 
     def _is_quiet(self) -> bool:
-        """Whether neither the end has come nor bytes that nobody asked for, as the 408 with which
-        proxies end an idle connection: they would be taken for the next answer.
-        """
+        """Whether nothing came unasked, as the 408 with which proxies end an idle connection."""
         reading = self.reader.read(1)
         try:
             reading.send(None)
@@ -61,10 +59,7 @@ class Connections(httpx.AsyncBaseTransport):
     """Opens at most `connections_max` connections and keeps those that can be used again."""
 
     def __init__(
-        self,
-        *,
-        connections_max: int = CONNECTIONS_MAX,
-        tls: ssl.SSLContext | None = None,
+        self, *, connections_max: int = CONNECTIONS_MAX, tls: ssl.SSLContext | None = None
     ) -> None:
         self._free = asyncio.Semaphore(connections_max)
         self._kept: deque[Connection] = deque()
