@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -19,6 +20,7 @@ from adapters.storage import (
 )
 
 COPIED_BYTES = 1024 * 1024  # What is copied at a time.
+LEFT_SECONDS = 3600.0  # What has not been written to for so long was left: no copy is so slow.
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ class FileStorage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._tidied_at: dict[Path, float] = {}
 
     async def put(self, key: str, body: bytes) -> None:
         await self.put_file(key, BytesIO(body))
@@ -83,6 +86,7 @@ class FileStorage:
         """Yield a temporary file beside the object's place, flushed to disk."""
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._tidy(path.parent)
         temporary = path.with_name(f".{token_hex(8)}.part")
         try:
             with temporary.open("wb") as file:
@@ -93,6 +97,17 @@ class FileStorage:
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _tidy(self, folder: Path) -> None:
+        """Now and then, remove what a process that was killed while it wrote left in a folder."""
+        now = time.time()
+        if now - self._tidied_at.get(folder, 0.0) < LEFT_SECONDS:
+            return
+        self._tidied_at[folder] = now
+        for left in folder.glob(".*.part"):
+            with suppress(FileNotFoundError):
+                if now - left.stat().st_mtime > LEFT_SECONDS:
+                    left.unlink()
 
     def _get(self, key: str) -> bytes | None:
         with suppress(FileNotFoundError):

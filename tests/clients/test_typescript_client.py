@@ -41,6 +41,10 @@ def test_it_works_with_a_real_world(world: RunningWorld, name: str) -> None:
     passes(name, environment=environment_of(world))
 
 
+def test_it_follows_a_server_that_fails_lags_and_forgets() -> None:
+    passes("following", environment={})
+
+
 def test_it_reads_frames_and_believes_only_our_webhooks() -> None:
     body = b'{"type":"job.completed","timestamp":"2026-01-01T00:00:00Z","data":{"text":"\xc3\xa4"}}'
     at = datetime.now(UTC)

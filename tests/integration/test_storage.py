@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import time
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from adapters.files import FileStorage
+from adapters.files import LEFT_SECONDS, FileStorage
 from adapters.s3 import UPLOAD_PART_BYTES
 from adapters.storage import (
     PART_BYTES,
@@ -118,6 +119,18 @@ async def test_files_leave_nothing_half_written(tmp_path: Path) -> None:
     storage = FileStorage(tmp_path)
     await storage.put("artifacts/a.png", b"x" * 100_000)
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["a.png"]
+
+
+async def test_what_a_killed_process_left_half_written_is_removed_in_time(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    left, fresh = folder / ".0123456789abcdef.part", folder / ".fedcba9876543210.part"
+    for part in (left, fresh):
+        part.write_bytes(b"half")
+    long_ago = time.time() - 2 * LEFT_SECONDS
+    os.utime(left, (long_ago, long_ago))
+    await FileStorage(tmp_path).put("artifacts/whole.png", b"whole")
+    assert sorted(folder.iterdir()) == [fresh, folder / "whole.png"]
 
 
 async def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:

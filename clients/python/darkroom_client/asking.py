@@ -7,6 +7,7 @@ from darkroom_client.known import ENDS, AnyDocument, Known
 from darkroom_client.models import Gone, Job
 
 ONCE = Patience(attempts_max=1)  # A watch asks again by itself.
+PATIENTLY = None  # As often as the client asks for anything else.
 LISTED_MAX = 100
 READ_EACH_MAX = 200
 NOT_FOUND = 404
@@ -41,12 +42,15 @@ class AccountReader:
         return self._old is not None and job.id not in self._old
 
 
-async def jobs_of(calls: Calls, names: list[str]) -> list[AnyDocument]:
+async def jobs_of(
+    calls: Calls, names: list[str], patience: Patience | None = ONCE
+) -> list[AnyDocument]:
     """Read each job; one that its owner deleted is gone."""
     found: list[AnyDocument] = []
     for name in names:
         try:
-            found.append((await calls.answer(Call(operations.SHOW_JOB, (name,)), ONCE)).value)
+            call = Call(operations.SHOW_JOB, (name,))
+            found.append((await calls.answer(call, patience)).value)
         except Problem as problem:
             if problem.status != NOT_FOUND:
                 raise
@@ -54,6 +58,16 @@ async def jobs_of(calls: Calls, names: list[str]) -> list[AnyDocument]:
     return found
 
 
-async def runs_of(calls: Calls, names: list[str]) -> list[AnyDocument]:
-    reads = [Call(operations.SHOW_RUN, (name,)) for name in names]
-    return [(await calls.answer(each, ONCE)).value for each in reads]
+async def runs_of(
+    calls: Calls, names: list[str], patience: Patience | None = ONCE
+) -> list[AnyDocument]:
+    """Read each run. One that is not there any more is of a server that went back in time."""
+    found: list[AnyDocument] = []
+    for name in names:
+        try:
+            call = Call(operations.SHOW_RUN, (name,))
+            found.append((await calls.answer(call, patience)).value)
+        except Problem as problem:
+            if problem.status != NOT_FOUND:
+                raise
+    return found

@@ -31,6 +31,7 @@ FIRST_PAUSE_SECONDS = 0.25
 PAUSE_SECONDS_MAX = 8.0
 # Answers of the server, or of a proxy before it, after which it is right to ask again.
 COME_AGAIN = {429, 502, 503, 504}
+GATEWAYS = {502, 504}  # What is behind them may have carried it out.
 IN_FLIGHT = "idempotency_in_flight"
 
 T = TypeVar("T")
@@ -104,18 +105,20 @@ class Calls:
         call, clock = _with_key(call), asyncio.get_running_loop().time
         patience = patience or self._patience
         deadline = clock() + patience.seconds_max
-        attempt = 0
+        attempt, was_lost = 0, False
         while True:
             attempt += 1
             try:
-                return await self._tried(call, attempt)
+                return await self._tried(call, was_lost=was_lost)
             except Unreachable as error:
                 failure: Unreachable | Problem = error
+                was_lost = True
                 pause = pause_before(attempt)
             except Problem as problem:
                 if not is_passing(problem):
                     raise
                 failure = problem
+                was_lost |= problem.status in GATEWAYS or problem.code == "outcome_unknown"
                 pause = max(problem.retry_after or 0.0, pause_before(attempt))
             if attempt >= patience.attempts_max or clock() + pause > deadline:
                 raise failure
@@ -142,12 +145,12 @@ class Calls:
     async def close(self) -> None:
         await self._transport.aclose()
 
-    async def _tried(self, call: Call[T], attempt: int) -> Answer[T]:
+    async def _tried(self, call: Call[T], *, was_lost: bool) -> Answer[T]:
         try:
             response = await self._send(call, ANSWER_SECONDS_MAX + _asked_to_wait(call))
             try:
                 is_absent = response.status_code == httpx.codes.NOT_FOUND
-                if is_absent and attempt > 1 and call.operation.method == "DELETE":
+                if is_absent and was_lost and call.operation.method == "DELETE":
                     return _answer_of(call, response, b"")  # An earlier try deleted it.
                 await _raise_problem(response)
                 return _answer_of(call, response, await _read(response, ANSWER_BYTES_MAX))
@@ -256,11 +259,8 @@ async def _raise_problem(response: httpx.Response) -> None:
     except (*UNREADABLE, BadAnswer):  # A proxy's own page, for example.
         document = ProblemDocument(title=response.reason_phrase)
     after = response.headers.get("retry-after", "")
-    raise Problem(status, document, float(after) if _is_number(after) else None)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    is_number = after.isascii() and after.isdigit()
+    raise Problem(status, document, float(after) if is_number else None)
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:

@@ -39,7 +39,17 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         is_new = time.monotonic() - self.kept_since < KEPT_SECONDS_MAX
-        return is_new and not self.reader.at_eof() and not self.writer.is_closing()
+        return is_new and not self.writer.is_closing() and self._is_quiet()
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing came unasked, as the 408 with which proxies end an idle connection."""
+        reading = self.reader.read(1)
+        try:
+            reading.send(None)
+        except (StopIteration, OSError):
+            return False
+        reading.close()  # It would have waited.
+        return True
 
     def close(self) -> None:
         self.writer.close()
@@ -49,14 +59,12 @@ class Connections(httpx.AsyncBaseTransport):
     """Opens at most `connections_max` connections and keeps those that can be used again."""
 
     def __init__(
-        self,
-        *,
-        connections_max: int = CONNECTIONS_MAX,
-        tls: ssl.SSLContext | None = None,
+        self, *, connections_max: int = CONNECTIONS_MAX, tls: ssl.SSLContext | None = None
     ) -> None:
         self._free = asyncio.Semaphore(connections_max)
         self._kept: deque[Connection] = deque()
         self._tls = tls
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
@@ -110,13 +118,15 @@ class Connections(httpx.AsyncBaseTransport):
         self._free.release()
         if connection is None:
             return
-        if is_read and connection.can_be_kept:
+        if is_read and connection.can_be_kept and not self._is_closed:
             connection.kept_since = time.monotonic()
             self._kept.append(connection)
         else:
             connection.close()
 
     async def aclose(self) -> None:
+        """Close what is kept now, and what is still in use as soon as it is given back."""
+        self._is_closed = True
         while self._kept:
             self._kept.pop().close()
         await asyncio.sleep(0)  # Their sockets are closed in the loop's next turn.

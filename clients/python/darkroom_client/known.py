@@ -1,6 +1,7 @@
 """What a watch has told already, so that it tells nothing twice and forgets nothing."""
 
 from collections import OrderedDict
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct, structs
@@ -21,6 +22,17 @@ class _Told(Struct, frozen=True):
     digest: int
     is_run: bool
     is_open: bool
+    updated_at: datetime | None
+
+    def is_older_than(self, other: "_Told") -> bool:
+        """Another process of the server may be behind. What is open is older than an end, whatever
+        the clocks say.
+        """
+        if self.updated_at is None or other.updated_at is None:
+            return False
+        if self.is_open != other.is_open:
+            return self.is_open
+        return self.updated_at < other.updated_at
 
 
 class Known:
@@ -34,14 +46,23 @@ class Known:
         if isinstance(document, Gone):
             return self._told.pop(document.id, None) is not None
         if isinstance(document, Resync):
+            self._forget_times()
             documents: list[AnyDocument] = [*document.jobs, *document.runs, document.credits]
             for each in documents:
                 self.is_news(each)
             return True
         name = OF_ACCOUNT if isinstance(document, Credits) else document.id
         is_open = not isinstance(document, Credits) and document.status not in ENDS
-        told = _Told(_digest(document), isinstance(document, Run), is_open)
-        before, self._told[name] = self._told.get(name), told
+        told = _Told(
+            _digest(document),
+            isinstance(document, Run),
+            is_open,
+            document.updated_at if isinstance(document, Job) else None,
+        )
+        before = self._told.get(name)
+        if before is not None and told.is_older_than(before):
+            return False
+        self._told[name] = told
         self._told.move_to_end(name)
         if len(self._told) > KNOWN_MAX:
             self._told.popitem(last=False)
@@ -49,6 +70,11 @@ class Known:
 
     def __contains__(self, name: str) -> bool:
         return name in self._told
+
+    def _forget_times(self) -> None:
+        """A server that was restored from a copy goes back in time."""
+        for name, each in self._told.items():
+            self._told[name] = structs.replace(each, updated_at=None)
 
     def open_ones(self, *, runs: bool) -> list[str]:
         return [name for name, each in self._told.items() if each.is_open and each.is_run is runs]

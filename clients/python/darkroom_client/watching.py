@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from darkroom_client import operations
-from darkroom_client.asking import AccountReader, jobs_of, runs_of
+from darkroom_client.asking import PATIENTLY, AccountReader, jobs_of, runs_of
 from darkroom_client.calls import Call, Calls, is_passing, pause_before
 from darkroom_client.errors import UNREADABLE, BadAnswer, DarkroomError, Problem, Unreachable
 from darkroom_client.frames import SILENCE_SECONDS_MAX, Frame, frames_of
@@ -93,7 +93,7 @@ class Watch:
         try:
             async with aclosing(self._frames()) as frames:
                 async for frame in frames:
-                    self._note_life(frame)
+                    self._note_life()
                     for change in await self._news_of(frame):
                         yield change
             if self._job_id is not None and not self._is_over:  # Its last frame was sent before.
@@ -109,7 +109,7 @@ class Watch:
     def _after(self, error: DarkroomError) -> list[Change]:
         """Raise what will not pass; return that the job is gone, where this is what is wrong."""
         if isinstance(error, Problem) and error.status == httpx.codes.NOT_FOUND and self._job_id:
-            return self._told([Gone(id=self._job_id)])
+            return self._told([Gone(id=self._job_id)], self.cursor)
         if not is_passing(error):
             raise error
         if self._time() - self._heard_at > self._pace.away_max:
@@ -129,19 +129,28 @@ class Watch:
         return Call(operations.STREAM_JOB, (self._job_id,), query=query)
 
     async def _news_of(self, frame: Frame) -> list[Change]:
-        if frame.event not in TYPES:
-            return []
-        try:
-            document = msgspec.json.decode(frame.data, type=TYPES[frame.event])
-        except UNREADABLE as error:
-            raise BadAnswer(f"a frame is not what the reference says: {error}") from error
+        """Return what a frame tells. Its cursor counts once all of that is known: of a resync that
+        could not be completed, a stream behind the same cursor tells again.
+        """
+        behind = frame.id or self.cursor
+        documents: list[AnyDocument] = []
+        if frame.event in TYPES:
+            try:
+                document = msgspec.json.decode(frame.data, type=TYPES[frame.event])
+            except UNREADABLE as error:
+                self.cursor = behind  # It would come again and again.
+                raise BadAnswer(f"a frame is not what the reference says: {error}") from error
+            documents = await self._with_what_is_absent(document)
+        return self._told(documents, behind)
+
+    async def _with_what_is_absent(self, document: AnyDocument) -> list[AnyDocument]:
         if not isinstance(document, Resync):
-            return self._told([document])
+            return [document]
         if self._job_id is not None:
-            return self._told([*document.jobs] or await jobs_of(self._calls, [self._job_id]))
+            return [*document.jobs] or await jobs_of(self._calls, [self._job_id], PATIENTLY)
         jobs, runs = self._known.absent_from(document)
-        absent = [*await jobs_of(self._calls, jobs), *await runs_of(self._calls, runs)]
-        return self._told([document, *absent])
+        found = await jobs_of(self._calls, jobs, PATIENTLY)
+        return [document, *found, *await runs_of(self._calls, runs, PATIENTLY)]
 
     async def _polled(self) -> list[Change]:
         """Return what has changed since it was last asked."""
@@ -153,30 +162,32 @@ class Watch:
         except DarkroomError as error:
             return self._after(error)
         self._heard_at = self._time()
+        behind = self.cursor
         for document in found:
-            if self.cursor is None and isinstance(document, Credits):
-                self.cursor = document.as_of  # From here on a stream will tell.
-        return self._told(found)
+            if behind is None and isinstance(document, Credits):
+                behind = document.as_of  # From here on a stream will tell.
+        return self._told(found, behind)
 
-    def _told(self, documents: Sequence[AnyDocument]) -> list[Change]:
-        """Return what of it is news, and note what it says about the job."""
-        changes = []
-        for document in documents:
-            if isinstance(document, Job):
-                self._kind = document.kind
-                self._is_over |= self._job_id is not None and document.status in ENDS
-            if self._known.is_news(document):
-                changes.append(Change(document, self.cursor))
-            elif isinstance(document, Gone) and self._job_id is not None:
-                changes.append(Change(document, self.cursor))  # Deleted before it was ever told.
-            self._is_over |= isinstance(document, Gone) and self._job_id is not None
-        return changes
+    def _told(self, documents: Sequence[AnyDocument], behind: str | None) -> list[Change]:
+        """Return what of it is news, and note what it says about the job. Only the last leads
+        behind all of it: whoever went on there after another one would miss the rest.
+        """
+        news = [each for each in documents if self._is_news(each)]
+        changes = [Change(each, self.cursor) for each in news[:-1]]
+        self.cursor = behind
+        return changes + [Change(each, behind) for each in news[-1:]]
 
-    def _note_life(self, frame: Frame) -> None:
+    def _is_news(self, document: AnyDocument) -> bool:
+        is_gone = isinstance(document, Gone) and self._job_id is not None
+        if isinstance(document, Job):
+            self._kind = document.kind
+            self._is_over |= self._job_id is not None and document.status in ENDS
+        self._is_over |= is_gone
+        return self._known.is_news(document) or is_gone  # Deleted before it was ever told.
+
+    def _note_life(self) -> None:
         self._failures, self.is_polling = 0, False
         self._heard_at = self._time()
-        if frame.id:
-            self.cursor = frame.id
 
     @property
     def _pause_seconds(self) -> float:

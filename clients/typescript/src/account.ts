@@ -36,6 +36,7 @@ interface Known {
 const KNOWN_MAX = 1000; // Objects that are remembered, and read again after a resync.
 const PAGES_MAX = 10;
 const ONE_BY_ONE = 20; // So few jobs are asked for by their ids rather than searched for in pages.
+const GONE = "gone"; // The mark of a job that its owner deleted.
 const ENDS = new Set(["completed", "failed", "cancelled"]);
 
 export class Account implements Followed<Change> {
@@ -60,13 +61,15 @@ export class Account implements Followed<Change> {
   }
 
   async poll(after: string | undefined, signal: AbortSignal): Promise<Polled<Change>> {
-    // Read first: a stream that goes on behind it has whatever the rest is too old for.
+    // Read first: a stream that goes on behind it has whatever the rest is too old for. One that
+    // has told something goes on where it was: a poll does not see everything that it missed.
     const credits = await this.#reader.credits(signal);
     // What was among the newest and is no more was pushed out by newer ones, or is gone.
     const wanted = new Set([...this.#open(), ...this.#newest]);
     const news = await this.#lookAgain(wanted, credits.as_of, signal);
     news.push(...this.#creditsNews(credits));
-    return { told: placed(news, after, credits.as_of), after: credits.as_of };
+    const behind = after ?? credits.as_of;
+    return { told: placed(news, after, behind), after: behind };
   }
 
   async #newsIn(frame: Frame, signal: AbortSignal): Promise<News[]> {
@@ -89,7 +92,9 @@ export class Account implements Followed<Change> {
 
   /** A resync has all that is open. What was known beside it has ended or is gone: look again. */
   async #afterResync(resync: Resync, signal: AbortSignal): Promise<News[]> {
-    const wanted = new Set([...this.#jobs.keys(), ...this.#shown()]);
+    const known = [...this.#jobs].filter(([, job]) => job.mark !== GONE);
+    for (const [, job] of known) job.updatedAt = ""; // A restored server goes back in time.
+    const wanted = new Set([...known.map(([id]) => id), ...this.#shown()]);
     for (const job of resync.jobs) wanted.delete(job.id);
     const news = resync.jobs.flatMap((job) => this.#jobNews(job));
     news.push(...resync.runs.flatMap((run) => this.#runNews(run)));
@@ -139,9 +144,8 @@ export class Account implements Followed<Change> {
   #jobNews(job: Job): News[] {
     const mark = jobMark(job);
     const known = this.#jobs.get(job.id);
-    // An answer may be older than what another process told before.
-    if (known?.mark === mark || (known && known.updatedAt > job.updated_at)) return [];
     const isOpen = !ENDS.has(job.status);
+    if (known && (known.mark === mark || isOlder(job, isOpen, known))) return [];
     remember(this.#jobs, job.id, { mark, updatedAt: job.updated_at, isOpen });
     return [{ event: "job", data: job }];
   }
@@ -163,9 +167,19 @@ export class Account implements Followed<Change> {
   }
 
   #goneNews(id: string): News[] {
-    this.#jobs.delete(id);
+    if (this.#jobs.get(id)?.mark === GONE) return [];
+    remember(this.#jobs, id, { mark: GONE, updatedAt: "", isOpen: false });
     return [{ event: "gone", data: { id } }];
   }
+}
+
+/** Whether an answer is older than what another process told before. What is open is older than an
+ * end, whatever the clocks of the two say.
+ */
+function isOlder(job: Job, isOpen: boolean, known: Known): boolean {
+  if (known.mark === GONE) return true;
+  if (known.updatedAt === "") return false;
+  return isOpen === known.isOpen ? job.updated_at < known.updatedAt : isOpen;
 }
 
 /** What differs between two states of a job that are worth telling. */

@@ -1,6 +1,7 @@
 """Settles jobs: from a recorded result to the job's end, which settles its hold."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 from faststream.nats import NatsBroker
@@ -11,11 +12,12 @@ from adapters.dead_letters import Handler
 from adapters.storage import StorageUnavailable
 from adapters.subscribers import subscriber
 from adapters.vault import KeysUnavailable, Unreadable
-from application.job_commands import LoadedJob
+from application.job_commands import JobDecision, LoadedJob
 from contracts.commit import Recorded
 from contracts.events import Artifact, ResultReceived
 from contracts.events.evidence import Verdict
 from contracts.ids import CommitId
+from contracts.job_state import End
 from domain.artifacts import FIRST_TRY_SECONDS_MAX, ArtifactRefused, Place, check_count
 from domain.job import Complete, Fail
 from domain.job_kinds import KINDS, AnyJobKind
@@ -109,40 +111,55 @@ async def _complete(
     event: ResultReceived,
     causation: CommitId,
 ) -> None:
+    kept = list[Artifact]()
     try:
-        artifacts = await _kept(ingestor, event, kind, envelope)
+        await _keep_all(ingestor, event, kind, envelope, kept)
     except BadResult as error:
-        await fail(ingestor, loaded, Failure("bad_result", str(error)), causation)
+        decision = await fail(ingestor, loaded, Failure("bad_result", str(error)), causation)
     except ProviderSaidNo as error:
-        await fail(ingestor, loaded, failure_in_words(str(error)), causation)
+        decision = await fail(ingestor, loaded, failure_in_words(str(error)), causation)
     except ArtifactRefused as error:
-        await fail(ingestor, loaded, Failure(error.code, error.detail), causation)
+        decision = await fail(ingestor, loaded, Failure(error.code, error.detail), causation)
     else:
-        command = Complete(attempt=event.attempt, artifacts=artifacts)
-        await ingestor.jobs.decide(loaded, command, causation=causation)
+        command = Complete(attempt=event.attempt, artifacts=tuple(kept))
+        decision = await ingestor.jobs.decide(loaded, command, causation=causation)
+    if decision.loaded.state.end is not End.COMPLETED:
+        await _discard(ingestor, kept)
 
 
-async def _kept(
-    ingestor: Ingestor, event: ResultReceived, kind: type[AnyJobKind], envelope: Envelope
-) -> tuple[Artifact, ...]:
+async def _keep_all(
+    ingestor: Ingestor,
+    event: ResultReceived,
+    kind: type[AnyJobKind],
+    envelope: Envelope,
+    kept: list[Artifact],
+) -> None:
+    """Keep all that the job made. `kept` has what is kept, also of a result that is refused."""
     outputs = kind.outputs(envelope.payload)
     check_count(len(outputs))
-    kept = []
     for index, output in enumerate(outputs):
         place = Place(event.job_id, index)
         kept.append(await keep(ingestor, event.account_id, place, output, kind.media_types))
-    return tuple(kept)
+
+
+async def _discard(ingestor: Ingestor, kept: Sequence[Artifact]) -> None:
+    """Delete the files of a job that failed or was cancelled while they were copied: no event
+    names them, so nothing else would.
+    """
+    for artifact in kept:
+        if artifact.key is not None:
+            await ingestor.storage.delete(artifact.key)
 
 
 async def fail(
     ingestor: Ingestor, loaded: LoadedJob, failure: Failure, causation: CommitId | None = None
-) -> None:
+) -> JobDecision:
     """End the job as failed; its hold is released in the same commit."""
     account = loaded.state.account_id
     message = await ingestor.vault.seal_words(account, failure.message)
     detail = await ingestor.vault.seal_words(account, failure.detail) if failure.detail else None
     command = Fail(code=failure.code, message=message, detail=detail)
-    await ingestor.jobs.decide(loaded, command, causation=causation)
+    return await ingestor.jobs.decide(loaded, command, causation=causation)
 
 
 async def _envelope(ingestor: Ingestor, event: ResultReceived) -> Envelope | None:

@@ -1,6 +1,7 @@
 """Settling: what can never be done ends the job, what cannot be done now waits."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,16 +11,24 @@ import pytest
 from adapters.storage import StorageUnavailable
 from adapters.vault import KeysUnavailable, Vault
 from application import clock
-from contracts.events import AnyEvent, JobCompleted, JobFailed, ResultReceived, SubmissionStarted
+from contracts.events import (
+    AnyEvent,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    ResultReceived,
+    SubmissionStarted,
+)
 from contracts.ids import AccountId, CommitId, JobId
 from contracts.sealed import Sealed, StoredBox
 from domain.artifacts import OUTPUTS_MAX
+from domain.job import Cancel
 from domain.job_kinds.base import files_of
 from domain.job_kinds.infograph import Infograph
 from services.ingestor.handlers.settle_results import settle
 from services.ingestor.handlers.sweep_waiting import sweeps
 from tests.support.examples import ACCOUNT, OTHER, at
-from tests.support.ingesting import MASTER_KEY, IngestingWorld
+from tests.support.ingesting import MASTER_KEY, IngestingWorld, picture
 from tests.support.memory import MemoryKeyStore, MemoryStorage
 
 CAUSE = CommitId("cause")
@@ -200,3 +209,39 @@ async def test_a_file_that_takes_too_long_is_left_to_the_sweep() -> None:
     await settle(world.ingestor, await world.result(job, RED), CAUSE, seconds=0.01)
     assert isinstance((await world.end_of(job))[0], SubmissionStarted), "it has no end yet"
     assert job not in world.ingestor.active
+
+
+async def test_a_job_that_is_cancelled_while_its_file_is_copied_leaves_no_file() -> None:
+    world = IngestingWorld()
+    job = await world.job()
+
+    async def cancel_meanwhile(_: httpx.Request) -> httpx.Response:
+        loaded = await world.ingestor.jobs.load(job)
+        assert loaded is not None
+        await world.ingestor.jobs.decide(loaded, Cancel(by="t", reason="r"))
+        return httpx.Response(200, content=pieces())
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield picture("red")
+
+    world.ingestor.media = httpx.AsyncClient(transport=httpx.MockTransport(cancel_meanwhile))
+    await settle(world.ingestor, await world.result(job, RED), CAUSE)
+    assert isinstance((await world.end_of(job))[0], JobCancelled)
+    assert not files_in(world)
+
+
+async def test_a_result_of_which_one_file_is_refused_leaves_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        Infograph, "outputs", staticmethod(lambda payload: files_of(payload, "images"))
+    )
+    world = IngestingWorld()
+    payload = {"images": [*RED["images"], {"url": "https://elsewhere.example/red"}]}
+    job = await settled(world, payload)
+    assert await failure_of(world, job) == "media_host_refused"
+    assert not files_in(world)
+
+
+def files_in(world: IngestingWorld) -> list[str]:
+    return [key for key in world.storage.objects if key.startswith("artifacts/")]
