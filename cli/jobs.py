@@ -32,7 +32,9 @@ def jobs() -> None:
 
 @jobs.command("create")
 @click.argument("prompt", required=False)
-@click.option("--kind", default="infograph", show_default=True)
+@click.option(
+    "--kind", default="infograph", show_default=True, shell_complete=among(lambda: list(KINDS))
+)
 @click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="Of the input.")
 @key_option
 @wait_option

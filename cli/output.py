@@ -34,12 +34,13 @@ _EXIT_CODES = {
 }
 
 P = ParamSpec("P")
+DATA_DIR = ".darkroom"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Compact JSON on stdout.")
 data_dir_option = click.option(
     "--data-dir",
     envvar="DARKROOM_DATA_DIR",
-    default=".darkroom",
+    default=DATA_DIR,
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder of the embedded world.",

@@ -1,22 +1,48 @@
 """`darkroom simulate`: failures on demand, in a world whose provider is the simulator."""
 
+import asyncio
 import ssl
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import click
 import httpx
+from click.shell_completion import CompletionItem
 
-from cli.output import REFUSED, USAGE, operator_command, say, show, show_all, stop_with
+from cli.output import (
+    DATA_DIR,
+    REFUSED,
+    USAGE,
+    Stopped,
+    operator_command,
+    say,
+    show,
+    show_all,
+    stop_with,
+)
 from cli.world import NoWorld, World, read_world
 
 ANSWER_SECONDS = 5.0
 _EXIT_CODES = {HTTPStatus.UNPROCESSABLE_ENTITY: USAGE, HTTPStatus.CONFLICT: REFUSED}
 
 
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the failures that the running world's simulator knows; without one, the others."""
+    known: list[dict[str, str]] = []
+    with suppress(NoWorld, Stopped):
+        world = _world_of(Path(ctx.params.get("data_dir") or DATA_DIR))
+        known = asyncio.run(ask_simulator(world, "GET"))["failures"]
+    items = [CompletionItem(each["failure"], help=each["about"]) for each in known]
+    items += [CompletionItem("list"), CompletionItem("clear")]
+    return [each for each in items if each.value.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("failure", required=False, metavar="[FAILURE | list | clear]")
+@click.argument(
+    "failure", required=False, metavar="[FAILURE | list | clear]", shell_complete=_complete
+)
 @click.option("--next", "count", type=int, help="For so many submissions. Without it: one.")
 @click.option(
     "--prompt-contains", "word", help="For prompts that hold this; without --next, until cleared."
@@ -63,7 +89,10 @@ def _show_failures(world: World, known: dict[str, Any], *, as_json: bool) -> Non
 def _world_of(data_dir: Path) -> World:
     world = read_world(data_dir)
     if world is None or not world.is_running:
-        raise NoWorld(f"no world is running in {data_dir}: start one with `darkroom up`")
+        raise NoWorld(
+            f"no world is running in {data_dir.absolute()}: start one with `darkroom up`, or name "
+            "another folder with --data-dir"
+        )
     if world.provider != "simulator":
         stop_with(REFUSED, "this world asks the real provider: only the simulator fails on demand")
     return world

@@ -102,7 +102,8 @@ def running_world(data_dir: Path, setting: str) -> World:
     world = read_world(data_dir)
     if world is None or not world.is_running:
         raise NoWorld(
-            f"no world is running in {data_dir}: start one with `darkroom up`, or set {setting}"
+            f"no world is running in {data_dir.absolute()}: start one with `darkroom up`, name "
+            f"another folder with --data-dir, or set {setting}"
         )
     return world
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from domain.wrong_fields import read_as
 from simulator.failures import ABOUT, NewRule, TooManyRules
 from simulator.queue import Queue, Reply
 
@@ -53,7 +54,7 @@ class Control:
                 failures = [{"failure": name, "about": about} for name, about in ABOUT.items()]
                 return Reply(200, {"failures": failures, "rules": rules.rules})
             case "POST":
-                return Reply(201, rules.add(msgspec.json.decode(body, type=NewRule)))
+                return Reply(201, rules.add(read_as(NewRule, msgspec.json.decode(body))))
             case "DELETE":
                 return Reply(200, {"cleared": rules.clear()})
         return Reply(405, {"detail": "GET, POST or DELETE"})

@@ -2,10 +2,13 @@
 which submissions it does. Rules are kept in memory only: a restart of the simulator clears them.
 """
 
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+
+from domain.text import Prose
 
 RULES_MAX = 100
 NEXT_MAX = 1000
@@ -89,9 +92,7 @@ class NewRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     failure: str
     next: Annotated[int, Meta(ge=1, le=NEXT_MAX)] | None = None
-    prompt_contains: Annotated[str, Meta(max_length=WORD_CHARACTERS_MAX, pattern=r"\S")] | None = (
-        None
-    )
+    prompt_contains: Annotated[Prose, Meta(max_length=WORD_CHARACTERS_MAX)] | None = None
 
 
 class Rule(Struct):
@@ -125,7 +126,9 @@ class FailureRules:
     def add(self, wanted: NewRule) -> Rule:
         """Raise UnknownFailure or TooManyRules. Rules without any left make way for new ones."""
         if wanted.failure not in ABOUT:
-            raise UnknownFailure(f"there is no failure {wanted.failure}: see {', '.join(ABOUT)}")
+            like = get_close_matches(wanted.failure, ABOUT, 1)
+            there_is = f"did you mean {like[0]}?" if like else f"there is {', '.join(ABOUT)}"
+            raise UnknownFailure(f"there is no failure {wanted.failure}: {there_is}")
         if len(self.rules) >= RULES_MAX:
             self.rules.remove(self._oldest_spent())
         is_bare = wanted.next is None and wanted.prompt_contains is None

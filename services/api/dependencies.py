@@ -116,7 +116,7 @@ class Api(Struct):
         except BadCursor as error:
             raise Refused("cursor_invalid", str(error)) from None
         if parsed.epoch != self.log.epoch:
-            raise Refused("cursor_invalid", "the cursor belongs to another life of the log")
+            raise Refused("cursor_invalid", "the cursor is of the log before a restore")
         return parsed.sequence
 
     async def job_of(self, account: AccountId, text: str, kind: str | None = None) -> Job:

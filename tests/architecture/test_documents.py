@@ -13,6 +13,7 @@ from domain.refusals import CODES, JOB_CODES
 from services.api.settings import ApiSettings
 from services.dispatcher.settings import DispatcherSettings
 from services.ingestor.settings import IngestorSettings
+from simulator.failures import ABOUT
 from tests.architecture.sources import ROOT, SOURCES, name_of, names_defined_in
 
 DOCUMENTS = [
@@ -85,6 +86,11 @@ def test_every_class_that_a_document_names_exists(name: str) -> None:
     named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", (ROOT / name).read_text()))
     missing = sorted(named - defined - OF_OTHERS)
     assert not missing, f"{name} names {missing}: the code defines no such names"
+
+
+def test_the_readme_counts_the_failures_that_there_are() -> None:
+    (counted,) = re.findall(r"\[(\d+) of them\]", (ROOT / "README.md").read_text())
+    assert int(counted) == len(ABOUT)
 
 
 def test_the_readme_names_only_targets_that_exist() -> None:

@@ -150,6 +150,8 @@ def test_no_or_a_wrong_token_is_a_401(world: RunningWorld, header: str) -> None:
     for path in ("/api/credits", "/api/jobs", "/api/infographs/list/", "/metrics"):
         answer = httpx.get(f"{world.url}{path}", headers=headers)
         problem(answer, 401, "unauthorized")
+        how = "43 characters" in answer.json()["detail"]
+        assert how is not header.endswith("A" * 43)
         assert answer.headers["www-authenticate"].startswith("Token")
 
 

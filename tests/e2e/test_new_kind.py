@@ -88,7 +88,7 @@ def test_a_new_kind_is_made_from_request_to_stored_film(extended: RunningWorld) 
 
 
 def test_it_is_created_from_the_command_line(extended: RunningWorld) -> None:
-    create = shlex.split(told(r"^darkroom (jobs create .*)$"))
+    create = shlex.split(told(r"^\.venv/bin/darkroom (jobs create .*)$"))
     job = extended.cli(*create)
     asked = {"prompt": "a reef at dawn", "seconds": 6}
     assert (job["status"], job["input"]) == ("completed", asked)

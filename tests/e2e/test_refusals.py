@@ -205,7 +205,8 @@ def test_without_a_world_every_command_says_so() -> None:
     with folder() as path:
         done = run_all(cases, path)
     check(done, dict.fromkeys(cases, 5))
-    assert all("no world is running" in each.stderr for each in done.values())
+    said = f"no world is running in {path}"
+    assert all(said in each.stderr and "--data-dir" in each.stderr for each in done.values())
 
 
 def test_a_broker_and_a_front_door_that_do_not_answer_are_told() -> None:

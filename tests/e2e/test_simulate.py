@@ -74,8 +74,9 @@ def test_alone_it_shows_every_failure_with_a_sentence_and_the_address(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("sloww",), 2, "content_policy"),
-        (("slow", "--next", "0"), 2, "next"),
+        (("sloww",), 2, "did you mean slow?"),
+        (("broken",), 2, "content_policy"),
+        (("slow", "--next", "0"), 2, "next: must be at least 1"),
         (("slow", "--next", "1001"), 2, "next"),
         (("slow", "--next", "many"), 2, "--next"),
         (("slow", "--prompt-contains", " "), 2, "prompt_contains"),

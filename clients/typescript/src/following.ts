@@ -39,7 +39,7 @@ export interface Polled<T> {
   after: string | undefined;
 }
 
-/** The seeds' intervals between two polls, in seconds, by the view that shows the answer. */
+/** The intervals between two polls, in seconds, by the view that shows the answer. */
 export const POLL_SECONDS = {
   dashboard: 3,
   saved: 5,

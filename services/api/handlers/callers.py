@@ -23,6 +23,7 @@ from read_models.access_tokens import AccessToken
 logger = structlog.get_logger()
 
 TOKEN_FORM = re.compile(r"dkr_[A-Za-z0-9_-]{43}", re.ASCII)
+NOT_SENT = "send `Authorization: Token <token>`: a whole token is `dkr_` and 43 characters"
 CACHE_SECONDS = 1.0
 CACHED_MAX = 10_000
 RECHECK_SECONDS = 0.8  # The announcement of a revocation may be lost.
@@ -78,7 +79,7 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() not in {"token", "bearer"} or TOKEN_FORM.fullmatch(token) is None:
-            raise Refused("unauthorized", "send `Authorization: Token <token>`")
+            raise Refused("unauthorized", NOT_SENT)
         sha256 = hashlib.sha256(token.encode()).hexdigest()
         clock = asyncio.get_running_loop().time()
         cached = self._cache.get(sha256)

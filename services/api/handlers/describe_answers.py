@@ -22,9 +22,16 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "`Authorization: Token <token>`",
+        "description": (
+            "`Authorization: Token <token>`. "
+            "`make up` prints a token, `darkroom tokens issue` makes one."
+        ),
     },
-    "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer …`"},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`Authorization: Bearer <token>`, with the same token.",
+    },
     "ticket": {
         "type": "apiKey",
         "in": "query",

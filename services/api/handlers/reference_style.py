@@ -18,6 +18,7 @@ code { background: var(--shade); border-radius: 4px; padding: 0.1em 0.3em;
   overflow-wrap: anywhere; }
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: 6px;
   padding: 0.7rem 0.9rem; overflow-x: auto; }
+td code { overflow-wrap: break-word; }  /* Names whole: a table that is too wide scrolls. */
 pre code { background: none; padding: 0; overflow-wrap: normal; }
 nav { position: fixed; inset: 0 auto 0 0; width: 18rem; overflow-y: auto; padding: 1.2rem;
   border-right: 1px solid var(--line); background: var(--shade); font-size: 0.9rem; }

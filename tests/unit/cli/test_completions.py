@@ -50,6 +50,8 @@ def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("darkroom tokens issue --role op", {"operator"}),
         ("darkroom events list --type CreditsG", {"CreditsGranted"}),
         ("darkroom jobs list --status c", {"completed", "cancelled"}),
+        ("darkroom jobs create --kind in", {"infograph"}),
+        ("darkroom simulate cl", {"clear"}),
     ],
 )
 def test_a_real_bash_offers_what_can_come_next(

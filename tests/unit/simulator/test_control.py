@@ -72,10 +72,11 @@ def test_both_names_of_this_machine_may_ask(control: Control) -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"failure": "slow", "next": 0}, "$.next"),
-        ({"failure": "slow", "prompt_contains": ""}, "$.prompt_contains"),
-        ({"failure": "slow", "often": 1}, "often"),
-        ({"failure": "sloww"}, "sloww"),
+        ({"failure": "slow", "next": 0}, "next: must be at least 1"),
+        ({"failure": "slow", "prompt_contains": ""}, "prompt_contains: must not"),
+        ({"failure": "slow", "often": 1}, "often: there is no such field"),
+        ({"failure": "sloww"}, "sloww: did you mean slow?"),
+        ({"failure": "x"}, "there is post_401, "),
         ([], "object"),
     ],
 )

@@ -83,8 +83,14 @@ def test_spent_rules_make_way_and_rules_in_force_do_not() -> None:
 
 def test_an_unknown_failure_is_answered_with_all_there_are() -> None:
     with pytest.raises(UnknownFailure) as raised:
-        rules_of(NewRule("sloww"))
+        rules_of(NewRule("broken"))
     assert all(name in str(raised.value) for name in ABOUT)
+
+
+def test_a_misspelt_failure_is_answered_with_what_was_meant() -> None:
+    with pytest.raises(UnknownFailure) as raised:
+        rules_of(NewRule("sloww"))
+    assert str(raised.value) == "there is no failure sloww: did you mean slow?"
 
 
 @pytest.mark.parametrize(
