@@ -21,6 +21,7 @@ POLL_SECONDS = {"infograph": 3.0, "character_image": 1.0, "funnel_step": 2.5}
 POLL_SECONDS_DEFAULT = 3.0
 STREAM_FAILURES_MAX = 1  # In a row; then it polls.
 STREAM_AGAIN_SECONDS = 15.0
+STREAM_PAUSE_SECONDS = 1.0  # From the beginning of a stream to that of the next, at least.
 AWAY_SECONDS_MAX = 600.0
 TYPES: dict[str, type[AnyDocument]] = {
     "job": Job,
@@ -69,7 +70,7 @@ class Watch:
         self._is_over = False
         self._kind = ""
         self._time = asyncio.get_running_loop().time
-        self._stream_at = self._heard_at = self._time()
+        self._stream_at = self._heard_at = self._began_at = self._time()
 
     def __aiter__(self) -> AsyncIterator[Change]:
         return self._changes()
@@ -90,6 +91,7 @@ class Watch:
     async def _streamed(self) -> AsyncGenerator[Change, None]:
         """Yield what a stream says, until it ends for whatever reason."""
         self._failures += 1
+        self._began_at = self._time()
         try:
             async with aclosing(self._frames()) as frames:
                 async for frame in frames:
@@ -191,6 +193,7 @@ class Watch:
 
     @property
     def _pause_seconds(self) -> float:
-        if not self.is_polling:
-            return pause_before(self._failures)
+        if not self.is_polling:  # A server that ends every stream at once is not asked in a loop.
+            lived = self._time() - self._began_at
+            return max(pause_before(self._failures), STREAM_PAUSE_SECONDS - lived)
         return self._pace.poll or POLL_SECONDS.get(self._kind, POLL_SECONDS_DEFAULT)

@@ -51,6 +51,7 @@ export const POLL_SECONDS = {
 const OPEN_SECONDS = 10; // A stream's first lines come at once.
 const SILENCE_SECONDS = 35;
 const RETRY_MS = 2000;
+const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 30_000;
 const AGAIN_SECONDS = 5;
 const AGAIN_SECONDS_MAX = 60;
@@ -114,7 +115,8 @@ export class Follower<T> {
     this.#failures = 0;
     this.#tell("streaming");
     if (frame === undefined) return [];
-    if (frame.retryMs !== undefined) this.#retryMs = Math.min(frame.retryMs, RETRY_MS_MAX);
+    if (frame.retryMs !== undefined)
+      this.#retryMs = Math.min(Math.max(frame.retryMs, RETRY_MS_MIN), RETRY_MS_MAX);
     const told = frame.data === "" ? [] : await this.#followed.take(frame, this.#after, this.#signal);
     if (frame.id !== "") this.#after = frame.id;
     return told;

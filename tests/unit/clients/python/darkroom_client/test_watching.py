@@ -1,5 +1,6 @@
 """Watching a server that answers as a test says: nothing is missed, nothing is told backwards."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -7,7 +8,8 @@ from typing import Any
 
 import httpx
 import msgspec
-from darkroom_client import Darkroom, Pace, Patience
+import pytest
+from darkroom_client import Darkroom, Pace, Patience, watching
 from darkroom_client.models import Resync
 from darkroom_client.watching import Change, Watch
 
@@ -126,3 +128,18 @@ async def test_an_end_is_told_though_its_clock_is_behind() -> None:
         watch(Server(frame("job", "a.2.1", a_job("j", 30)) + frame("job", "a.3.1", end))), 2
     )
     assert states_of(changes, "j") == [("processing", 30), ("completed", 100)]
+
+
+async def test_a_server_that_ends_every_stream_at_once_is_not_asked_in_a_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    greetings = [b"retry: 2000\nid: a.1.0\n\n"] * 9
+    server = Server(*greetings, frame("job", "a.2.1", a_job("j", 30)))
+    await told(watch(server), 1)
+    assert sum(pauses) > 0.5 * watching.STREAM_PAUSE_SECONDS * len(greetings)
