@@ -1,5 +1,6 @@
 """The broker: connecting to it, and what a subscription of ours is."""
 
+import asyncio
 import ssl
 from typing import Any
 
@@ -15,6 +16,7 @@ logger = structlog.get_logger()
 
 DELIVERIES_MAX = 6
 ACK_WAIT_SECONDS = 90.0
+CANCEL_AGAIN_SECONDS = 0.1
 
 BROKER_ERRORS = Counter(
     "darkroom_broker_errors_total", "Errors that the broker reported asynchronously", ["kind"]
@@ -61,4 +63,22 @@ async def connect(url: str, user: str | None, password: str | None, name: str) -
     if user is not None:
         options |= {"user": user, "password": password}
     tls = ssl.create_default_context() if url.startswith("tls://") else None
-    return await nats.connect(url, name=name, tls=tls, allow_reconnect=True, **options)
+    connecting = asyncio.ensure_future(
+        nats.connect(url, name=name, tls=tls, allow_reconnect=True, **options)
+    )
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        await _give_up(connecting)
+        raise
+
+
+async def _give_up(connecting: asyncio.Future[Client]) -> None:
+    """Cancel until it has ended. nats-py uses asyncio.wait_for, which in Python 3.11 loses
+    a cancellation that comes as the inner call ends; it would then try again for ever.
+    """
+    while not connecting.done():
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_SECONDS)
+    if not connecting.cancelled() and connecting.exception() is None:
+        await connecting.result().close()
