@@ -24,6 +24,8 @@ from tests.support.receiver import Receiver, a_receiver
 from tests.support.waiting import eventually
 from tests.support.worlds import RunningWorld, create, darkroom, running_world, until_ended
 
+pytestmark = pytest.mark.same_on_any_database
+
 ALARM, NO_ALARM = "alarm", "-"
 LINE = re.compile(r"`darkroom simulate ([^`]+)`")
 SETTINGS = {
@@ -86,7 +88,6 @@ def _requested_by_lines(world: RunningWorld, client: httpx.Client) -> dict[str, 
     return {code: create(client, f"line {code}", headers=headers) for code in lines}
 
 
-@pytest.mark.same_on_any_database
 def test_the_page_has_every_failure_and_no_other() -> None:
     named = {name for row in failing_rows() for names in row.together for name in names}
     assert named == ABOUT.keys()
@@ -139,7 +140,6 @@ def test_each_line_of_a_refused_request_works(failing: Failing) -> None:
     assert (deleted.json()["code"], retried.json()["code"]) == ("job_open", "already_retried")
 
 
-@pytest.mark.same_on_any_database
 def test_the_errors_page_has_exactly_the_codes_that_there_are() -> None:
     for heading, codes in (("Of a request", CODES), ("Of a failed job", JOB_CODES)):
         rows = cells_of("errors.md", heading)

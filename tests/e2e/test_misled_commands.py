@@ -5,6 +5,8 @@ import pytest
 from tests.e2e.test_refusals import ACCOUNT, check
 from tests.support.worlds import RunningWorld, darkroom
 
+pytestmark = pytest.mark.same_on_any_database
+
 MISLED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "half a filter": (("events", "list", "--id", "demo"), 2, "belong together"),
     "two filters": (

@@ -20,6 +20,8 @@ from cli.world import free_port
 from tests.support.relays import Relay, a_relay, problem_answer
 from tests.support.worlds import RunningWorld
 
+pytestmark = pytest.mark.same_on_any_database
+
 README = Path(__file__).parent.parent.parent / "clients" / "python" / "README.md"
 
 

@@ -15,6 +15,8 @@ from tests.support.recorded_calls import methods_of, record
 from tests.support.waiting import until
 from tests.support.worlds import RunningWorld
 
+pytestmark = pytest.mark.same_on_any_database
+
 OF_NOTIFICATIONS = "webhooks."  # tests/e2e/test_notifications.py calls these.
 
 

@@ -16,6 +16,8 @@ from tests.support.relays import Asked, Relay, a_relay
 from tests.support.waiting import until
 from tests.support.worlds import RunningWorld
 
+pytestmark = pytest.mark.same_on_any_database
+
 QUICK = Pace(poll=0.1, silence_max=1.0, stream_again=0.5)
 POLLING = Pace(poll=0.1, silence_max=1.0, stream_again=600.0)
 

@@ -22,6 +22,8 @@ from tests.architecture.sources import ROOT
 from tests.support.servers import folder
 from tests.support.worlds import RunningWorld, create, darkroom, until_ended
 
+pytestmark = pytest.mark.same_on_any_database
+
 CURL = ROOT / "tests" / "support" / "curl.py"
 
 
@@ -112,7 +114,6 @@ def test_a_web_page_of_another_origin_drives_nothing(
     assert world.simulator("GET", "failures")["rules"] == []
 
 
-@pytest.mark.same_on_any_database
 def test_a_world_with_the_real_provider_has_no_failures_on_demand() -> None:
     with folder() as path:
         real = structs.replace(prepare(path, "127.0.0.1", 0), provider="fal", pid=os.getpid())
@@ -123,7 +124,6 @@ def test_a_world_with_the_real_provider_has_no_failures_on_demand() -> None:
             assert "real provider" in done.stderr
 
 
-@pytest.mark.same_on_any_database
 def test_a_simulator_that_is_gone_is_said() -> None:
     with folder() as path:
         structs.replace(prepare(path, "127.0.0.1", 0), provider="simulator", pid=os.getpid()).save()
