@@ -120,18 +120,28 @@ def prepare(data_dir: Path, host: str, port: int) -> World:
         raise PortTaken(
             f"port {port} is taken: stop what listens there, or choose another with --port"
         )
-    kept = {name: each for name, each in earlier.ports.items() if is_free(each)}
     return structs.replace(
         earlier,
         data_dir=str(data_dir.resolve()),
         host=host,
         port=port,
-        ports={name: kept.get(name) or free_port() for name in PORTS},
+        ports=_ports(earlier.ports, port),
         provider=settings.provider or ("fal" if settings.provider_key else "simulator"),
         own_broker=not settings.nats_url,
         pid=os.getpid(),
         nats_url_given=settings.nats_url,
     )
+
+
+def _ports(earlier: dict[str, int], front_door: int) -> dict[str, int]:
+    """Return a port for each purpose, no two the same: the earlier one where it is still free."""
+    ports: dict[str, int] = {}
+    for name in PORTS:
+        port = earlier.get(name, front_door)
+        while port in {front_door, *ports.values()} or not is_free(port):
+            port = free_port()
+        ports[name] = port
+    return ports
 
 
 def broker_command(world: World) -> tuple[list[str], dict[str, str]]:
